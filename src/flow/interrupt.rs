@@ -27,6 +27,8 @@ pub(super) const UNTOUCHED: &str = "nothing was changed";
 #[derive(Clone)]
 pub(crate) struct Interrupts {
     count: watch::Receiver<usize>,
+    /// The same count, updated after every reader of `count` was woken: a part that handles a signal itself goes first.
+    settled: watch::Receiver<usize>,
     writes: Rc<Cell<bool>>,
 }
 
@@ -37,28 +39,34 @@ impl Interrupts {
     /// thread cannot be started, signals keep their default effect. `heard` is called with the name of each signal.
     pub(crate) fn listen(heard: impl Fn(&str) + Send + 'static) -> Self {
         let (sender, count) = watch::channel(0);
+        let (later, settled) = watch::channel(0);
         let (says_ready, ready) = mpsc::channel();
         let ignored = ignored();
         let listener = thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-            runtime.block_on(count_signals(ignored, &sender, &says_ready, &heard));
+            runtime.block_on(count_signals(ignored, [&sender, &later], &says_ready, &heard));
         });
         if listener.is_ok() {
             // An error means that the thread has ended because it could not listen.
             let _ = ready.recv();
         }
-        Self { count, writes: Rc::default() }
+        Self { count, settled, writes: Rc::default() }
+    }
+
+    fn of_count(count: usize) -> Self {
+        let count = watch::channel(count).1;
+        Self { settled: count.clone(), count, writes: Rc::default() }
     }
 
     /// Receives no signals. For a rollback, which is never interrupted.
     pub(crate) fn none() -> Self {
-        Self { count: watch::channel(0).1, writes: Rc::default() }
+        Self::of_count(0)
     }
 
     /// For tests: `count` signals have been received, and no more will follow.
     #[cfg(test)]
     pub(crate) fn after(count: usize) -> Self {
-        Self { count: watch::channel(count).1, writes: Rc::default() }
+        Self::of_count(count)
     }
 
     /// Whether a signal was received, so that nothing more should be started.
@@ -95,7 +103,7 @@ impl Interrupts {
     /// # Errors
     /// The failure of the work, or that it was interrupted.
     pub(crate) async fn until_writes<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let mut signals = self.signals();
+        let mut signals = Signals { count: self.settled.clone(), taken: 0 };
         let ends = async {
             signals.next().await;
             if self.writes.get() {
@@ -158,7 +166,7 @@ pub(super) fn interrupted() -> Failure {
 
 async fn count_signals(
     ignored: Ignored,
-    count: &watch::Sender<usize>,
+    counts: [&watch::Sender<usize>; 2],
     ready: &mpsc::Sender<()>,
     heard: &impl Fn(&str),
 ) {
@@ -179,7 +187,9 @@ async fn count_signals(
         .await;
         // `heard` is called first, because the run may end as soon as it sees the count.
         heard(name);
-        count.send_modify(|count| *count = count.saturating_add(1));
+        for count in counts {
+            count.send_modify(|count| *count = count.saturating_add(1));
+        }
     }
 }
 
@@ -189,7 +199,7 @@ mod tests {
 
     fn heard(count: usize) -> (watch::Sender<usize>, Interrupts) {
         let (sender, receiver) = watch::channel(count);
-        (sender, Interrupts { count: receiver, writes: Rc::default() })
+        (sender, Interrupts { settled: receiver.clone(), count: receiver, writes: Rc::default() })
     }
 
     fn run<T>(work: impl Future<Output = T>) -> T {
