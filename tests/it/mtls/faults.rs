@@ -353,11 +353,11 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "proxy certs"
         | "version"
         | "upgrade-values"
-        | "check" => vec![],
+        | "check"
+        | "options" => vec![],
         "istio describe upstream" => vec!["x"],
         "istio describe upstreams" => vec!["-A"],
         "completion" => vec!["bash"],
-        "options" => vec![],
         other => panic!("how does {other:?} ask the cluster?"),
     }
 }
