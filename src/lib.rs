@@ -18,6 +18,7 @@ mod envoy;
 mod error;
 #[doc(hidden)]
 pub mod exports;
+mod file;
 mod flow;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

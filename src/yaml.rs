@@ -37,6 +37,14 @@ pub fn parse(text: &str) -> Result<Value, Problem> {
     serde_yaml::from_str_with_options(text, options()).map_err(|error| problem(&error))
 }
 
+/// Parses all documents of a text; an empty document is left out.
+pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Problem> {
+    if aliases::are_too_much(text) {
+        return Err(Problem { line: 0, column: 0, message: "its aliases expand to too much".to_owned() });
+    }
+    serde_yaml::from_multiple_with_options(text, options()).map_err(|error| problem(&error))
+}
+
 fn options() -> serde_yaml::Options {
     serde_yaml::options! {
         budget: serde_yaml::budget! {

@@ -14,13 +14,15 @@ use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connection, HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use tower::util::MapErr;
+use tokio::net::TcpStream;
+use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{BoxError, Layer as _, Service};
 
-use super::kubeconfig::{ChosenContext, refused};
+use super::kubeconfig::ChosenContext;
+use super::kubeconfig_file::refused;
 use super::proxy_env::{BadProxy, HttpProxy, Protocol, ProxySource};
 use crate::error::{Failure, plain};
 
@@ -136,23 +138,38 @@ pub(super) fn client(config: &Config, proxy: Option<&HttpProxy>) -> Result<Clien
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
-    let Some(proxy) = proxy else { return over(config, tcp) };
+    let Some(proxy) = proxy else { return over(config, boxed(tcp)) };
     let config = &with_port(config);
     let address = proxy.uri.clone();
     match proxy.protocol {
         Protocol::Socks5 => {
             let socks = SocksV5::new(address, tcp);
-            match proxy.login.clone() {
-                Some((user, password)) => over(config, socks.with_auth(user, password)),
-                None => over(config, socks),
-            }
+            over(
+                config,
+                boxed(match proxy.login.clone() {
+                    Some((user, password)) => socks.with_auth(user, password),
+                    None => socks,
+                }),
+            )
         }
-        Protocol::Http => over(config, logged_in(Tunnel::new(address, tcp), proxy)),
+        Protocol::Http => over(config, boxed(logged_in(Tunnel::new(address, tcp), proxy))),
         Protocol::Https => {
             let tls = tls_to_proxy(config, tcp)?;
             over(config, logged_in(Tunnel::new(address, tls), proxy))
         }
     }
+}
+
+/// A connector over TCP, as one type whatever it does first: each type that `over` gets is 60 KB of the program.
+type OverTcp = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
+
+fn boxed<H>(connector: H) -> OverTcp
+where
+    H: Service<Uri, Response = TokioIo<TcpStream>> + Clone + Send + Sync + 'static,
+    H::Future: Send + 'static,
+    H::Error: Into<BoxError> + 'static,
+{
+    BoxCloneSyncService::new(MapErr::new(connector, Into::into as fn(H::Error) -> BoxError))
 }
 
 /// The configuration with an explicit port: a proxy needs one, and hyper-util uses 443 for every scheme.
@@ -189,7 +206,7 @@ where
     H: Service<Uri> + Clone + Send + Sync + 'static,
     H::Response: Connection + hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
     H::Future: Send + 'static,
-    H::Error: std::error::Error + Send + Sync + 'static,
+    H::Error: Into<BoxError>,
 {
     let connector = if config.cluster_url.scheme_str() == Some("https") {
         config.rustls_https_connector_with_connector(connector)?

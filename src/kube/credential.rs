@@ -12,8 +12,10 @@ use tokio::sync::Mutex;
 
 use super::Target;
 use super::exec::{Credential, Plugin};
-use super::kubeconfig::{ChosenContext, refused};
+use super::kubeconfig::ChosenContext;
+use super::kubeconfig_file::refused;
 use crate::error::{Failure, plain};
+use crate::file;
 
 /// The age after which a token file is read again. The kubelet replaces it before it expires.
 const REREAD: Duration = Duration::from_mins(1);
@@ -144,7 +146,7 @@ fn use_certificate(user: &mut AuthInfo, credential: Credential) {
 
 fn read_token(path: &Path, context: &str) -> Result<HeaderValue, Failure> {
     let bad = |why: &str| refused(format!("context {context}: token file {}: {why}", path.display()));
-    let token = std::fs::read_to_string(path).map_err(|error| bad(&plain(&error)).caused_by(&error))?;
+    let token = file::text(path).map_err(|error| bad(&plain(&error)).caused_by(&error))?;
     if token.trim().is_empty() {
         return Err(bad("empty"));
     }

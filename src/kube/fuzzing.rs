@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ::kube::config::Kubeconfig;
 use http::Uri;
 use serde_json::Value;
 
@@ -12,7 +11,7 @@ use super::failure::{ApiCause, ApiError, Verb};
 use super::kubeconfig::{ConfigFiles, select};
 use super::page::Page;
 use super::proxy_env::decide;
-use super::{Environment, Target, connect, exec};
+use super::{Environment, Target, connect, exec, kubeconfig_file};
 use crate::error::{Causes, Failure};
 use crate::model::kinds;
 
@@ -44,7 +43,7 @@ pub(crate) struct Context {
 /// Every context of a kubeconfig as a request would use it; `None` if the text is not a kubeconfig.
 #[must_use]
 pub(crate) fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
-    let config = Kubeconfig::default().merge(Kubeconfig::from_yaml(text).ok()?).ok()?;
+    let config = kubeconfig_file::parse(text).ok()?;
     let files = ConfigFiles { paths: vec!["kubeconfig".into()], named: true };
     let mut target = Target::new(Environment::from_variables([("", "")]));
     let names = config.contexts.iter().map(|context| Some(context.name.clone()));

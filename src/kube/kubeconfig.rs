@@ -2,14 +2,15 @@
 //! context.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ::kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
+use ::kube::config::{AuthInfo, Cluster, Context, Kubeconfig};
 
+use super::kubeconfig_file::{self, refused};
 use super::{ClusterContext, Environment, KubeconfigFiles, Target};
 use crate::command::flag;
-use crate::error::{Exit, Failure, Reason, plain};
+use crate::error::Failure;
+use crate::text::nearest;
 
 /// A context with its cluster and user.
 #[derive(Debug)]
@@ -32,11 +33,6 @@ impl ChosenContext {
         (&self.context, said.to_string()).hash(&mut hasher);
         hasher.finish()
     }
-}
-
-/// A failure of the kubeconfig. No request was sent, and trying again does not help.
-pub(super) fn refused(message: impl Into<String>) -> Failure {
-    Failure::new(Exit::Failed, Reason::Kubeconfig, message)
 }
 
 /// The context that `target` selects.
@@ -109,33 +105,14 @@ fn read(files: &ConfigFiles) -> Result<(Kubeconfig, Vec<PathBuf>), Failure> {
     for path in &files.paths {
         // Relative paths in a kubeconfig are relative to its directory, so that must be absolute.
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        match Kubeconfig::read_from(&whole) {
-            Ok(config) => merged = merged.merge(config).map_err(|error| unusable(path, &error))?,
-            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == ErrorKind::NotFound && !files.named => {
-                missing.push(path.clone());
-            }
-            Err(error) => return Err(unusable(path, &error)),
+        let bad = |why: String| refused(format!("kubeconfig {}{why}", path.display()));
+        match kubeconfig_file::read(&whole)? {
+            Some(config) => merged = merged.merge(config).map_err(|error| bad(format!(": {error}")))?,
+            None if files.named => return Err(bad(": no such file".to_owned())),
+            None => missing.push(path.clone()),
         }
     }
     Ok((merged, missing))
-}
-
-/// The failure for a file that cannot be used. It never contains the text of the file, which holds secrets.
-fn unusable(path: &Path, error: &KubeconfigError) -> Failure {
-    let path = path.display();
-    match error {
-        KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound => {
-            refused(format!("kubeconfig {path}: no such file"))
-        }
-        KubeconfigError::ReadConfig(error, _) => {
-            refused(format!("kubeconfig {path}: {}", plain(error))).caused_by(error)
-        }
-        KubeconfigError::Parse(error) => {
-            let place = error.location().map_or_else(String::new, |place| format!(", line {}", place.line()));
-            refused(format!("kubeconfig {path}{place}: not a kubeconfig, or not YAML"))
-        }
-        error => refused(format!("kubeconfig {path}: {error}")),
-    }
 }
 
 fn nothing(files: &ConfigFiles, missing: &[PathBuf]) -> Failure {
@@ -204,7 +181,7 @@ fn user(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Resul
 fn no_context(path: &str, name: &str, names: &[&str], is_current: bool) -> Failure {
     let current = if is_current { ", which current-context names" } else { "" };
     let failure = refused(format!("kubeconfig {path}: no context {name}{current}"));
-    match near(name, names) {
+    match nearest(name, names.iter().copied()).first() {
         Some(near) => failure.detail(format!("near: {near}")),
         None => failure.detail(format!("contexts: {}", listed(names))),
     }
@@ -227,20 +204,6 @@ fn listed(names: &[&str]) -> String {
         n if n <= SHOWN => names.join(", "),
         n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
     }
-}
-
-/// The most similar name, if one is similar enough.
-fn near<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
-    let ratio = |other: &&str| {
-        let (a, b) = (name.to_lowercase(), other.to_lowercase());
-        similar::TextDiff::from_chars(&a, &b).ratio()
-    };
-    names
-        .iter()
-        .map(|other| (ratio(other), *other))
-        .filter(|(ratio, _)| *ratio > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 /// The context for a program inside a pod; `None` outside of a pod.

@@ -15,6 +15,7 @@ mod forward_failure;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod kubeconfig;
+mod kubeconfig_file;
 mod logs;
 mod page;
 mod pages;

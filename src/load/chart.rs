@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::{Exit, Failure, Reason, plain};
+use crate::file;
 use crate::helm::{File, RecordProblem, unpacked};
 use crate::plan::values::known::ChartKeys;
 use crate::yaml;
@@ -36,7 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     if fs::metadata(path).map_err(cannot)?.is_dir() {
         walk(path, "", DEPTH, &mut files).map_err(cannot)?;
     } else {
-        files = unpacked(&fs::read(path).map_err(cannot)?).map_err(|RecordProblem(why)| failure(why))?;
+        files = unpacked(&file::read(path).map_err(cannot)?).map_err(|RecordProblem(why)| failure(why))?;
     }
     let file = |name: &str| files.iter().find(|file| file.path == name);
     let parsed = |name: &str| {
@@ -70,7 +71,7 @@ fn walk(root: &Path, below: &str, depth: usize, files: &mut Vec<File>) -> std::i
         if kind.is_dir() && depth > 0 {
             walk(root, &path, depth - 1, files)?;
         } else if kind.is_file() {
-            let text = String::from_utf8_lossy(&fs::read(entry.path())?).into_owned();
+            let text = String::from_utf8_lossy(&file::read(&entry.path())?).into_owned();
             files.push(File { path, text });
         }
     }

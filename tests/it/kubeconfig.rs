@@ -70,7 +70,7 @@ async fn what_is_wrong_with_it_is_said_by_name() {
         ("a: b: c\n", "kubeconfig FILE, line 1: not a kubeconfig, or not YAML", None),
         (
             "users:\n- name: me\n  user: {token: [secret]}\n",
-            "kubeconfig FILE, line 3: not a kubeconfig, or not YAML",
+            "kubeconfig FILE: users[0]: a value has the wrong type; a text that looks like a number or a boolean needs quotes",
             None,
         ),
         (
@@ -128,13 +128,14 @@ async fn without_any_the_places_looked_at_are_named() {
 async fn several_files_are_merged_and_the_first_to_name_a_thing_wins() {
     let dir = Sandbox::new();
     let first = "current-context: b\nclusters:\n- name: eu\n  cluster: {server: 'http://first:1'}\n";
-    let second = "current-context: prod-eu\ncontexts:\n- name: b\n  context: {cluster: eu, user: me, namespace: n}\n";
+    let second =
+        "current-context: prod-eu\ncontexts:\n- name: b\n  context: {cluster: eu, user: me, namespace: apps}\n";
     let paths = [dir.write("1", first), "/nowhere".into(), dir.write("2", second), dir.write("3", WHOLE)];
     let sandbox = Sandbox::new().env("KUBECONFIG", std::env::join_paths(paths).unwrap().to_str().unwrap());
     let session = open(&sandbox.target()).await.unwrap();
     assert_eq!(
         (session.context().to_string().as_str(), session.server(), session.namespace()),
-        ("b", "http://first:1", "n")
+        ("b", "http://first:1", "apps")
     );
 }
 
