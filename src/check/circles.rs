@@ -15,7 +15,7 @@ type Name = (String, String);
 pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
     let mut tables = look.watched(&kinds::ROUTE_TABLE);
     // A cluster lists them in this order, but files may not.
-    tables.sort_by_key(|table| (&table.reference.namespace, &table.reference.name));
+    tables.sort_unstable_by_key(|table| (&table.reference.namespace, &table.reference.name));
     let name = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
     let mut leads: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
     for table in &tables {

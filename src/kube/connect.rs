@@ -9,16 +9,16 @@ use ::kube::{Client, Config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::net::TcpStream;
-use tower::util::{BoxCloneSyncService, MapErr};
+use tower::util::{BoxCloneSyncService, MapErr, MapResponse};
 use tower::{BoxError, Layer as _, Service};
 
 use super::kubeconfig::ChosenContext;
@@ -155,21 +155,21 @@ pub(super) fn client(config: &Config, proxy: Option<&HttpProxy>) -> Result<Clien
         Protocol::Http => over(config, boxed(logged_in(Tunnel::new(address, tcp), proxy))),
         Protocol::Https => {
             let tls = tls_to_proxy(config, tcp)?;
-            over(config, logged_in(Tunnel::new(address, tls), proxy))
+            over(config, boxed(logged_in(Tunnel::new(address, tls), proxy)))
         }
     }
 }
 
-/// A connector over TCP, as one type whatever it does first: each type that `over` gets is 60 KB of the program.
-type OverTcp = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
+/// The stream to the API server, below its own TLS: over TLS for an https proxy.
+type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-fn boxed<H>(connector: H) -> OverTcp
+/// A connector as one type, whatever proxy it uses: each type of connector is 60 KB of the program.
+fn boxed<H>(connector: H) -> BoxCloneSyncService<Uri, Wire, BoxError>
 where
-    H: Service<Uri, Response = TokioIo<TcpStream>> + Clone + Send + Sync + 'static,
-    H::Future: Send + 'static,
-    H::Error: Into<BoxError> + 'static,
+    H: Service<Uri, Response: Into<Wire>, Error: Into<BoxError>, Future: Send> + Clone + Send + Sync + 'static,
 {
-    BoxCloneSyncService::new(MapErr::new(connector, Into::into as fn(H::Error) -> BoxError))
+    let wire = MapResponse::new(connector, Into::into as fn(H::Response) -> Wire);
+    BoxCloneSyncService::new(MapErr::new(wire, Into::into as fn(H::Error) -> BoxError))
 }
 
 /// The configuration with an explicit port: a proxy needs one, and hyper-util uses 443 for every scheme.
@@ -201,13 +201,7 @@ fn tls_to_proxy(config: &Config, tcp: HttpConnector) -> Result<HttpsConnector<Ht
     Config::new(config.cluster_url.clone()).rustls_https_connector_with_connector(tcp)
 }
 
-fn over<H>(config: &Config, connector: H) -> Result<Client, ::kube::Error>
-where
-    H: Service<Uri> + Clone + Send + Sync + 'static,
-    H::Response: Connection + hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-    H::Future: Send + 'static,
-    H::Error: Into<BoxError>,
-{
+fn over(config: &Config, connector: BoxCloneSyncService<Uri, Wire, BoxError>) -> Result<Client, ::kube::Error> {
     let connector = if config.cluster_url.scheme_str() == Some("https") {
         config.rustls_https_connector_with_connector(connector)?
     } else {

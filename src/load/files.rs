@@ -233,7 +233,7 @@ impl Walk {
         let mut entries = fs::read_dir(path)
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
             .map_err(|error| cannot("list", path, &error))?;
-        entries.sort_by_key(fs::DirEntry::file_name);
+        entries.sort_unstable_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let kind = entry.file_type().map_err(|error| cannot("read", &entry.path(), &error))?;
             let is_hidden = entry.file_name().to_string_lossy().starts_with('.');

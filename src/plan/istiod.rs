@@ -109,7 +109,7 @@ fn host(address: &str) -> &str {
 /// Returns all control planes, ordered by revision and namespace.
 pub(crate) fn all(seen: &ControlPlaneObjects) -> Vec<Istiod> {
     let mut all: Vec<_> = seen.deployments.iter().map(|deployment| read(deployment, seen)).collect();
-    all.sort_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
+    all.sort_unstable_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
     all
 }
 

@@ -71,7 +71,9 @@ pub(crate) fn choose(
     if running.is_empty() {
         return Err(pods.iter().map(pod::why_not).collect());
     }
-    running.sort_by(|one, other| (one.not_ready.is_some(), &one.name).cmp(&(other.not_ready.is_some(), &other.name)));
+    running.sort_unstable_by(|one, other| {
+        (one.not_ready.is_some(), &one.name).cmp(&(other.not_ready.is_some(), &other.name))
+    });
     if amount == PodAmount::One {
         running.truncate(1);
     }

@@ -181,7 +181,7 @@ pub(crate) fn events_of(name: &str, events: &[Value]) -> Vec<String> {
             (text("lastTimestamp"), format!("event {}: {}", text("reason"), text("message")))
         })
         .collect();
-    lines.sort();
+    lines.sort_unstable();
     let mut said: Vec<String> = Vec::new();
     for (_, line) in lines.into_iter().rev() {
         if !said.contains(&line) && said.len() < SHOWN {

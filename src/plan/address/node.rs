@@ -88,7 +88,7 @@ fn from_nodes(
         let refused = view.refused(Reason::NoAddress, "has ready pods, but none of their nodes has an address");
         return Err(unusable.into_iter().fold(refused, Failure::detail));
     }
-    ranked.sort_by_key(|(rank, name, ..)| (*rank, *name));
+    ranked.sort_unstable_by_key(|(rank, name, ..)| (*rank, *name));
     let mut addresses: Vec<Address> = Vec::new();
     let mut advice = Vec::new();
     for (_, name, kind, node) in if view.wish.amount == Amount::One { &ranked[..1] } else { &ranked[..] } {

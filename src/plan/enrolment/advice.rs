@@ -80,7 +80,7 @@ pub(crate) fn on_policies(plan: &NamespacePlan, policies: &Policies<'_>) -> Opti
         .filter(Effective::is_strict)
         .filter_map(|effective| effective.set_by().map(|source| format!("peerauthentication {source}")))
         .collect();
-    strict.sort();
+    strict.sort_unstable();
     strict.dedup();
     if strict.is_empty() {
         return None;

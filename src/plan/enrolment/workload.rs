@@ -51,7 +51,7 @@ pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[V
     if !rollout::is_done(&workload.value) && youngest_fits {
         return Fate::UnderWay;
     }
-    from.sort();
+    from.sort_unstable();
     from.dedup();
     Fate::Restart { from, gap: gap::find(workload, budgets) }
 }

@@ -214,6 +214,6 @@ fn tables<'v>(delegate: &Value, home: &str, all: &'v [Object]) -> Result<Vec<&'v
             found.push(table);
         }
     }
-    found.sort_by_key(|table| (&table.reference.namespace, &table.reference.name));
+    found.sort_unstable_by_key(|table| (&table.reference.namespace, &table.reference.name));
     if found.is_empty() { Err("no route table has the labels it selects".into()) } else { Ok(found) }
 }
