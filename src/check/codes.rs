@@ -92,8 +92,8 @@ codes! {
         "Both sidecars and the cluster exist, but a variable, mount or volume that they need is missing.",
         "gloo-rs istio inject adds what is missing and changes nothing else.";
     PODS_OLDER_THAN_BOOTSTRAP = "GRS205" Warning "gateway pods older than their bootstrap",
-        "Envoy reads its bootstrap only when it starts. These pods started before the last change of the bootstrap, so they may run without the cluster gateway_proxy_sds.",
-        "Restart the gateway: kubectl rollout restart, or gloo-rs istio inject.";
+        "Envoy reads its bootstrap only when it starts. These pods started before the cluster gateway_proxy_sds was in the bootstrap, and their Envoys do not have it.",
+        "Restart the gateway: gloo-rs proxy restart.";
     SIDECAR_IMAGE = "GRS206" Warning "sidecar and istiod with different versions",
         "The gateway's istio-proxy and the istiod that it connects to have different versions. Istio supports a proxy that is up to two minor versions older than istiod, but not a newer one.",
         "Set the image with gloo-rs upgrade-values if Helm manages the gateway, otherwise with gloo-rs istio inject --revision REVISION.";

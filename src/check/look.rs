@@ -1,8 +1,7 @@
 //! The input of a check: the snapshot, what all checks derive from it, and a record of what each check has seen.
 
-use crate::plan::labels;
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -15,8 +14,7 @@ use crate::plan::path::Facts;
 use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::Survey as Paths;
-use crate::plan::pod::is_running;
-use crate::plan::sidecars::{self, GatewayProxy, Pods};
+use crate::plan::sidecars::{self, GatewayProxy};
 
 /// Data that is not part of the snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -277,28 +275,10 @@ impl<'w> Look<'w> {
                 .into_iter()
                 .flat_map(|kind| snapshot.in_namespace(kind, gloo))
                 .filter(|workload| workload.label(GATEWAY_PROXY.0) == Some(GATEWAY_PROXY.1));
-            workloads.map(|workload| self.gateway(workload)).collect()
+            workloads.map(|workload| GatewayProxy::in_snapshot(snapshot, workload)).collect()
         });
         self.saw(!gateways.is_empty());
         gateways
-    }
-
-    fn gateway(&self, workload: &Object) -> GatewayProxy {
-        let (gloo, snapshot) = (self.gloo(), self.world.snapshot);
-        let name = sidecars::bootstrap_name(&workload.reference.name);
-        let selector = labels::labels(&workload.value["spec"]["selector"]["matchLabels"]);
-        let pods = match snapshot.unknown_in(&kinds::POD, gloo) {
-            Some(_) => Pods::Unseen,
-            None => Pods::Seen(
-                snapshot
-                    .in_namespace(&kinds::POD, gloo)
-                    .filter(|pod| is_running(&pod.value) && selects(&selector, &pod.value))
-                    .map(|pod| pod.value.clone())
-                    .collect(),
-            ),
-        };
-        let bootstrap = snapshot.find(&kinds::CONFIG_MAP, gloo, &name).object().cloned();
-        GatewayProxy { workload: workload.clone(), bootstrap, pods }
     }
 
     /// The verdicts of `istio describe` for the same snapshot.
@@ -337,8 +317,4 @@ impl<'w> Look<'w> {
     pub fn is_watched(&self, namespace: &str) -> bool {
         self.world.is_watched(namespace)
     }
-}
-
-fn selects(selector: &BTreeMap<String, String>, pod: &Value) -> bool {
-    !selector.is_empty() && labels::selects(selector, &pod["metadata"]["labels"])
 }

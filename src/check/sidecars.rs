@@ -24,7 +24,14 @@ pub(super) const CHECK: Check = Check {
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
     let gateways = look.gateways().iter();
-    gateways.filter_map(|proxy| Some(check_proxy(proxy, &known(look, proxy)?)?.hint(hint(look, proxy)))).collect()
+    let found = gateways.filter_map(|proxy| Some((proxy, check_proxy(proxy, &known(look, proxy)?)?)));
+    found
+        .map(|(proxy, finding)| {
+            let hint =
+                if finding.code == &codes::PODS_OLDER_THAN_BOOTSTRAP { restart(proxy) } else { hint(look, proxy) };
+            finding.hint(hint)
+        })
+        .collect()
 }
 
 /// The state of the sidecars. `None` if the bootstrap is unknown or cannot be read.
@@ -33,7 +40,12 @@ pub(super) fn known(look: &Look<'_>, proxy: &GatewayProxy) -> Option<SidecarStat
         return None;
     }
     match state(proxy) {
-        Ok(state) => Some(state),
+        Ok(state) => {
+            if let Some(unknown) = &state.doubt {
+                look.gap(unknown);
+            }
+            Some(state)
+        }
         Err(refusal) => {
             let name = &proxy.workload.reference.name;
             look.gap(&Unknown::because(format!("the bootstrap of {name} cannot be read: {}", refusal.why)));
@@ -68,10 +80,11 @@ fn check_proxy(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
             &codes::SIDECARS_WITHOUT_CLUSTER,
             "the pods have both sidecars, but the bootstrap lacks gateway_proxy_sds".into(),
         ),
-        (true, true, true) if state.missing == [SidecarPart::FreshPods] => {
-            finding(&codes::PODS_OLDER_THAN_BOOTSTRAP, "pods started before the last change of the bootstrap".into())
-                .details(old_pods(proxy))
-        }
+        (true, true, true) if state.missing == [SidecarPart::LoadedCluster] => finding(
+            &codes::PODS_OLDER_THAN_BOOTSTRAP,
+            "pods run without gateway_proxy_sds: they started before it was in the bootstrap".into(),
+        )
+        .details(old_pods(proxy)),
         (true, true, true) => finding(&codes::INCOMPLETE_SIDECARS, "parts of the sidecars are missing".into())
             .details(state.missing.iter().map(ToString::to_string)),
         (has_sds, _, _) => {
@@ -83,8 +96,13 @@ fn check_proxy(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
 
 fn old_pods(proxy: &GatewayProxy) -> Vec<String> {
     let Pods::Seen(pods) = &proxy.pods else { return Vec::new() };
-    let name = |pod: &serde_json::Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    pods.iter().map(|pod| format!("pod {}", name(pod))).collect()
+    let lacking = pods.iter().filter(|pod| pod.has_cluster == Some(Ok(false)));
+    lacking.map(|pod| pod.object.reference.to_string()).collect()
+}
+
+fn restart(proxy: &GatewayProxy) -> CommandLine {
+    let reference = &proxy.workload.reference;
+    gloo_rs("proxy restart").value(reference.to_string()).with("-n", &reference.namespace)
 }
 
 fn hint(look: &Look<'_>, proxy: &GatewayProxy) -> CommandLine {

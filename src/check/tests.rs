@@ -8,7 +8,7 @@ use super::look::EnvoySaid;
 use super::look::Release;
 use super::*;
 use crate::gloo::metrics::{self, Metrics};
-use crate::model::{ListAnswer, ListPart, Object, Selector, Snapshot};
+use crate::model::{ListAnswer, ListPart, Object, Selector, Snapshot, kinds as all_kinds};
 use crate::plan::labels::{labels, selects};
 use crate::plan::path::ShownCertificate;
 
@@ -57,6 +57,8 @@ struct Stage {
     release: Value,
     certificate: ShownCertificate,
     envoy: EnvoySaid,
+    /// Whether the gateway's Envoy has the cluster of the sidecars.
+    has_cluster: Option<bool>,
     metrics: Metrics,
     /// Kinds that may not be listed.
     forbidden: Vec<&'static Kind>,
@@ -83,6 +85,7 @@ impl Stage {
                 grown: Vec::new(),
                 refused: Vec::new(),
             },
+            has_cluster: None,
             metrics: Metrics::default(),
             forbidden: Vec::new(),
         }
@@ -107,6 +110,7 @@ impl Stage {
             "envoy" => {
                 self.envoy.connected = patch["connected"].as_bool();
                 self.envoy.refused = patch["refused"].as_str().map(str::to_owned).into_iter().collect();
+                self.has_cluster = patch["hasCluster"].as_bool();
             }
             "metrics" => self.metrics = metrics::parse(patch.as_str().unwrap()),
             which => world::change(&mut self.objects, which, patch),
@@ -125,6 +129,11 @@ impl Stage {
                 false => ListAnswer::Read(of_kind.map(|object| Object::new(kind, object.clone())).collect()),
             };
             snapshot.put(kind, ListPart::All, answer);
+        }
+        if let Some(has_cluster) = self.has_cluster {
+            let pods = self.objects.iter().filter(|object| object["kind"] == "Pod");
+            let pods = pods.map(|pod| Object::new(&all_kinds::POD, pod.clone()).reference);
+            pods.for_each(|pod| snapshot.put_envoy(pod, Ok(has_cluster)));
         }
         snapshot
     }

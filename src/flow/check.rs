@@ -17,7 +17,7 @@ use crate::gloo::metrics::Metrics;
 use crate::kube::Session;
 use crate::load::in_pods::GlooPods;
 use crate::load::snapshot::{self, Namespaces, OfFiles};
-use crate::load::{checked, suppressions};
+use crate::load::{checked, loaded, suppressions};
 use crate::model::{Found, Kind, Snapshot, Unknown, kinds};
 use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global};
 use crate::plan::advice::{Advice, Code};
@@ -128,6 +128,9 @@ impl<'r> Run<'r> {
         let namespaces = Namespaces { only: Vec::new(), otherwise };
         let (read, release) = tokio::join!(snapshot::of_cluster(&session, &wants, &namespaces), self.release(&session));
         let mut snapshot = read?;
+        if self.task.reach == CheckReach::IntoPods {
+            Box::pin(loaded::ask_all(&session, &mut snapshot)).await;
+        }
         let mut unread = 0;
         if !overlay.is_empty() {
             let home = self.global.namespace.as_deref().unwrap_or(session.namespace());

@@ -24,6 +24,7 @@ mod names;
 mod notes;
 mod peer_auth;
 mod report;
+mod restart;
 mod revisions;
 mod rows;
 mod session;
@@ -110,6 +111,7 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
         Command::Served(task) => block_on(interrupts, inside::served::print(task, global, report)),
         Command::Dump(task) => inside::dump::run(task, global, report),
         Command::Certs(task) => block_on(interrupts, inside::certs::print(task, global, report)),
+        Command::Restart(task) => block_on(interrupts, restart::run(task, global, report)),
         Command::Snapshot(task) => block_on(interrupts, inside::snapshot::take(task, global, report)),
         Command::Stats(task) => block_on(interrupts, inside::stats::print(task, global, report)),
         Command::Check(task) => check::run(task, global, report),

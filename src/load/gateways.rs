@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::loaded;
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, Query, Scope, Session};
@@ -11,8 +12,8 @@ use crate::options::Proxies;
 use crate::plan::auto_mtls::GatewaysReadiness;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::labels::workload_selector;
-use crate::plan::sidecars::state::{Extent, state};
-use crate::plan::sidecars::{self, GatewayProxy, Pods};
+use crate::plan::sidecars::state::{Extent, SidecarState, state};
+use crate::plan::sidecars::{self, GatewayProxy, Pods, SeenPod};
 use crate::text::nearest;
 use crate::text::{ProxyKind, ProxyName};
 
@@ -56,8 +57,13 @@ pub(crate) async fn readiness(session: &Session, namespace: &str) -> GatewaysRea
     for workload in workloads {
         let name = workload.reference.name.clone();
         match whole(session, workload).await {
-            Ok(proxy) if state(&proxy).is_ok_and(|state| state.extent() == Extent::Full) => {}
-            Ok(_) => lacking.push(name),
+            Ok(proxy) => match state(&proxy) {
+                Ok(SidecarState { doubt: Some(unknown), .. }) => {
+                    return GatewaysReadiness::Unknown { why: unknown.why };
+                }
+                Ok(state) if state.extent() == Extent::Full => {}
+                _ => lacking.push(name),
+            },
             Err(failure) => return GatewaysReadiness::Unknown { why: failure.message },
         }
     }
@@ -152,14 +158,19 @@ pub(crate) fn not_found<'o>(name: &ProxyName, place: &str, proxies: impl Iterato
 
 async fn whole(session: &Session, workload: Object) -> Result<GatewayProxy, Failure> {
     let reference = &workload.reference;
-    let name = sidecars::bootstrap_name(&reference.name);
+    let name = sidecars::bootstrap_of(&workload);
     let bootstrap = match session.get(&kinds::CONFIG_MAP, &reference.namespace, &name).await {
         Ok(value) => Some(Object::new(&kinds::CONFIG_MAP, value)),
         Err(error) if error.cause == ApiCause::NotFound => None,
         Err(error) => return Err(error.into_failure(session)),
     };
-    let pods = pods(session, &workload).await.map_or(Pods::Unseen, Pods::Seen);
-    Ok(GatewayProxy { workload, bootstrap, pods })
+    let pods = pods(session, &workload).await.map_or(Pods::Unseen, |pods| {
+        let seen = |pod| SeenPod { object: Object::new(&kinds::POD, pod), has_cluster: None };
+        Pods::Seen(pods.into_iter().map(seen).collect())
+    });
+    let mut proxy = GatewayProxy { workload, bootstrap, pods };
+    Box::pin(loaded::ask(session, &mut proxy)).await;
+    Ok(proxy)
 }
 
 /// The metadata of a workload's pods that have not ended, or `None` if they may not be listed.

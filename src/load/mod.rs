@@ -13,6 +13,7 @@ pub(crate) mod harm;
 pub(crate) mod ignored_signals;
 pub(crate) mod in_pods;
 pub(crate) mod istio;
+pub(crate) mod loaded;
 pub(crate) mod log;
 pub(crate) mod mesh_certificates;
 pub(crate) mod named_file;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::loaded;
 use super::snapshot::{self, Detail, Namespaces, Want};
 use crate::error::Failure;
 use crate::kube::Session;
@@ -103,6 +104,7 @@ pub(crate) async fn other_gateways(
         let of_others = from.all(kind).iter().filter(|object| others.contains(&object.reference.namespace));
         snapshot.put(kind, ListPart::Selected, ListAnswer::Read(of_others.cloned().collect()));
     }
+    Box::pin(loaded::ask_all(session, snapshot)).await;
     Ok((others, None))
 }
 
@@ -130,6 +132,7 @@ async fn with_gateway(
     let wants: Vec<_> = of_gateway(gloo).into_iter().chain(wants).collect();
     let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
     bootstraps(session, &mut snapshot).await?;
+    Box::pin(loaded::ask_all(session, &mut snapshot)).await;
     Ok(snapshot)
 }
 

@@ -132,6 +132,8 @@ impl Shelf {
 pub struct Snapshot {
     shelves: HashMap<&'static Kind, Shelf>,
     spots: HashMap<ObjectRef, Spot>,
+    /// What the Envoy of a pod answered: whether it has the cluster of the sidecars.
+    envoys: HashMap<ObjectRef, Result<bool, Unknown>>,
     /// The unknown for every kind that was not requested.
     rest: Unknown,
 }
@@ -140,7 +142,18 @@ impl Snapshot {
     /// An empty snapshot. `rest` is the reason why kinds that were not requested are unknown.
     #[must_use]
     pub fn new(rest: Unknown) -> Self {
-        Self { shelves: HashMap::new(), spots: HashMap::new(), rest }
+        Self { shelves: HashMap::new(), spots: HashMap::new(), envoys: HashMap::new(), rest }
+    }
+
+    /// Adds whether the Envoy of a pod has the cluster of the sidecars, or why that is unknown.
+    pub fn put_envoy(&mut self, pod: ObjectRef, has_cluster: Result<bool, Unknown>) {
+        self.envoys.insert(pod, has_cluster);
+    }
+
+    /// Whether the Envoy of a pod has the cluster of the sidecars. `None` if it was not asked.
+    #[must_use]
+    pub fn envoy(&self, pod: &ObjectRef) -> Option<&Result<bool, Unknown>> {
+        self.envoys.get(pod)
     }
 
     /// Adds the result of a list. Existing objects of the same name are replaced.

@@ -33,7 +33,7 @@ pub(crate) use pods::{PodsOf, ProxyPods};
 pub(crate) use proxy::{AddressForm, ProxyTarget, ProxyTask};
 pub(crate) use setup::{Bringer, Marks, RequestWish, Setup, SetupProof, Strictness, Teardown};
 pub(crate) use sidecars::{
-    Injection, IstioWish, Posture, Proxies, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
+    Injection, IstioWish, Posture, Proxies, Restart, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
 };
 pub(crate) use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 pub(crate) use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Dump(DumpTask),
     /// `proxy certs`
     Certs(CertsTask),
+    /// `proxy restart`
+    Restart(Restart),
     /// `proxy snapshot`
     Snapshot(SnapshotTask),
     /// `proxy stats`

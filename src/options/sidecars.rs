@@ -17,6 +17,15 @@ pub(crate) struct Sidecars {
     pub secrets: Secrets,
 }
 
+/// The options of `proxy restart`.
+#[derive(Debug, Clone)]
+pub(crate) struct Restart {
+    pub proxies: Proxies,
+    pub rollouts: Rollouts,
+    pub preview: Preview,
+    pub secrets: Secrets,
+}
+
 /// One of the two commands, with the options that only it has.
 #[derive(Debug, Clone)]
 pub(crate) enum Injection {

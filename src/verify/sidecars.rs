@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Query, Scope, Session};
+use crate::load::loaded;
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
@@ -48,7 +49,7 @@ pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -
     };
     let sidecars = "verified: sds and istio-proxy ready";
     match session.get_in_pod(namespace, pod, ADMIN_PORT, "/clusters").await {
-        Ok(body) if String::from_utf8_lossy(&body).lines().any(|line| line.starts_with(&format!("{cluster}::"))) => {
+        Ok(body) if loaded::lists(&body, cluster) => {
             Ok(SidecarsProof { line: format!("{sidecars}, {cluster} in Envoy's clusters"), advice: None })
         }
         Ok(_) => Err(unconfirmed(format!("Envoy in pod {pod} has no cluster {cluster}"))),

@@ -1,6 +1,9 @@
 //! One thing broken at a time in a whole installation: `check` and `istio describe` name it, and nothing else; with
 //! everything in order both are quiet.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::check::{document, envoy_says, found};
@@ -35,6 +38,8 @@ struct World {
     /// The gateway as it is in order.
     gateway: Value,
     bootstrap: String,
+    /// Whether the Envoys have the cluster of the sidecars.
+    has_cluster: Arc<AtomicBool>,
 }
 
 impl World {
@@ -43,11 +48,18 @@ impl World {
         let plane = Plane::start(&Options::default()).unwrap();
         plane.install_guide().unwrap();
         let sandbox = Sandbox::new().env("KUBECONFIG", plane.kubeconfig().to_str().unwrap());
-        let server = PodServer::start(|asked, stream| {
-            reply(stream, "200 OK", envoy_says(&asked.path, &json!({"certificates": []})).as_bytes());
+        let has_cluster = Arc::new(AtomicBool::new(true));
+        let of_envoy = Arc::clone(&has_cluster);
+        let server = PodServer::start(move |asked, stream| {
+            let cluster = if of_envoy.load(Ordering::SeqCst) { "gateway_proxy_sds" } else { "another" };
+            let page = match asked.path.as_str() {
+                "/clusters" => format!("{cluster}::default_priority::max_connections::1024\n"),
+                path => envoy_says(path, &json!({"certificates": []})),
+            };
+            reply(stream, "200 OK", page.as_bytes());
         });
         plane.forward(GLOO, &[(19000, server.address), (9091, server.address)]).unwrap();
-        let mut world = Self { plane, sandbox, gateway: Value::Null, bootstrap: String::new() };
+        let mut world = Self { plane, sandbox, gateway: Value::Null, bootstrap: String::new(), has_cluster };
         world.apply(
             "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: gateway, namespace: gloo-system}\n\
              spec: {podSelector: {matchLabels: {gloo: gateway-proxy}}, policyTypes: [Ingress], ingress: [{ports: [{port: 8080}]}]}\n\
@@ -296,14 +308,16 @@ fn gateways() -> Vec<Case> {
             says: "broken: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks cluster gateway_proxy_sds",
             mends: |world| {
                 world.bootstrap(&world.bootstrap);
+                world.has_cluster.store(false, Ordering::SeqCst);
                 let restart = json!({"template": {"metadata": {"annotations": {"again": "1"}}}});
                 world.is(
                     "pods older than their bootstrap",
                     &["GRS205 Deployment gloo-system/gateway-proxy"],
                     "/",
-                    "broken: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks pods younger than the bootstrap",
+                    "broken: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks cluster gateway_proxy_sds in running pods",
                 );
                 world.spec(DEPLOYMENT, "gateway-proxy", &restart);
+                world.has_cluster.store(true, Ordering::SeqCst);
             },
         },
         Case {

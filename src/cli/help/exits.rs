@@ -17,7 +17,7 @@ const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
 /// Every command, by its words.
-const CODES: [(&str, &[Exit]); 33] = [
+const CODES: [(&str, &[Exit]); 34] = [
     ("istio setup", ROLLS_BACK),
     ("istio teardown", ROLLS_BACK),
     ("istio revisions", READS),
@@ -43,6 +43,7 @@ const CODES: [(&str, &[Exit]); 33] = [
     ("proxy dump", READS),
     ("proxy snapshot", READS),
     ("proxy certs", JUDGES),
+    ("proxy restart", ROLLS_BACK),
     ("proxy stats", READS),
     ("proxy logs", &[Done, Failed, Usage, SaidNo, HalfDone, NoAnswer, Interrupted]),
     ("proxy served-config", JUDGES),

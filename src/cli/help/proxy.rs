@@ -38,6 +38,12 @@ Examples:
   gloo-rs proxy certs
   gloo-rs proxy certs --all-pods --fail-under 7 -o json";
 
+/// After `proxy restart --help`.
+pub(crate) const RESTART: &str = "\
+Examples:
+  gloo-rs proxy restart
+  gloo-rs proxy restart deployment/gateway-proxy --dry-run";
+
 /// After `proxy stats --help`.
 pub(crate) const STATS: &str = "\
 Examples:

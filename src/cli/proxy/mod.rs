@@ -5,6 +5,7 @@ mod certs;
 mod dump;
 mod logs;
 pub(super) mod pods;
+mod restart;
 mod served_config;
 mod snapshot;
 mod stats;
@@ -26,13 +27,14 @@ pub(super) enum ProxyCommand {
     ServedConfig(served_config::ServedArgs),
     Snapshot(snapshot::SnapshotArgs),
     Certs(certs::CertsArgs),
+    Restart(restart::RestartArgs),
 }
 
 impl ProxyCommand {
     /// The formats the command knows, its usual one first.
     pub(super) fn formats(&self) -> &'static [Format] {
         match self {
-            Self::Url(_) | Self::Address(_) | Self::Stats(_) | Self::Logs(_) | Self::Snapshot(_) => {
+            Self::Url(_) | Self::Address(_) | Self::Stats(_) | Self::Logs(_) | Self::Snapshot(_) | Self::Restart(_) => {
                 &[Format::Text, Format::Json, Format::Yaml]
             }
             Self::ServedConfig(_) => &[Format::Table, Format::Json, Format::Yaml, Format::Text],
@@ -51,6 +53,7 @@ impl ProxyCommand {
             Self::ServedConfig(args) => args.options(global.object_namespace()),
             Self::Snapshot(args) => args.options(),
             Self::Certs(args) => args.options(),
+            Self::Restart(args) => args.options(),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::plan::acceptance::Acceptance;
 use crate::plan::peer::Mode;
 use crate::plan::pod;
 use crate::plan::routes::RouteTarget;
+use crate::plan::sidecars::state::SidecarPart;
 
 /// The verdict, its reason, and the command that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,14 +284,16 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
     })
 }
 
-/// Returns the command that adds Istio's sidecars to a gateway.
+/// Returns the command that gives a gateway what it lacks: the sidecars, or only a restart.
 pub(crate) fn inject(proxy: &ProxyState) -> CommandLine {
-    if proxy.of_gateway_api {
-        return gloo_rs("upgrade-values");
-    }
     let (namespace, name) = proxy.name.split_once('/').unwrap_or(("", &proxy.name));
-    let inject = gloo_rs("istio inject").with("--name", name);
-    if namespace == "gloo-system" { inject } else { inject.with("-n", namespace) }
+    let needs_restart = [SidecarPart::LoadedCluster.to_string()];
+    let command = match &proxy.lacks {
+        Ok(lacks) if *lacks == needs_restart => gloo_rs("proxy restart").value(name),
+        _ if proxy.of_gateway_api => return gloo_rs("upgrade-values"),
+        _ => gloo_rs("istio inject").with("--name", name),
+    };
+    if namespace == "gloo-system" { command } else { command.with("-n", namespace) }
 }
 
 /// Returns the verdict if every pod answers.

@@ -11,12 +11,12 @@ use super::{Behind, Facts, ProxyState, ShownCertificate, Switched, of_service, o
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
 use crate::plan::backend;
 use crate::plan::gateway::PROXY_LABEL;
-use crate::plan::labels::{PodSelector, labels, selects};
+use crate::plan::labels::{PodSelector, labels};
 use crate::plan::peer::{self, Policies};
 use crate::plan::pod::is_running;
 use crate::plan::routes::RouteTarget;
 use crate::plan::sidecars::state::state;
-use crate::plan::sidecars::{self, GatewayProxy, Pods};
+use crate::plan::sidecars::{GatewayProxy, own_pods};
 use crate::plan::{Unread, acceptance, owner};
 
 /// The label of objects that Gloo creates for a Gateway of the Kubernetes Gateway API. Istio's own gateways have it
@@ -94,7 +94,7 @@ impl<'s> Survey<'s> {
             let (namespace, name) = proxy.name.split_once('/')?;
             let mut workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET].into_iter();
             let workload = workloads.find_map(|kind| self.snapshot.find(kind, namespace, name).object())?;
-            Some((proxy.name.clone(), pods_of(self.snapshot, workload)))
+            Some((proxy.name.clone(), own_pods(self.snapshot, workload)))
         });
         ready.collect()
     }
@@ -366,28 +366,22 @@ fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxySt
 
 fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyState {
     let (namespace, name) = (&workload.reference.namespace, &workload.reference.name);
-    let of_gloo = sidecars::bootstrap_name(name);
-    let map = if of_gateway_api { name } else { &of_gloo };
-    let lacks = match snapshot.find(&kinds::CONFIG_MAP, namespace, map) {
-        Found::Unknown(unknown) if snapshot.unknown(&kinds::CONFIG_MAP).is_some() => Err(unknown.into()),
-        bootstrap => {
-            let bootstrap = bootstrap.object().cloned();
-            let own: Vec<_> = pods_of(snapshot, workload).into_iter().map(|pod| pod.value.clone()).collect();
-            // If the snapshot has no pods of the proxy, they were not read.
-            let pods = if own.is_empty() { Pods::Unseen } else { Pods::Seen(own) };
-            let proxy = GatewayProxy { workload: workload.clone(), bootstrap, pods };
-            state(&proxy)
-                .map(|state| state.missing.iter().map(ToString::to_string).collect())
-                .map_err(|refusal| format!("bootstrap {namespace}/{map}: {}", refusal.why).into())
-        }
+    let lacks = match snapshot.unknown(&kinds::CONFIG_MAP) {
+        Some(unknown) => Err(unknown.into()),
+        None => lacks(&GatewayProxy::in_snapshot(snapshot, workload)),
     };
     let is_idle = workload.value["spec"]["replicas"] == 0;
     ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, is_idle, lacks, certificates: None }
 }
 
-/// Returns a proxy's own pods. They matter because a pod older than its bootstrap has not read it.
-fn pods_of<'s>(snapshot: &'s Snapshot, workload: &Object) -> Vec<&'s Object> {
-    let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
-    let own = snapshot.in_namespace(&kinds::POD, &workload.reference.namespace).filter(|pod| is_running(&pod.value));
-    own.filter(|pod| !selector.is_empty() && selects(&selector, &pod.value["metadata"]["labels"])).collect()
+/// Returns the parts that a proxy lacks.
+fn lacks(proxy: &GatewayProxy) -> Read<Vec<String>> {
+    let found = state(proxy).map_err(|refusal| {
+        let home = &proxy.workload.reference;
+        Unread::from(format!("bootstrap of {}/{}: {}", home.namespace, home.name, refusal.why))
+    })?;
+    match found.doubt {
+        Some(unknown) if found.missing.is_empty() => Err(Unread::from(&unknown)),
+        _ => Ok(found.missing.iter().map(ToString::to_string).collect()),
+    }
 }

@@ -13,6 +13,7 @@ use crate::command::{CommandLine, Hint, flag, gloo_rs, quoted};
 use crate::edit::Edit;
 use crate::edit::bootstrap::{self, Cluster};
 use crate::error::Reason;
+use crate::plan::Unread;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::Istiod;
 use crate::plan::outcome::Objection;
@@ -41,9 +42,11 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
     work.complete(&before)?;
     work.change(around.istiods);
     let Work { mut edits, mut notes, .. } = work;
-    if edits.is_empty() && (is_rewritten || before.lacks(&SidecarPart::FreshPods)) {
+    if edits.is_empty() && (is_rewritten || before.lacks(&SidecarPart::LoadedCluster)) {
         plan.restart(proxy, around.now, &mut edits, &mut notes);
     }
+    // A change of the workload starts new pods.
+    let edits_nothing = edits.is_empty();
     if let Some(map) = &proxy.bootstrap {
         plan.push(map, bootstrap, &[]);
     }
@@ -67,6 +70,11 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
         plan.advice.extend(choice.advice.iter().cloned());
     }
     plan.advice.extend(on_old_image(proxy, &values, around));
+    if let Some(unknown) = before.doubt.filter(|_| edits_nothing) {
+        let name = &proxy.workload.reference;
+        let what = format!("whether the running pods of {name} have gateway_proxy_sds is unknown");
+        plan.advice.push(Advice::unknown(&what, &Unread::from(&unknown)).about(name));
+    }
     Ok(plan)
 }
 
@@ -110,7 +118,7 @@ impl Work<'_> {
     fn complete(&mut self, before: &SidecarState) -> Result<(), Objection> {
         for part in &before.missing {
             match part {
-                SidecarPart::Cluster | SidecarPart::FreshPods => {}
+                SidecarPart::Cluster | SidecarPart::LoadedCluster => {}
                 SidecarPart::Container(SDS) => {
                     let image = needed(&self.values.sds_image)?;
                     let volume = bootstrap_volume(self.proxy);

@@ -9,6 +9,7 @@ mod guard;
 pub(crate) mod image;
 mod inject;
 pub(crate) mod parts;
+pub(crate) mod restart;
 pub(crate) mod state;
 mod uninject;
 mod values;
@@ -18,13 +19,16 @@ use serde_json::Value;
 use super::advice::{Advice, Code};
 use super::change::Change;
 use super::istiod::{Choice, Istiod};
+use super::labels::{labels, selects};
 use super::outcome::Objection;
-use super::rollout::restart;
+use super::pod::is_running;
+use super::rollout;
 use crate::command::kubectl;
 use crate::edit::Edit;
 use crate::edit::bootstrap::BootstrapRefusal;
 use crate::error::Reason;
-use crate::model::{FieldPath, Object, Segment};
+use crate::model::names::KUBE_GATEWAY_LABEL;
+use crate::model::{FieldPath, Object, Segment, Snapshot, Unknown, kinds};
 
 pub(crate) use guard::makers;
 pub(crate) use inject::inject;
@@ -49,11 +53,30 @@ pub struct GatewayProxy {
 pub enum Pods {
     /// Not read, because of a manifest or a missing permission to list them.
     Unseen,
-    /// The pods. Their metadata is enough.
-    Seen(Vec<Value>),
+    Seen(Vec<SeenPod>),
+}
+
+/// A pod of a gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenPod {
+    /// The pod. Its metadata is enough.
+    pub object: Object,
+    /// Whether its Envoy has the cluster of the sidecars. `None` if it was not asked.
+    pub has_cluster: Option<Result<bool, Unknown>>,
 }
 
 impl GatewayProxy {
+    /// Returns the proxy of this workload as a snapshot has it.
+    pub fn in_snapshot(snapshot: &Snapshot, workload: &Object) -> Self {
+        let namespace = &workload.reference.namespace;
+        let seen = |pod: &Object| SeenPod { object: pod.clone(), has_cluster: snapshot.envoy(&pod.reference).cloned() };
+        let own: Vec<_> = own_pods(snapshot, workload).into_iter().map(seen).collect();
+        // If the snapshot has no pods of the proxy, they may not have been read.
+        let pods = if own.is_empty() { Pods::Unseen } else { Pods::Seen(own) };
+        let bootstrap = snapshot.find(&kinds::CONFIG_MAP, namespace, &bootstrap_of(workload)).object().cloned();
+        Self { workload: workload.clone(), bootstrap, pods }
+    }
+
     /// Returns the bootstrap, if its `ConfigMap` has one.
     pub fn bootstrap_text(&self) -> Option<&str> {
         self.bootstrap.as_ref()?.value["data"][BOOTSTRAP_KEY].as_str()
@@ -67,6 +90,20 @@ impl GatewayProxy {
     fn container(&self, name: &str) -> Option<&Value> {
         state::item(&self.pod_spec()["containers"], name)
     }
+}
+
+/// Returns the running pods that the selector of the workload selects.
+pub(crate) fn own_pods<'s>(snapshot: &'s Snapshot, workload: &Object) -> Vec<&'s Object> {
+    let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
+    let is_own = |pod: &&Object| !selector.is_empty() && selects(&selector, &pod.value["metadata"]["labels"]);
+    let living = snapshot.in_namespace(&kinds::POD, &workload.reference.namespace).filter(|pod| is_running(&pod.value));
+    living.filter(is_own).collect()
+}
+
+/// Returns the name of the `ConfigMap` with the bootstrap of this workload.
+pub(crate) fn bootstrap_of(workload: &Object) -> String {
+    let name = &workload.reference.name;
+    if workload.label(KUBE_GATEWAY_LABEL).is_some() { name.clone() } else { bootstrap_name(name) }
 }
 
 /// Returns `<name>-envoy-config`.
@@ -131,7 +168,7 @@ impl TransactionPlan {
     fn restart(&mut self, proxy: &GatewayProxy, now: Option<&str>, edits: &mut Vec<Edit>, notes: &mut Vec<String>) {
         match now {
             Some(now) => {
-                edits.push(restart(now));
+                edits.push(rollout::restart(now));
                 notes.push("restarted: Envoy reads its bootstrap only at start".to_owned());
             }
             None => self.advice.push(

@@ -5,8 +5,9 @@ use std::fmt;
 use serde_json::Value;
 
 use super::parts::{CERTIFICATES, ISTIO_PROXY, SDS, volumes};
-use super::{GatewayProxy, Pods};
+use super::{GatewayProxy, Pods, SeenPod};
 use crate::edit::bootstrap::{self, BootstrapRefusal, Cluster};
+use crate::model::{ObjectRef, Unknown};
 
 /// A part of the injected sidecars.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +22,8 @@ pub(crate) enum SidecarPart {
     Mount(&'static str),
     /// One of the volumes.
     Volume(String),
-    /// Pods that started after the bootstrap was written.
-    FreshPods,
+    /// The cluster in the Envoy of each pod. A pod that started before the last change of the bootstrap may lack it.
+    LoadedCluster,
 }
 
 impl fmt::Display for SidecarPart {
@@ -33,7 +34,7 @@ impl fmt::Display for SidecarPart {
             Self::Env(container, name) => write!(f, "{name} of {container}"),
             Self::Mount(container) => write!(f, "volume {CERTIFICATES} in {container}"),
             Self::Volume(name) => write!(f, "volume {name}"),
-            Self::FreshPods => f.write_str("pods younger than the bootstrap"),
+            Self::LoadedCluster => f.write_str("cluster gateway_proxy_sds in running pods"),
         }
     }
 }
@@ -43,6 +44,10 @@ impl fmt::Display for SidecarPart {
 pub(crate) struct SidecarState {
     pub present: Vec<SidecarPart>,
     pub missing: Vec<SidecarPart>,
+    /// The pods that started before the last change of the bootstrap, and whose Envoys were not asked for the cluster.
+    pub unasked: Vec<ObjectRef>,
+    /// Why it is unknown whether these Envoys have the cluster.
+    pub doubt: Option<Unknown>,
 }
 
 /// How many of the parts are present.
@@ -67,6 +72,29 @@ impl SidecarState {
     /// Returns whether this part is missing.
     pub(crate) fn lacks(&self, part: &SidecarPart) -> bool {
         self.missing.contains(part)
+    }
+
+    /// Notes what the Envoys have that started before the last change of the bootstrap. Their age alone proves nothing:
+    /// the change may be a comment.
+    fn note_running(&mut self, pods: &[SeenPod], since: &str) {
+        let mut lacking = false;
+        for pod in pods.iter().filter(|pod| is_older(&pod.object.value, since)) {
+            match &pod.has_cluster {
+                Some(Ok(has_cluster)) => lacking |= !has_cluster,
+                Some(Err(unknown)) => self.doubt = Some(unknown.clone()),
+                None => self.unasked.push(pod.object.reference.clone()),
+            }
+        }
+        if let Some(pod) = self.unasked.first() {
+            let why = format!("{pod} started before the last change of its bootstrap, and its Envoy was not asked");
+            self.doubt.get_or_insert_with(|| Unknown::because(why));
+        }
+        if lacking {
+            self.doubt = None;
+        }
+        if self.doubt.is_none() {
+            self.note(SidecarPart::LoadedCluster, !lacking);
+        }
     }
 
     fn note(&mut self, part: SidecarPart, holds: bool) {
@@ -109,8 +137,7 @@ pub(crate) fn state(proxy: &GatewayProxy) -> Result<SidecarState, BootstrapRefus
     }
     if let (Pods::Seen(pods), true) = (&proxy.pods, state.missing.is_empty()) {
         let since = proxy.bootstrap.as_ref().and_then(|map| written(&map.value));
-        let are_old = since.is_some_and(|since| pods.iter().any(|pod| is_older(pod, &since)));
-        state.note(SidecarPart::FreshPods, !are_old);
+        state.note_running(pods, &since.unwrap_or_default());
     }
     Ok(state)
 }

@@ -233,17 +233,37 @@ fn restricted_sidecars_carry_what_the_standard_demands() {
 }
 
 #[test]
-fn pods_older_than_the_bootstrap_are_restarted() {
+fn a_pod_is_restarted_if_its_envoy_lacks_the_cluster_and_not_for_its_age() {
     let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     let time = |entry: &str| json!({"manager": "m", "time": entry, "fieldsV1": {"f:data": {}}});
     proxy.bootstrap.as_mut().unwrap().value["metadata"]["managedFields"] =
         json!([time("2026-01-01T10:00:00Z"), {"time": "2026-01-01T23:00:00Z", "fieldsV1": {"f:metadata": {}}}]);
-    let pod = |created: &str| json!({"metadata": {"creationTimestamp": created}});
-    for (created, changes) in [("2026-01-01T09:59:59Z", true), ("2026-01-01T10:00:00Z", false)] {
-        proxy.pods = Pods::Seen(vec![pod("2026-01-01T11:00:00Z"), pod(created)]);
+    let pod = |name: &str, created: &str, has_cluster: &Option<Result<bool, Unknown>>| SeenPod {
+        object: Object::new(&kinds::POD, json!({"metadata": {"name": name, "creationTimestamp": created}})),
+        has_cluster: has_cluster.clone(),
+    };
+    let denied = || Some(Err(Unknown::because("not allowed")));
+    let (older, younger) = ("2026-01-01T09:59:59Z", "2026-01-01T10:00:00Z");
+    for (created, has_cluster, restarts, doubt) in [
+        (older, Some(Ok(false)), true, None),
+        (older, Some(Ok(true)), false, None),
+        (
+            older,
+            None,
+            false,
+            Some("pod/b started before the last change of its bootstrap, and its Envoy was not asked"),
+        ),
+        (older, denied(), false, Some("not allowed")),
+        (younger, Some(Ok(false)), false, None),
+        (younger, denied(), false, None),
+    ] {
+        proxy.pods = Pods::Seen(vec![pod("a", "2026-01-01T11:00:00Z", &None), pod("b", created, &has_cluster)]);
         let plan = injected(&proxy, &Flags::default()).unwrap();
-        assert_eq!(plan.writes(), changes, "{created}");
-        assert_eq!(state(&proxy).unwrap().lacks(&SidecarPart::FreshPods), changes);
+        assert_eq!(plan.writes(), restarts, "{created} {has_cluster:?}");
+        let state = state(&proxy).unwrap();
+        assert_eq!(state.lacks(&SidecarPart::LoadedCluster), restarts);
+        assert_eq!(state.doubt.map(|unknown| unknown.why).as_deref(), doubt);
+        assert_eq!(plan.advice.iter().any(|advice| advice.code == Code::Unknown), doubt.is_some());
     }
 }
 

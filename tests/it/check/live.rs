@@ -112,6 +112,39 @@ fn the_gateways_own_envoy_tells_when_its_certificate_ends_and_which_root_it_trus
     assert!(server.asked().iter().all(|asked| pages.iter().any(|page| asked.path.starts_with(page))));
 }
 
+/// Envoy is asked; the age of the pods proves nothing.
+#[test]
+fn a_change_of_the_bootstrap_is_a_finding_only_if_envoy_lacks_the_cluster() {
+    let bench = Bench::new();
+    let lists = Arc::new(Mutex::new("gateway_proxy_sds"));
+    let listed = Arc::clone(&lists);
+    let server = PodServer::start(move |asked, stream| {
+        let page = match asked.path.as_str() {
+            "/clusters" => format!("{}::default_priority::max_connections::1024\n", listed.lock().unwrap()),
+            path => super::envoy_says(path, &json!({"certificates": []})),
+        };
+        reply(stream, "200 OK", page.as_bytes());
+    });
+    bench.plane.forward(&bench.gloo, &[(19000, server.address)]).unwrap();
+    let was_asked = || server.asked().iter().any(|asked| asked.path == "/clusters");
+    assert!(bench.found_with(&[]).is_empty() && !was_asked(), "no pod is older than its bootstrap");
+    let later = || {
+        let map = json!({"data": {"note": jiff::Timestamp::now().to_string()}});
+        bench.plane.api().merge("v1/ConfigMap", &bench.gloo, "gateway-proxy-envoy-config", &map).unwrap();
+        let (found, asked) = (bench.found_with(&[]), was_asked());
+        Ok(asked.then_some(found))
+    };
+    let found = wait_for("a later second than that of the pods", PATIENCE, later).unwrap();
+    assert_eq!(found, [""; 0], "Envoy has the cluster");
+    *lists.lock().unwrap() = "another";
+    let found = bench.found_with(&[]);
+    let codes: Vec<_> = found.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert!(codes.contains(&"GRS205"), "{found:?}");
+    let asked = server.asked().len();
+    assert_eq!(bench.found_with(&["--read-only"]), [""; 0]);
+    assert_eq!(server.asked().len(), asked, "--read-only opens no port-forward");
+}
+
 #[test]
 fn the_playground_of_the_guide_is_in_order() {
     let plane = stage::shared();

@@ -7,6 +7,7 @@ mod outage;
 mod panics;
 mod partial;
 mod proof;
+mod restart;
 mod revisions;
 mod rollouts;
 mod several;

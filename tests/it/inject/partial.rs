@@ -1,10 +1,14 @@
 //! From every partial state, whoever left it, to the full or the clean one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{Bench, CHART_ISTIO, INJECTED, PATIENCE, UNINJECTED, VOLUMES, env, fixture, last_line, named, names};
 use crate::stage::{documents, wait_for};
+use crate::support::pod_server::{PodServer, reply};
 
 const ADDRESS: &str = "istiod-1-28.istio-system.svc:15012";
 
@@ -138,7 +142,14 @@ const STATES: [State; 15] = [
         Bootstrap::Cluster,
         "PROXY_CONFIG of istio-proxy",
     ),
-    State("late-bootstrap", Sds::Whole, Istio::Whole, Volumes::All, Bootstrap::Late, "pods younger than the bootstrap"),
+    State(
+        "late-bootstrap",
+        Sds::Whole,
+        Istio::Whole,
+        Volumes::All,
+        Bootstrap::Late,
+        "cluster gateway_proxy_sds in running pods",
+    ),
     State("glooctl", Sds::Short, Istio::Short, Volumes::All, Bootstrap::Rewritten, ""),
     State("glooctl-failed", Sds::None, Istio::None, Volumes::None, Bootstrap::Rewritten, "container sds"),
 ];
@@ -312,9 +323,18 @@ fn has_rolled_out(kind: &str, [workload, _]: &[Value; 2], bench: &Bench) -> Resu
 /// Every state, both ways, for one kind of workload. What comes back is printed as the table of the result.
 fn every_state_ends_full(kind: &str, prefix: &str) -> Result<()> {
     let bench = Bench::new(prefix)?;
+    // An Envoy that started before the cluster was in its bootstrap lacks it until it is restarted.
+    let is_stale = Arc::new(AtomicBool::new(false));
+    let stale = Arc::clone(&is_stale);
+    let server = PodServer::start(move |_, stream| {
+        let cluster = if stale.swap(false, Ordering::SeqCst) { "another" } else { "gateway_proxy_sds" };
+        reply(stream, "200 OK", format!("{cluster}::default_priority::max_connections::1024\n").as_bytes());
+    });
+    bench.plane.forward(&bench.gloo, &[(19000, server.address)])?;
     for state in &STATES {
-        let &State(name, _, _, _, _, missing) = state;
+        let &State(name, _, _, _, bootstrap, missing) = state;
         install(&bench, kind, state)?;
+        is_stale.store(bootstrap == Bootstrap::Late, Ordering::SeqCst);
         let before = read(&bench, kind, name)?;
         let line = format!("inject --name {name} --revision 1-28 --istio-namespace istio-system");
         // What is there keeps its version, also where a revision is typed, as the fixture has istiod's.

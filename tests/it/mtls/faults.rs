@@ -351,6 +351,7 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "proxy served-config"
         | "proxy snapshot"
         | "proxy certs"
+        | "proxy restart"
         | "version"
         | "upgrade-values"
         | "check"

@@ -108,10 +108,10 @@ fn completing_says_what_was_missing_and_restarts_when_only_the_bootstrap_changes
     let (_, half) = partial_states().swap_remove(3);
     let plan = injected(&half, &Flags::default()).unwrap();
     assert_eq!(plan.advice[0].message, "gateway-proxy was partly injected; missing: cluster gateway_proxy_sds");
-    assert_eq!(plan.changes[1].edits, [restart(NOW)]);
+    assert_eq!(plan.changes[1].edits, [rollout::restart(NOW)]);
     let (_, half) = partial_states().swap_remove(2);
     let plan = injected(&half, &typed_revision("1-28")).unwrap();
     assert_eq!((plan.changes[0].message.as_str(), plan.changes[1].message.as_str()), ("unchanged", "patched"));
     let plan = uninjected(&half).unwrap();
-    assert_eq!(plan.changes[1].edits, [restart(NOW)]);
+    assert_eq!(plan.changes[1].edits, [rollout::restart(NOW)]);
 }
