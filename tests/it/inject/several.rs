@@ -120,8 +120,8 @@ fn an_evicted_pod_is_nobodys_concern() -> Result<()> {
     let labels = json!({"gloo": "gateway-proxy", "gateway-proxy-id": "gateway-proxy", "gateway-proxy": "live"});
     bench.apply(json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "evicted", "labels": labels},
-        // A node that exists: the controller-manager deletes the pods of any other after 40 s.
-        "spec": {"nodeName": "node1", "containers": [{"name": "gateway-proxy", "image": "x"}]},
+        // On no node: kwok changes the pods of its node, and the controller-manager deletes those of an unknown one.
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "gateway-proxy", "image": "x"}]},
     }))?;
     let path = format!("/api/v1/namespaces/{}/pods/evicted/status", bench.gloo);
     raw(bench.plane, "PATCH", &path, &json!({"status": {"phase": "Failed", "reason": "Evicted"}}))?;
