@@ -27,8 +27,8 @@ pub(crate) fn choose(
     let bond = bond(&namespace.value);
     let name = &namespace.reference.name;
     let other = masked(&namespace.value).filter(|other| {
-        let bound = bond.as_ref().map(|(_, names)| *names);
-        typed.is_none() && bound.is_some_and(|names| !is_served(known, names)) && is_served(known, other)
+        let first = bond.as_ref().map(|(_, names)| *names);
+        typed.is_none() && first.is_some_and(|names| !is_served(known, names)) && is_served(known, other)
     });
     let wanted = typed.or(other).or(bond.as_ref().map(|(_, names)| *names));
     let chosen = istiod::choose(known.istiods, wanted, None);
