@@ -15,13 +15,13 @@ use crate::apply::transaction::{self, Done, Undone, Unmade};
 use crate::command::{Hint, kubectl};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::model::ObjectRef;
+use crate::model::{Object, ObjectRef};
 use crate::options::{DryRunMode, Global, Preview};
 use crate::plan::advice::{Advice, Code, on_untried};
 use crate::plan::change::{Change, Settle};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner;
-use crate::plan::rollout::hints;
+use crate::plan::rollout::{hints, shortfall};
 use crate::plan::ssl_config::SDS_CLUSTER;
 use crate::render::diff::{self, Secrets};
 use crate::render::text::seconds;
@@ -293,9 +293,9 @@ impl<'t> Transaction<'t> {
                 report.advice(Advice::note(Code::Unknown, message).about(workload));
                 Ok(())
             }
-            Settle::Rollout => self.wait(workload, report).await,
+            Settle::Rollout => self.wait(&change.before, report).await,
             Settle::Injected => {
-                self.wait(workload, report).await?;
+                self.wait(&change.before, report).await?;
                 let said = proof::prove(self.session, &change.before, SDS_CLUSTER).await?;
                 report.ui.status(&said.line);
                 said.advice.into_iter().for_each(|advice| report.advice(advice));
@@ -309,7 +309,8 @@ impl<'t> Transaction<'t> {
     /// # Errors
     /// What the pods report, after everything was rolled back. Or
     /// why the pods are not replaced, while all changes remain.
-    async fn wait(&mut self, workload: &ObjectRef, report: &mut Report<'_>) -> Result<(), Failure> {
+    async fn wait(&mut self, before: &Object, report: &mut Report<'_>) -> Result<(), Failure> {
+        let workload = &before.reference;
         let short = short(workload);
         report.ui.status(&format!("waiting for {short}"));
         let stop = self.stop.clone();
@@ -328,7 +329,7 @@ impl<'t> Transaction<'t> {
             }
             Ended::Interrupted => Err(self.undo(interrupted(), report).await),
             Ended::Failed(stuck) => {
-                let failure = not_ready(&short, stuck);
+                let failure = not_ready(before, stuck);
                 // This run did not change the workload, so a rollback would not help.
                 if !self.done.iter().any(|done| done.change.before.reference == *workload) {
                     return Err(Failure { exit: Exit::Unconfirmed, ..failure });
@@ -403,8 +404,9 @@ pub(super) fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// The failure of a rollout, with what its pods report.
-pub(super) fn not_ready(workload: &str, stuck: Stuck) -> Failure {
+/// The failure of a rollout, with what its pods report. `before` is the workload before this run.
+pub(super) fn not_ready(before: &Object, stuck: Stuck) -> Failure {
+    let workload = short(&before.reference);
     let Stuck { ready, wanted, took, complaints, served } = stuck;
     let mut failure = Failure::new(
         Exit::Failed,
@@ -413,6 +415,8 @@ pub(super) fn not_ready(workload: &str, stuck: Stuck) -> Failure {
     );
     failure.hints = hints(&complaints).into_iter().map(Hint::from).collect();
     failure.details = complaints;
+    let broken = shortfall(&before.value).map(|short| format!("before this run: {short}"));
+    failure.details.extend(broken);
     match served {
         Some(fewest) if fewest >= wanted => {
             failure.detail(format!("old pods kept serving ({fewest} of {wanted} ready)"))
@@ -430,7 +434,6 @@ mod tests {
 
     use super::*;
     use crate::kube::{Environment, Target};
-    use crate::model::Object;
     use crate::model::kinds;
     use crate::options::{Format, Loudness, When};
     use crate::ui::Ui;

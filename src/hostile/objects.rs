@@ -75,10 +75,12 @@ fn read(object: &Value) {
     proxy_pods::bootstrap_of(&object["spec"]);
     revisions::opts_out(&object["metadata"]);
     revisions::bond(object);
+    revisions::masked(object);
     revisions::injected_by(object);
     rollout::read(object);
     rollout::complaints(object);
     rollout::refusals(object);
+    rollout::shortfall(object);
     rollout::events_of("x", one);
     server::of_deployments(one, "gloo-system");
     diff::live("x", object, &json!({"metadata": {"name": "x"}}), Secrets::Masked);

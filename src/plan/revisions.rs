@@ -83,6 +83,12 @@ pub(crate) fn bond(namespace: &Value) -> Option<(String, &str)> {
     }
 }
 
+/// Returns the revision or tag in the label `istio.io/rev` that has no effect, because `istio-injection` is set too.
+pub(crate) fn masked(namespace: &Value) -> Option<&str> {
+    let labels = &namespace["metadata"]["labels"];
+    labels[INJECTION_LABEL].as_str().and(labels[REVISION_LABEL].as_str())
+}
+
 /// Returns the revision whose istiod injected a pod, as the injection recorded it. `None` without a sidecar.
 pub(crate) fn injected_by(pod: &Value) -> Option<String> {
     let status = pod["metadata"]["annotations"][STATUS].as_str()?;

@@ -63,11 +63,11 @@ pub(crate) fn is_done(workload: &Value) -> bool {
 }
 
 fn progress(workload: &Value) -> Rollout {
-    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let status = &workload["status"];
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let seen = number(&status["observedGeneration"]) >= number(&workload["metadata"]["generation"]);
-    if workload["kind"] == "DaemonSet" || !status["desiredNumberScheduled"].is_null() {
-        let wanted = number(&status["desiredNumberScheduled"]);
+    let wanted = wanted(workload);
+    if is_daemon_set(workload) {
         let new = number(&status["updatedNumberScheduled"]);
         let ready = new.min(number(&status["numberAvailable"]));
         return if seen && new >= wanted && number(&status["numberAvailable"]) >= wanted {
@@ -76,7 +76,6 @@ fn progress(workload: &Value) -> Rollout {
             Rollout::Waiting { ready: if seen { ready } else { 0 }, wanted }
         };
     }
-    let wanted = spec["replicas"].as_u64().unwrap_or(1);
     let (all, new, available) =
         (number(&status["replicas"]), number(&status["updatedReplicas"]), number(&status["availableReplicas"]));
     let old = all.saturating_sub(new);
@@ -95,6 +94,24 @@ fn progress(workload: &Value) -> Rollout {
     } else {
         Rollout::Waiting { ready, wanted }
     }
+}
+
+fn is_daemon_set(workload: &Value) -> bool {
+    workload["kind"] == "DaemonSet" || !workload["status"]["desiredNumberScheduled"].is_null()
+}
+
+/// Returns how many pods the workload wants.
+pub(crate) fn wanted(workload: &Value) -> u64 {
+    match is_daemon_set(workload) {
+        true => workload["status"]["desiredNumberScheduled"].as_u64().unwrap_or_default(),
+        false => workload["spec"]["replicas"].as_u64().unwrap_or(1),
+    }
+}
+
+/// Returns the number of pods that are ready and of those that are wanted, in words. `None` if enough are ready.
+pub(crate) fn shortfall(workload: &Value) -> Option<String> {
+    let (ready, wanted) = (serving(workload), wanted(workload));
+    (ready < wanted).then(|| format!("{ready} of {wanted} pods ready"))
 }
 
 /// Returns how many pods are available, old or new.
@@ -166,24 +183,31 @@ pub(crate) fn refusals(workload: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Returns the latest warnings about a workload, its `ReplicaSet`s and its pods. Their names begin with the workload's
-/// name.
+/// Returns whether an object is a workload, one of its `ReplicaSet`s or one of its pods. Their names are the workload's
+/// name with one or two more parts.
+fn belongs_to(name: &str, object: &Value) -> bool {
+    let of = object["name"].as_str().unwrap_or_default();
+    let more = of.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+    let parts = if object["kind"] == "Pod" { 2 } else { 1 };
+    of == name || more.is_some_and(|more| more.split('-').count() <= parts)
+}
+
+/// Returns the latest warnings about a workload, its `ReplicaSet`s and its pods. What prevents pods from being created
+/// comes first.
 pub(crate) fn events_of(name: &str, events: &[Value]) -> Vec<String> {
     const SHOWN: usize = 3;
-    let mut lines: Vec<(&str, String)> = events
+    let mut lines: Vec<_> = events
         .iter()
-        .filter(|event| {
-            let of = event["involvedObject"]["name"].as_str().unwrap_or_default();
-            of == name || of.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
-        })
+        .filter(|event| belongs_to(name, &event["involvedObject"]))
         .map(|event| {
             let text = |key: &str| event[key].as_str().unwrap_or_default();
-            (text("lastTimestamp"), format!("event {}: {}", text("reason"), text("message")))
+            let prevents_pods = text("reason") == "FailedCreate";
+            (prevents_pods, text("lastTimestamp"), format!("event {}: {}", text("reason"), text("message")))
         })
         .collect();
     lines.sort_unstable();
     let mut said: Vec<String> = Vec::new();
-    for (_, line) in lines.into_iter().rev() {
+    for (_, _, line) in lines.into_iter().rev() {
         if !said.contains(&line) && said.len() < SHOWN {
             said.push(line);
         }
@@ -241,6 +265,39 @@ mod tests {
         };
         assert_eq!(read(&daemon_set(2)), Rollout::Waiting { ready: 2, wanted: 3 });
         assert_eq!(read(&daemon_set(3)), Rollout::Done { pods: 3 });
+    }
+
+    #[test]
+    fn a_workload_that_wants_more_pods_than_are_ready_says_both_numbers() {
+        let table = [
+            (json!({"kind": "Deployment"}), Some("0 of 1 pods ready")),
+            (deployment(1, &json!({"availableReplicas": 1})), Some("1 of 2 pods ready")),
+            (deployment(1, &json!({"availableReplicas": 3})), None),
+            (json!({"kind": "StatefulSet", "spec": {"replicas": 0}}), None),
+            (json!({"kind": "DaemonSet", "status": {"desiredNumberScheduled": 3}}), Some("0 of 3 pods ready")),
+            (json!({"kind": "DaemonSet"}), None),
+        ];
+        for (workload, said) in table {
+            assert_eq!(shortfall(&workload).as_deref(), said, "{workload}");
+        }
+    }
+
+    #[test]
+    fn events_are_those_of_the_workload_and_what_prevents_pods_comes_first() {
+        let event = |second: u32, kind: &str, name: &str, reason: &str| {
+            json!({"involvedObject": {"kind": kind, "name": name}, "reason": reason, "message": name,
+                "lastTimestamp": format!("2026-01-01T00:00:{second:02}Z")})
+        };
+        let events = [
+            event(1, "ReplicaSet", "web-7d4f", "FailedCreate"),
+            event(2, "Pod", "web-7d4f-x2z", "Unhealthy"),
+            event(3, "Deployment", "web", "Odd"),
+            event(4, "ReplicaSet", "web-admin-7d4f", "FailedCreate"),
+            event(5, "Pod", "web-admin-7d4f-x2z", "Unhealthy"),
+            event(6, "Deployment", "webshop", "Odd"),
+        ];
+        let wanted = ["event FailedCreate: web-7d4f", "event Odd: web", "event Unhealthy: web-7d4f-x2z"];
+        assert_eq!(events_of("web", &events), wanted);
     }
 
     #[test]

@@ -100,12 +100,15 @@ pub(crate) enum Proven {
     Unknown(Failure),
 }
 
-/// Checks every pod of a workload whose rollout is complete.
-pub(crate) async fn prove(session: &Session, workload: &Object, wanted: Option<&str>) -> Proven {
+/// Checks every pod of a workload whose rollout is complete with this number of pods.
+pub(crate) async fn prove(session: &Session, workload: &Object, expected: u64, wanted: Option<&str>) -> Proven {
     let query = Query::labelled(workload_selector(&workload.value));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await;
     match pods {
         Ok(pods) => match proof::prove(pods.iter().filter(|pod| holder(pod).is(&workload.reference)), wanted) {
+            Ok(proven) if (proven as u64) < expected => {
+                Proven::Otherwise(vec![format!("only {proven} of {expected} pods exist")])
+            }
             Ok(proven) => Proven::AsWanted(proven),
             Err(wrong) => Proven::Otherwise(wrong),
         },

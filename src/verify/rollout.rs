@@ -71,7 +71,10 @@ pub(crate) async fn wait(
                     }
                 };
                 if out_of_time || gave_up.is_some() {
-                    stuck.complaints = complaints(session, workload, &now, gave_up).await;
+                    stuck.complaints = complaints(session, workload, &now).await;
+                    if stuck.complaints.is_empty() {
+                        stuck.complaints.extend(gave_up);
+                    }
                     return Ended::Failed(stuck);
                 }
             }
@@ -89,8 +92,8 @@ pub(crate) async fn wait(
     }
 }
 
-/// What prevents the rollout: the messages of the pods first, then those of the controllers.
-async fn complaints(session: &Session, workload: &ObjectRef, now: &Value, gave_up: Option<String>) -> Vec<String> {
+/// Returns why a workload has too few ready pods: the messages of the pods first, then those of the controllers.
+pub(crate) async fn complaints(session: &Session, workload: &ObjectRef, now: &Value) -> Vec<String> {
     let scope = Scope::Namespace(&workload.namespace);
     let mut said = match session.list_all(&kinds::POD, scope, Query::labelled(workload_selector(now))).await {
         Ok(pods) => pods.iter().flat_map(rollout::complaints).collect(),
@@ -100,9 +103,6 @@ async fn complaints(session: &Session, workload: &ObjectRef, now: &Value, gave_u
     let warnings = Query { fields: "type=Warning".to_owned(), ..Query::default() };
     if let Ok(events) = session.list_all(&kinds::EVENT, scope, warnings).await {
         said.extend(rollout::events_of(&workload.name, &events));
-    }
-    if said.is_empty() {
-        said.extend(gave_up);
     }
     said
 }

@@ -10,6 +10,7 @@ use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::labels::workload_selector;
 use crate::plan::proxy_pods::ADMIN_PORT;
+use crate::plan::rollout;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 
 /// What was verified, and what could not be checked.
@@ -45,6 +46,10 @@ pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -
         }
     }
     let Some(pod) = living.first().and_then(|pod| pod["metadata"]["name"].as_str()) else {
+        let wanted = rollout::wanted(&workload.value);
+        if wanted > 0 {
+            return Err(unconfirmed(format!("{}: 0 of {wanted} pods exist", workload.reference)));
+        }
         return Ok(SidecarsProof { line: "verified: nothing, the workload has no pods".to_owned(), advice: None });
     };
     let sidecars = "verified: sds and istio-proxy ready";

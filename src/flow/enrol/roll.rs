@@ -16,7 +16,7 @@ use crate::model::{Object, ObjectRef};
 use crate::plan::change::Change;
 use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{Goal, NamespacePlan};
-use crate::plan::rollout::restart;
+use crate::plan::rollout::{restart, shortfall};
 use crate::render::text::{self, seconds};
 use crate::verify::enrolment::{Proven, prove};
 use crate::verify::rollout::{self, Ended};
@@ -53,15 +53,18 @@ impl Rolled<'_> {
 pub(super) fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> Option<Change> {
     let shown = |revision: Option<&str>| revision.unwrap_or("no sidecar").to_owned();
     let unchanged = |message: String| Change::new(workload.clone(), Vec::new(), message);
+    let short = shortfall(&workload.value).map(|short| format!(" ({short})")).unwrap_or_default();
     Some(match (fate, goal) {
         (Fate::Restart { from, .. }, _) => {
             let from: Vec<_> = from.iter().map(|revision| shown(revision.as_deref())).collect();
-            let message = format!("restarted ({} -> {})", from.join(", "), shown(goal.revision()));
+            let was = if from.is_empty() { "missing pods".to_owned() } else { from.join(", ") };
+            let message = format!("restarted ({was} -> {})", shown(goal.revision()));
             Change::new(workload.clone(), vec![restart(now)], message)
         }
         (Fate::Fits { pods: 0 }, _) => unchanged("has no pods".to_owned()),
-        (Fate::Fits { .. }, Goal::Bound(target)) => unchanged(format!("already on {}", target.revision)),
-        (Fate::Fits { .. }, Goal::Free) => unchanged("has no sidecar".to_owned()),
+        (Fate::Fits { .. }, Goal::Bound(target)) => unchanged(format!("already on {}{short}", target.revision)),
+        (Fate::Fits { .. }, Goal::Free) => unchanged(format!("has no sidecar{short}")),
+        (Fate::Short { pods, wanted }, _) => unchanged(format!("has only {pods} of {wanted} pods")),
         (Fate::UnderWay, _) => unchanged("already restarted, rollout in progress".to_owned()),
         (Fate::Left(_), _) => return None,
     })
@@ -78,13 +81,17 @@ pub(super) async fn roll_all<'p>(
     // The first successful workload decides that the label remains.
     let label_stays = Cell::new(label_was_there);
     let report = RefCell::new(report);
-    let todo = plan.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. } | Fate::UnderWay));
+    let todo = plan.workloads.iter().filter(|(_, fate)| is_waited_for(fate));
     stream::iter(todo)
         .take_while(|_| std::future::ready(!run.stop.is_set()))
         .map(|(workload, fate)| roll(run, plan, (workload, fate), pace, &label_stays, &report))
         .buffer_unordered(pace.parallel)
         .collect()
         .await
+}
+
+fn is_waited_for(fate: &Fate) -> bool {
+    matches!(fate, Fate::Restart { .. } | Fate::UnderWay | Fate::Short { .. })
 }
 
 async fn roll<'p>(
@@ -154,10 +161,10 @@ async fn wait(
             return failed(Failure::new(Exit::Failed, Reason::Rollout, format!("{short} {why}")));
         }
         Ended::Interrupted => return End::Failed(interrupted()),
-        Ended::Failed(stuck) => return failed(not_ready(&short, stuck)),
+        Ended::Failed(stuck) => return failed(not_ready(workload, stuck)),
     };
     report.borrow_mut().ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
-    match prove(run.session, workload, plan.goal.revision()).await {
+    match prove(run.session, workload, pods, plan.goal.revision()).await {
         Proven::AsWanted(proven) => {
             let pods = text::count(proven, "pod");
             let said = match &plan.goal {

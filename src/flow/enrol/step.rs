@@ -8,13 +8,15 @@ use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Unmade};
 use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::execute::Stopped;
+use crate::flow::execute::{Stopped, short};
 use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
 use crate::plan::change::Change;
 use crate::plan::enrolment::{Goal, NamespacePlan};
 use crate::plan::outcome::{Outcome, Row};
+use crate::plan::rollout;
 use crate::verify::enrolment::{Tried, try_pod};
+use crate::verify::rollout::complaints;
 
 /// Reports what already has the wanted state.
 fn say_unchanged(plan: &NamespacePlan, report: &mut Report<'_>) {
@@ -49,7 +51,8 @@ pub(super) async fn make(
         }
     }
     let Some(pace) = run.pace else { return Ok(made) };
-    if plan.restarts().next().is_some()
+    let needs_pods = plan.changes() || plan.short_of_pods().next().is_some();
+    if needs_pods
         && let Err(failure) = caught(tried(run, plan, report)).await.unwrap_or_else(|panicked| Err(panicked.into()))
     {
         return Err(back(run, made, failure, report).await);
@@ -69,20 +72,30 @@ async fn tried(run: &Run<'_>, plan: &NamespacePlan, report: &mut Report<'_>) -> 
             report.advice(advice);
             Ok(())
         }
-        Tried::Otherwise(why) => Err(Failure::new(
-            Exit::Failed,
-            Reason::Rollout,
-            format!(
-                "new pods of {name} would {}: no workload was restarted",
-                match &plan.goal {
-                    Goal::Bound(target) => format!("not get the sidecar of {}", target.revision),
-                    Goal::Free => "still get a sidecar".to_owned(),
-                }
-            ),
-        )
-        .detail(why)
-        .hint(gloo_rs("istio revisions").then(" shows whether istiod is ready"))),
+        Tried::Otherwise(why) => {
+            let otherwise = match &plan.goal {
+                Goal::Bound(target) => format!("not get the sidecar of {}", target.revision),
+                Goal::Free => "still get a sidecar".to_owned(),
+            };
+            let message = format!("new pods of {name} would {otherwise}: no workload was restarted");
+            let failure = Failure::new(Exit::Failed, Reason::Rollout, message).detail(why);
+            let failure = short_of_pods(run, plan).await.into_iter().fold(failure, Failure::detail);
+            Err(failure.hint(gloo_rs("istio revisions").then(" shows whether istiod is ready")))
+        }
     }
+}
+
+/// Describes the workloads that had too few pods already, with the reasons.
+async fn short_of_pods(run: &Run<'_>, plan: &NamespacePlan) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let mut lines = Vec::new();
+    for workload in plan.short_of_pods().take(SHOWN) {
+        let numbers = rollout::shortfall(&workload.value).unwrap_or_default();
+        lines.push(format!("{} before this run: {numbers}", short(&workload.reference)));
+        let reasons = complaints(run.session, &workload.reference, &workload.value).await;
+        lines.extend(reasons.into_iter().map(|reason| format!("  {reason}")));
+    }
+    lines
 }
 
 /// Rolls back the label before any workload was restarted.

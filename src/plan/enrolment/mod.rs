@@ -96,6 +96,16 @@ impl NamespacePlan {
         self.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. })).map(|(workload, _)| workload)
     }
 
+    /// Returns the workloads that want more pods than there are and whose pods are otherwise as required.
+    pub(crate) fn short_of_pods(&self) -> impl Iterator<Item = &Object> {
+        let is_short = |fate: &Fate| match fate {
+            Fate::Restart { from, .. } => from.is_empty(),
+            Fate::Short { .. } => true,
+            Fate::Fits { .. } | Fate::UnderWay | Fate::Left(_) => false,
+        };
+        self.workloads.iter().filter(move |(_, fate)| is_short(fate)).map(|(workload, _)| workload)
+    }
+
     /// Returns whether anything is written.
     pub(crate) fn changes(&self) -> bool {
         !self.label.is_already() || self.restarts().next().is_some()
@@ -134,7 +144,7 @@ pub(crate) fn plan(
     check_names(only, &all, &namespace.reference.name)?;
     for workload in all {
         let own: Vec<_> = pods.iter().filter(|pod| is_living(pod) && holder(pod).is(&workload.reference)).collect();
-        let mut fate = workload::fate(&workload, &own, &goal, &budgets);
+        let mut fate = workload::fate(&workload, &own, &goal, &label, &budgets);
         if !only.is_empty() {
             match (only.iter().any(|name| name.names(&workload.reference)), fate) {
                 (true, Fate::Left(why)) => return Err(Box::new((workload.reference, why))),

@@ -5,8 +5,8 @@ use crate::command::{flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::Object;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::istiod::{self, Choice, Istiod};
-use crate::plan::revisions::{Listed, bond};
+use crate::plan::istiod::{self, Choice, Istiod, REVISION_LABEL};
+use crate::plan::revisions::{Listed, bond, masked};
 
 /// The istiods, and whether their tags could be listed.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,11 @@ pub(crate) fn choose(
 ) -> Result<(Revision, Vec<Advice>), Failure> {
     let bond = bond(&namespace.value);
     let name = &namespace.reference.name;
-    let wanted = typed.or(bond.as_ref().map(|(_, names)| *names));
+    let other = masked(&namespace.value).filter(|other| {
+        let first = bond.as_ref().map(|(_, names)| *names);
+        typed.is_none() && first.is_some_and(|names| !is_served(known, names)) && is_served(known, other)
+    });
+    let wanted = typed.or(other).or(bond.as_ref().map(|(_, names)| *names));
     let chosen = istiod::choose(known.istiods, wanted, None);
     let Choice { istiod, advice, .. } = chosen.map_err(|failure| {
         if failure.reason != Reason::NoIstiod {
@@ -52,8 +56,19 @@ pub(crate) fn choose(
     };
     let names = wanted.unwrap_or(&istiod.revision).to_owned();
     // A tag's webhook moves the namespace. The tag's Service matters only for gateways.
-    let advice = advice.into_iter().filter(|advice| advice.code != Code::TagWithoutService).collect();
-    Ok((Revision { names, revision: istiod.revision }, advice))
+    let advice = advice.into_iter().filter(|advice| advice.code != Code::TagWithoutService);
+    let instead = other.zip(bond).map(|(other, (label, _))| {
+        let what = format!("namespace {name} has two labels: no ready istiod serves {label}, so that one is removed");
+        let kept = format!("{REVISION_LABEL}={other} had no effect beside it");
+        Advice::warning(Code::IstiodNotReady, what).details([kept]).about(&namespace.reference)
+    });
+    Ok((Revision { names, revision: istiod.revision }, instead.into_iter().chain(advice).collect()))
+}
+
+/// Returns whether a ready istiod has this revision or tag.
+fn is_served(known: KnownIstiods<'_>, names: &str) -> bool {
+    let choice = istiod::choose(known.istiods, Some(names), None);
+    choice.is_ok_and(|choice| choice.istiod.is_some_and(|istiod| istiod.is_ready()))
 }
 
 #[cfg(test)]
@@ -100,6 +115,42 @@ mod tests {
         for (revisions, typed, labels, wanted) in table {
             assert_eq!(chosen(revisions, typed, &labels), Ok(wanted), "{revisions:?} {typed:?} {labels}");
         }
+    }
+
+    #[test]
+    fn of_two_labels_the_one_that_a_ready_istiod_serves_is_kept() {
+        let both = json!({"istio-injection": "enabled", "istio.io/rev": "1-28"});
+        let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop", "labels": both}}));
+        let choose_of = |revisions: &[&str], dead: &str, typed: Option<&str>| {
+            let mut istiods = istiods(revisions);
+            for istiod in istiods.iter_mut().filter(|istiod| istiod.revision == dead) {
+                istiod.ready = 0;
+            }
+            let known = KnownIstiods { istiods: &istiods, tags: &Listed::Read(()) };
+            choose(known, typed, &namespace)
+        };
+        let all = ["1-28", "default"];
+        let table = [
+            (&all[..], "none", None, "default", 0),
+            (&all[..], "default", None, "1-28", 1),
+            (&all[..], "1-28", None, "default", 0),
+            (&all[..1], "none", None, "1-28", 1),
+            (&all[1..], "none", None, "default", 0),
+            // The warning about an istiod that is not ready.
+            (&all[1..], "default", None, "default", 1),
+            (&all[..], "default", Some("default"), "default", 1),
+            (&all[..], "default", Some("1-28"), "1-28", 0),
+        ];
+        for (revisions, dead, typed, wanted, warnings) in table {
+            let (target, advice) = choose_of(revisions, dead, typed).unwrap();
+            let said: Vec<_> = advice.iter().map(|advice| advice.code).collect();
+            assert_eq!(
+                (target.names.as_str(), said),
+                (wanted, vec![Code::IstiodNotReady; warnings]),
+                "{dead} {typed:?}"
+            );
+        }
+        assert_eq!(choose_of(&["1-27"], "none", None).unwrap_err().reason, Reason::NoIstiod);
     }
 
     #[test]

@@ -92,6 +92,50 @@ fn a_restart_that_was_begun_before_is_waited_for_and_not_begun_again() {
 }
 
 #[test]
+fn a_workload_without_all_its_pods_is_restarted_with_a_new_label_and_waited_for_otherwise() {
+    let wants = |more: Value| {
+        let mut status = json!({"status": {"replicas": 0, "updatedReplicas": 0, "availableReplicas": 0}});
+        merge(&mut status, &more);
+        deployment("web", &status)
+    };
+    let short = |pods: usize| Fate::Short { pods, wanted: 2 };
+    let left = |why: &str| Fate::Left(Objection::new(Reason::NotInjected, why));
+    let opted_out = json!({"spec": {"template": {"metadata": {"labels": {"sidecar.istio.io/inject": "false"}}}}});
+    let meshed = pod("web", 1, Some("1-28"));
+    let table = [
+        (target(), "prod", wants(json!({})), vec![], short(0)),
+        (target(), "prod", wants(json!({})), vec![meshed.clone()], short(1)),
+        (target(), "prod", wants(json!({})), vec![meshed.clone(), meshed.clone()], Fate::Fits { pods: 2 }),
+        (target(), "other", wants(json!({})), vec![], restart_from(&[])),
+        (Goal::Free, "prod", wants(json!({})), vec![], restart_from(&[])),
+        (target(), "other", wants(json!({"spec": {"strategy": {"type": "Recreate"}}})), vec![], restart_from(&[])),
+        (target(), "other", wants(json!({"spec": {"replicas": 0}})), vec![], Fate::Fits { pods: 0 }),
+        (
+            target(),
+            "other",
+            wants(opted_out),
+            vec![],
+            left("has 0 of 2 pods; opted out by sidecar.istio.io/inject=false"),
+        ),
+    ];
+    for (goal, label, workload, pods, wanted) in table {
+        let namespace =
+            Object::new(&kinds::NAMESPACE, json!({"metadata": {"name": "shop", "labels": {"istio.io/rev": label}}}));
+        let seen = NamespaceState { workloads: vec![workload.clone()], pods, ..NamespaceState::default() };
+        let planned = plan(namespace, seen, goal.clone(), &[]).unwrap();
+        assert_eq!(planned.workloads[0].1, wanted, "{goal:?} {label} {}", workload.value);
+        let is_short = matches!(&wanted, Fate::Short { .. }) || wanted == restart_from(&[]);
+        assert_eq!(planned.short_of_pods().count(), usize::from(is_short));
+    }
+    let daemon_set = json!({"kind": "DaemonSet", "metadata": {"name": "log", "namespace": "shop"},
+        "status": {"desiredNumberScheduled": 2}});
+    let fate = fates(&target(), Object::new(&kinds::DAEMON_SET, daemon_set), vec![]);
+    assert_eq!(fate, short(0));
+    let paused = fates(&target(), wants(json!({"spec": {"paused": true}})), vec![meshed]);
+    assert!(matches!(&paused, Fate::Left(why) if why.message.starts_with("has 1 of 2 pods; is paused")), "{paused:?}");
+}
+
+#[test]
 fn what_a_restart_does_not_help_is_left_with_its_reason() {
     let template = |more: Value| json!({"spec": {"template": more}});
     let label = |key: &str, value: &str| template(json!({"metadata": {"labels": {key: value}}}));

@@ -9,6 +9,7 @@ use super::{Goal, proof};
 use crate::command::kubectl;
 use crate::error::Reason;
 use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::plan::change::Change;
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::outcome::Objection;
 use crate::plan::pod::barred;
@@ -22,19 +23,29 @@ pub(crate) enum Fate {
     Fits { pods: usize },
     /// A rollout that makes them so is already in progress.
     UnderWay,
-    /// Its pods are restarted: the revisions that they run with now, and the expected downtime.
+    /// It wants more pods than there are. Those that exist are as required.
+    Short { pods: usize, wanted: u64 },
+    /// Its pods are restarted: the revisions that they run with now, none if pods are only missing, and the expected
+    /// downtime.
     Restart { from: Vec<Option<String>>, gap: Option<String> },
     /// A restart would not help, or is not possible.
     Left(Objection),
 }
 
-/// Decides for a workload from its living pods.
-pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[Value]) -> Fate {
+/// Decides for a workload from its living pods and the change of its namespace's labels.
+pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, label: &Change, budgets: &[Value]) -> Fate {
     let wanted = goal.revision();
     let mut from: Vec<_> = pods.iter().map(|pod| injected_by(pod)).filter(|has| has.as_deref() != wanted).collect();
     if from.is_empty() {
-        let waits = !rollout::is_done(&workload.value) && proof::prove(pods.iter().copied(), wanted).is_err();
-        return if waits { Fate::UnderWay } else { Fate::Fits { pods: pods.len() } };
+        return match missing(workload, pods, goal) {
+            // Its controller waits ever longer before it tries again. A new template is tried at once.
+            Some(Fate::Short { .. }) if !label.is_already() => {
+                let gap = if pods.is_empty() { None } else { gap::find(workload, budgets) };
+                Fate::Restart { from, gap }
+            }
+            Some(fate) => fate,
+            None => Fate::Fits { pods: pods.len() },
+        };
     }
     if let Some(why) = never_fits(&workload.value["spec"]["template"], goal) {
         return Fate::Left(why);
@@ -54,6 +65,25 @@ pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[V
     from.sort_unstable();
     from.dedup();
     Fate::Restart { from, gap: gap::find(workload, budgets) }
+}
+
+/// Returns what a workload waits for if its pods are all as required, but not complete.
+fn missing(workload: &Object, pods: &[&Value], goal: &Goal) -> Option<Fate> {
+    if rollout::is_done(&workload.value) {
+        return None;
+    }
+    if proof::prove(pods.iter().copied(), goal.revision()).is_err() {
+        return Some(Fate::UnderWay);
+    }
+    let (has, wanted) = (pods.len(), rollout::wanted(&workload.value));
+    if has as u64 >= wanted {
+        return None;
+    }
+    let never = never_fits(&workload.value["spec"]["template"], goal).or_else(|| not_replaced(workload));
+    Some(match never {
+        Some(why) => Fate::Left(Objection { message: format!("has {has} of {wanted} pods; {}", why.message), ..why }),
+        None => Fate::Short { pods: has, wanted },
+    })
 }
 
 /// Returns why new pods of this template would not be as required either.

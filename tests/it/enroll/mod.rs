@@ -7,6 +7,7 @@ mod interruptions;
 mod left;
 mod limits;
 mod revisions;
+mod wanted;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -61,6 +61,48 @@ fn a_quota_that_leaves_no_room_is_quoted_and_the_old_pods_serve() -> Result<()> 
 }
 
 #[test]
+fn a_gateway_that_was_without_pods_before_is_not_called_injected() -> Result<()> {
+    let bench = Bench::new("no-pods")?;
+    let scale = |replicas: u64| {
+        bench.merge("apps/v1/Deployment", "gateway-proxy", &json!({"spec": {"replicas": replicas}}))?;
+        wait_for("the old pods are gone or refused", PATIENCE, || {
+            let status = bench.deployment()?["status"].take();
+            let refused =
+                status["conditions"].as_array().into_iter().flatten().any(|it| it["type"] == "ReplicaFailure");
+            Ok((status["replicas"].as_u64().unwrap_or_default() == 0 && refused == (replicas > 0)).then_some(()))
+        })
+    };
+    bench.apply(json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}},
+    }))?;
+    wait_for("the quota counts", PATIENCE, || {
+        Ok((bench.get("v1/ResourceQuota", "none")?["status"]["hard"]["pods"] == "0").then_some(()))
+    })?;
+    scale(0)?;
+    scale(1)?;
+    let before = bench.state()?;
+    let said = [
+        "error: deployment/gateway-proxy did not become ready (0 of 1 new, ",
+        "exceeded quota: none",
+        "event FailedCreate: ",
+        "before this run: 0 of 1 pods ready",
+    ];
+    let output = bench.run(SOON);
+    assert_said(&output, 5, &said);
+    assert_eq!(bench.state()?, before);
+    assert_eq!(bench.run(&format!("{INJECT} --no-wait")).code, Some(0));
+    let output = bench.run(SOON);
+    assert_said(&output, 7, &said);
+    assert!(!output.stdout.contains(INJECTED), "{output:#?}");
+
+    // Nothing is wrong with a gateway that wants no pods.
+    bench.merge("apps/v1/Deployment", "gateway-proxy", &json!({"spec": {"replicas": 0}}))?;
+    let output = bench.run(INJECT);
+    assert_eq!((output.code, last_line(&output.stdout)), (Some(0), INJECTED), "{output:#?}");
+    Ok(())
+}
+
+#[test]
 fn a_restricted_namespace_wants_the_flag_that_it_names() -> Result<()> {
     let bench = Bench::new("restricted")?;
     let mut spec = bench.deployment()?["spec"]["template"]["spec"].take();
