@@ -59,7 +59,7 @@ codes! {
         "The Upstream's sslConfig sends Istio's TLS to every pod behind it, but a pod has no sidecar that accepts it. Requests to this pod get 503s.",
         "Add the pods to the mesh (gloo-rs istio enroll), or remove the sslConfig (gloo-rs istio disable-mtls) and let auto-mTLS decide for each pod.";
     TLS_WITHOUT_SDS = "GRS103" Error "Istio TLS without SDS at the gateway",
-        "The object needs certificates from the cluster gateway_proxy_sds, but a gateway proxy has neither this cluster nor the sidecars behind it. The gateway rejects the configuration, or has no certificate to present.",
+        "The object needs certificates from the cluster gateway_proxy_sds, but a gateway proxy lacks this cluster, or a sidecar that fetches or serves them. The gateway rejects the configuration, or has no certificate to present. Requests get 503s.",
         "Add the sidecars: use gloo-rs upgrade-values if Helm installed Gloo, otherwise gloo-rs istio inject.";
     NO_SERVICE = "GRS104" Warning "Upstream without a Service",
         "The Upstream names a Kubernetes Service, or a port of it, that does not exist. No pod can answer.",

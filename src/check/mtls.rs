@@ -1,6 +1,6 @@
 //! Finds destinations that will answer 503, by the verdict of `istio describe`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
-use crate::plan::path::{Behind, Cause, Described, Facts, Membership, Sends};
+use crate::plan::path::{Behind, Cause, Described, Facts, Membership, ProxyState, Sends, pair};
 
 pub(super) const CHECK: Check = Check {
     title: "mTLS",
@@ -60,9 +60,11 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(look, route)).collect();
     found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
     if !bare.is_empty() {
-        let points =
-            upstreams.iter().chain(&holders).filter_map(|object| Some((*object, dangling::find(object)?.paths)));
-        found.extend(points.map(|(object, paths)| without_sds(object, &paths, &bare)));
+        let told = found.iter().filter(|it| it.code == &codes::TLS_WITHOUT_SDS).map(|it| &it.object);
+        let told: HashSet<&ObjectRef> = told.collect();
+        let objects = upstreams.iter().chain(&holders).filter(|object| !told.contains(&object.reference));
+        let points: Vec<_> = objects.filter_map(|object| Some((*object, dangling::find(object)?.paths))).collect();
+        found.extend(points.into_iter().map(|(object, paths)| without_sds(object, &paths, &bare)));
         if let Some(settings) = look.settings()
             && let Some(points) = dangling::of_settings(settings)
         {
@@ -105,17 +107,18 @@ fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Findi
     let is_told_elsewhere = match cause {
         // A route to a missing Service is reported as a dangling reference.
         Cause::NoService => !is_upstream,
-        Cause::NoSecret => !has_only_gateways_of_the_api(facts),
+        // Parts without which certificates may still arrive are reported about the gateway.
+        Cause::NoSecret => !facts.proxies.iter().flatten().any(has_no_certificate),
         _ => false,
     };
     codes::named(cause.row().code).filter(|code| !is_told_elsewhere && CHECK.codes.contains(code))
 }
 
-/// Whether all gateways that lack something are Gateway API ones. For others, a separate check reports it.
-fn has_only_gateways_of_the_api(facts: &Facts) -> bool {
-    let mut lacking =
-        facts.proxies.iter().flatten().filter(|proxy| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty()));
-    lacking.all(|proxy| proxy.of_gateway_api)
+/// Whether a gateway with pods lacks a part without which it gets no certificate. What a Gateway API proxy lacks is
+/// reported nowhere else.
+fn has_no_certificate(proxy: &ProxyState) -> bool {
+    let lacks = |lacks: &Vec<String>| pair::stops_certificates(lacks) || (proxy.of_gateway_api && !lacks.is_empty());
+    !proxy.is_idle && proxy.lacks.as_ref().is_ok_and(lacks)
 }
 
 /// The evidence: the pods without a sidecar, or the effective policies.
