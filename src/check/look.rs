@@ -314,9 +314,8 @@ impl<'w> Look<'w> {
         self.world.paths.get_or_init(|| Paths::new(self.world.snapshot, self.gloo()))
     }
 
-    /// The facts, reduced to the gateways of a route that leads to
-    /// the target. With all gateways if some routes are unknown.
-    pub fn narrowed(&self, facts: Facts) -> Facts {
+    /// The destinations of all routes. `None` if some routes are unknown.
+    pub fn routed(&self) -> Option<&'w Routed> {
         let routed = self.world.routed.get_or_init(|| {
             let snapshot = self.world.snapshot;
             let is_known = ROUTES.iter().all(|kind| snapshot.is_whole(kind));
@@ -326,7 +325,13 @@ impl<'w> Look<'w> {
                 routed
             })
         });
-        match routed {
+        routed.as_ref()
+    }
+
+    /// The facts, reduced to the gateways of a route that leads to
+    /// the target. With all gateways if some routes are unknown.
+    pub fn narrowed(&self, facts: Facts) -> Facts {
+        match self.routed() {
             Some(routed) => routed.narrow(self.paths(), facts),
             None => facts,
         }

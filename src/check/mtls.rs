@@ -13,6 +13,7 @@ use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
 use crate::plan::path::{Behind, Cause, Described, Facts, Membership, ProxyState, Sends, pair};
+use crate::plan::sidecars::GatewayProxy;
 
 pub(super) const CHECK: Check = Check {
     title: "mTLS",
@@ -63,8 +64,14 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let told = found.iter().filter(|it| it.code == &codes::TLS_WITHOUT_SDS).map(|it| &it.object);
         let told: HashSet<&ObjectRef> = told.collect();
         let objects = upstreams.iter().chain(&holders).filter(|object| !told.contains(&object.reference));
-        let points: Vec<_> = objects.filter_map(|object| Some((*object, dangling::find(object)?.paths))).collect();
-        found.extend(points.into_iter().map(|(object, paths)| without_sds(object, &paths, &bare)));
+        let points = objects.filter_map(|object| {
+            let paths = dangling::find(object)?.paths;
+            let lacking =
+                if *object.reference.kind == kinds::UPSTREAM { serving(look, object, &bare) } else { bare.clone() };
+            (!lacking.is_empty()).then(|| without_sds(object, &paths, &lacking))
+        });
+        let points: Vec<_> = points.collect();
+        found.extend(points);
         if let Some(settings) = look.settings()
             && let Some(points) = dangling::of_settings(settings)
         {
@@ -151,15 +158,35 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The gateway proxies without any part of Istio. A partly injected one has a separate finding.
-fn bare_gateways(look: &Look<'_>) -> Vec<String> {
-    let bare = |proxy: &&crate::plan::sidecars::GatewayProxy| {
-        known(look, proxy).is_some_and(|state| is_without(proxy, &state))
-    };
-    look.gateways().iter().filter(bare).map(|proxy| proxy.workload.reference.to_string()).collect()
+/// The gateway proxies that serve routes and have no part of Istio. A partly injected one has a separate finding.
+fn bare_gateways<'w>(look: &Look<'w>) -> Vec<&'w ObjectRef> {
+    let is_bare = |proxy: &&'w GatewayProxy| known(look, proxy).is_some_and(|state| is_without(proxy, &state));
+    let bare = look.gateways().iter().filter(is_bare).map(|proxy| &proxy.workload.reference);
+    let idle: HashSet<_> = without_routes(look);
+    bare.filter(|reference| !idle.contains(full_name(reference).as_str())).collect()
 }
 
-fn without_sds(object: &Object, paths: &[String], bare: &[String]) -> Finding {
+/// The gateways to which no route leads. None if no gateway has a route.
+fn without_routes<'w>(look: &Look<'w>) -> HashSet<&'w str> {
+    let (paths, routed) = (look.paths(), look.routed());
+    let has_routes = |proxy: &&ProxyState| routed.is_none_or(|routed| routed.has_routes(paths, proxy));
+    let (busy, idle): (Vec<_>, Vec<_>) = paths.proxies().iter().partition(has_routes);
+    if busy.is_empty() { HashSet::new() } else { idle.into_iter().map(|proxy| proxy.name.as_str()).collect() }
+}
+
+fn full_name(ObjectRef { namespace, name, .. }: &ObjectRef) -> String {
+    format!("{namespace}/{name}")
+}
+
+/// The ones of these gateways that serve the Upstream.
+fn serving<'b>(look: &Look<'_>, upstream: &Object, bare: &[&'b ObjectRef]) -> Vec<&'b ObjectRef> {
+    let facts = look.narrowed(look.paths().of_upstream(upstream));
+    let Ok(proxies) = &facts.proxies else { return bare.to_vec() };
+    bare.iter().copied().filter(|it| proxies.iter().any(|proxy| proxy.name == full_name(it))).collect()
+}
+
+fn without_sds(object: &Object, paths: &[String], bare: &[&ObjectRef]) -> Finding {
+    let bare: Vec<_> = bare.iter().map(ToString::to_string).collect();
     let message = format!("needs certificates from gateway_proxy_sds, which {} lacks", bare.join(", "));
     Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).details(paths.iter().cloned()).hint(
         gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" if Helm manages the gateway"),
