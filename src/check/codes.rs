@@ -62,13 +62,13 @@ codes! {
         "The object needs certificates from the cluster gateway_proxy_sds, but a gateway proxy lacks this cluster, or a sidecar that fetches or serves them. The gateway rejects the configuration, or has no certificate to present. Requests get 503s.",
         "Add the sidecars: use gloo-rs upgrade-values if Helm installed Gloo, otherwise gloo-rs istio inject.";
     NO_SERVICE = "GRS104" Warning "Upstream without a Service",
-        "The Upstream names a Kubernetes Service, or a port of it, that does not exist. No pod can answer.",
+        "The Upstream names a Kubernetes Service, or a port of it, that does not exist. No pod can answer. It is an error where a gateway routes there, because requests get 503s now.",
         "Correct spec.kube, or delete the Upstream if the Service is gone for good.";
     TLS_TO_DISABLED_PEER = "GRS105" Error "Istio TLS to a peer that accepts only plaintext",
         "The gateway sends Istio's TLS, because of the Upstream's sslConfig or auto-mTLS. A PeerAuthentication with mode DISABLE applies to the pods, so their sidecars accept no TLS. Requests get 503s.",
         "Set the PeerAuthentication to PERMISSIVE or STRICT, or send plaintext: gloo-rs istio disable-mtls, gloo-rs istio auto-mtls disable -u NAME.";
     NOBODY_BEHIND = "GRS106" Warning "no ready pod behind the destination",
-        "The Service has no ready pod. Requests get 503s with the text: no healthy upstream.",
+        "The Service has no ready pod. Requests get 503s with the text: no healthy upstream. It is an error where a gateway routes there.",
         "Scale the app up, or correct the Service's selector. If the app is gone for good, delete the routes and Upstreams that lead to it.";
     TLS_WITHOUT_ALPN = "GRS107" Error "Istio TLS that a PERMISSIVE peer does not recognize",
         "A sidecar that also accepts plaintext recognizes the mesh's TLS by its ALPN. The Upstream's sslConfig has none of Istio's names in alpnProtocols, so the sidecar treats the connection as the application's own TLS. Requests get 503s.",

@@ -62,6 +62,8 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: &'static FindingCode,
+    /// The severity of its code, or an error if requests get 503s now.
+    pub severity: Severity,
     pub object: ObjectRef,
     /// One sentence about this object.
     pub message: String,
@@ -76,7 +78,21 @@ pub struct Finding {
 impl Finding {
     /// A finding with one line.
     pub fn new(code: &'static FindingCode, object: &ObjectRef, message: impl Into<String>) -> Self {
-        Self { code, object: object.clone(), message: message.into(), details: Vec::new(), hint: None, spot: None }
+        Self {
+            code,
+            severity: code.severity,
+            object: object.clone(),
+            message: message.into(),
+            details: Vec::new(),
+            hint: None,
+            spot: None,
+        }
+    }
+
+    /// Marks that requests get 503s now.
+    #[must_use]
+    pub fn breaks_now(self) -> Self {
+        Self { severity: Severity::Error, ..self }
     }
 
     /// Adds the evidence. Only the first ten lines are kept, with the number of the others.
@@ -144,7 +160,7 @@ impl Ran {
     /// Number of findings of this severity.
     #[must_use]
     pub(crate) fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.code.severity == severity).count()
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 }
 
@@ -162,7 +178,7 @@ fn run_one<'w>(world: &'w World<'w>, check: &'static Check) -> Ran {
     }
     let key = |finding: &Finding| {
         let ObjectRef { namespace, name, .. } = &finding.object;
-        (finding.code.severity, finding.code.id, namespace.clone(), name.clone(), finding.message.clone())
+        (finding.severity, finding.code.id, namespace.clone(), name.clone(), finding.message.clone())
     };
     findings.sort_by_cached_key(key);
     let seen = look.into_seen();

@@ -12,7 +12,7 @@ use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
-use crate::plan::path::{Behind, Cause, Described, Facts, Membership, ProxyState, Sends, pair};
+use crate::plan::path::{Behind, Cause, Described, Facts, Membership, ProxyState, Sends, Verdict, pair};
 use crate::plan::sidecars::GatewayProxy;
 
 pub(super) const CHECK: Check = Check {
@@ -106,6 +106,8 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     let code = code(judged.cause?, is_upstream, &facts)?;
     let message = if is_upstream { judged.why } else { format!("routes to {}: {}", facts.target, judged.why) };
     let finding = Finding::new(code, object, message).details(evidence(code, &facts));
+    let is_routed = look.routed().is_some_and(|routed| routed.is_routed(look.paths(), &facts.target));
+    let finding = if judged.verdict == Verdict::Broken && is_routed { finding.breaks_now() } else { finding };
     Some(Finding { hint: judged.fix, ..finding })
 }
 
