@@ -14,7 +14,7 @@ use crate::plan::istiod::{self, ControlPlaneObjects as IstiodSeen, Istiod, REVIS
 use crate::plan::path::Facts;
 use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
-use crate::plan::path::survey::Survey as Paths;
+use crate::plan::path::survey::{GATEWAY_LABEL, GATEWAY_PREFIX, Survey as Paths};
 use crate::plan::pod::is_running;
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
 
@@ -65,6 +65,7 @@ pub struct World<'s> {
     pub metrics: Beyond<Metrics>,
     istiods: OnceCell<Vec<Istiod>>,
     gateways: OnceCell<Vec<GatewayProxy>>,
+    gateways_of_api: OnceCell<Vec<GatewayProxy>>,
     paths: OnceCell<Paths<'s>>,
     routed: OnceCell<Option<Routed>>,
 }
@@ -84,6 +85,7 @@ impl<'s> World<'s> {
             metrics: Beyond::NotThere(why.to_owned()),
             istiods: OnceCell::new(),
             gateways: OnceCell::new(),
+            gateways_of_api: OnceCell::new(),
             paths: OnceCell::new(),
             routed: OnceCell::new(),
         }
@@ -283,21 +285,42 @@ impl<'w> Look<'w> {
         gateways
     }
 
+    /// The proxies of Gateways of the Gateway API, in the namespaces that Gloo watches.
+    pub fn gateways_of_api(&self) -> &'w [GatewayProxy] {
+        let snapshot = self.world.snapshot;
+        for kind in [&kinds::DEPLOYMENT, &kinds::CONFIG_MAP, &kinds::POD] {
+            self.note(kind, snapshot.unknown(kind));
+        }
+        self.world.gateways_of_api.get_or_init(|| {
+            let workloads = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|workload| {
+                let name = &workload.reference.name;
+                workload.label(GATEWAY_LABEL).is_some()
+                    && name.starts_with(GATEWAY_PREFIX)
+                    && self.is_watched(&workload.reference.namespace)
+            });
+            workloads.map(|workload| self.proxy(workload, &workload.reference.name)).collect()
+        })
+    }
+
     fn gateway(&self, workload: &Object) -> GatewayProxy {
-        let (gloo, snapshot) = (self.gloo(), self.world.snapshot);
-        let name = sidecars::bootstrap_name(&workload.reference.name);
+        self.proxy(workload, &sidecars::bootstrap_name(&workload.reference.name))
+    }
+
+    /// A proxy whose bootstrap has this name.
+    fn proxy(&self, workload: &Object, bootstrap: &str) -> GatewayProxy {
+        let (home, snapshot) = (workload.reference.namespace.as_str(), self.world.snapshot);
         let selector = labels::labels(&workload.value["spec"]["selector"]["matchLabels"]);
-        let pods = match snapshot.unknown_in(&kinds::POD, gloo) {
+        let pods = match snapshot.unknown_in(&kinds::POD, home) {
             Some(_) => Pods::Unseen,
             None => Pods::Seen(
                 snapshot
-                    .in_namespace(&kinds::POD, gloo)
+                    .in_namespace(&kinds::POD, home)
                     .filter(|pod| is_running(&pod.value) && selects(&selector, &pod.value))
                     .map(|pod| pod.value.clone())
                     .collect(),
             ),
         };
-        let bootstrap = snapshot.find(&kinds::CONFIG_MAP, gloo, &name).object().cloned();
+        let bootstrap = snapshot.find(&kinds::CONFIG_MAP, home, bootstrap).object().cloned();
         GatewayProxy { workload: workload.clone(), bootstrap, pods }
     }
 
