@@ -102,7 +102,7 @@ codes! {
         "Move the gateway to a revision that exists: gloo-rs istio inject --revision REVISION, or gloo-rs upgrade-values.";
     ISTIOD_NOT_READY = "GRS208" Error "the gateway's istiod is not ready",
         "The gateway's istio-proxy gets its certificate from an istiod without a ready pod. New pods do not become ready. Running pods cannot renew their certificate.",
-        "Find the cause: kubectl describe pods -l app=istiod, in istiod's namespace.";
+        "Find the cause: kubectl describe pods -l app=istiod,istio.io/rev=REVISION, in istiod's namespace. If it is scaled to 0: kubectl scale deployment.";
     SDS_EXPOSED = "GRS209" Warning "SDS reachable from other pods",
         "The sds container serves the gateway's mesh certificate and its private key on port 8234, on all addresses of the pod and without authentication (Gloo's default, SDS_SERVER_ADDRESS 0.0.0.0:8234). No NetworkPolicy blocks this port for other pods. This check cannot see whether the cluster's network plugin enforces NetworkPolicies.",
         "Add a NetworkPolicy for the gateway's pods that allows the listener ports but not 8234. Do not bind SDS to 127.0.0.1: the chart's readiness probe would then fail.";

@@ -1,7 +1,7 @@
 //! Checks the istiod that each gateway proxy uses: it exists, is ready, and has the sidecar's version.
 
 use super::{Check, Finding, Look, codes};
-use crate::command::{CommandLine, gloo_rs, kubectl};
+use crate::command::{CommandLine, gloo_rs};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::istiod::Istiod;
 use crate::plan::path::survey::GATEWAY_LABEL;
@@ -70,10 +70,7 @@ fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
     let reference = &proxy.workload.reference;
     if istiod.ready == 0 {
         let message = format!("its istiod {} has no ready pod", istiod.shown());
-        return Some(
-            Finding::new(&codes::ISTIOD_NOT_READY, reference, message)
-                .hint(kubectl("describe pods -l app=istiod -n").value(&istiod.namespace)),
-        );
+        return Some(Finding::new(&codes::ISTIOD_NOT_READY, reference, message).hint(istiod.unready()));
     }
     let image = item(&proxy.pod_spec()["containers"], ISTIO_PROXY)?["image"].as_str()?;
     let tag = |image: &str| Image::parse(image).ok().and_then(|image| image.tag);
