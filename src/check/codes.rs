@@ -148,6 +148,15 @@ codes! {
     SHADOWED_POLICY = "GRS404" Warning "PeerAuthentication without effect",
         "Two policies apply to the same pods at the same level. Istio uses only the older one, and the newer one has no effect.",
         "Merge them into one, or delete the wrong one.";
+    APP_ISTIOD_NOT_READY = "GRS405" Error "istiod of applications is not ready",
+        "No pod of this istiod is ready, and namespaces are bound to it, or pods have its sidecars. New pods get no sidecar, or are not created. Running sidecars cannot renew their certificate, and lose it within a day.",
+        "Find the cause: kubectl describe pods -l app=istiod,istio.io/rev=REVISION, in istiod's namespace. If it is scaled to 0: kubectl scale deployment.";
+    OPTED_OUT_UNDER_STRICT = "GRS406" Warning "pods without a sidecar under a STRICT policy",
+        "Pods opted out of injection (sidecar.istio.io/inject: false) in a namespace that gets sidecars, and a STRICT PeerAuthentication applies to them. Without a sidecar nothing enforces it: they accept plaintext from any client. Pods in the mesh that are STRICT reject their requests.",
+        "Remove the label or annotation from the pod template and restart the workload. If the pods are to stay without a sidecar, say so with --suppress.";
+    PORT_OF_SERVICE = "GRS407" Warning "portLevelMtls with a port of a Service",
+        "The keys of portLevelMtls are ports of the pods. This policy names the port of a Service that leads to another port of the pods, so the mode has no effect.",
+        "Use the targetPort of the Service as the key.";
     REJECTED = "GRS501" Error "rejected by Gloo",
         "Gloo rejected the object. It serves the previous version, or nothing.",
         "Fix what the reason names.";

@@ -3,6 +3,7 @@
 //! A check is a value of [`CHECKS`]: its title, what it reads, and a function over a [`Look`], which records what could
 //! not be read. A check for which something is unknown reports that and is never OK. Each check has its own file.
 
+mod app_istiods;
 mod auto_mtls;
 mod certificates;
 mod circles;
@@ -16,8 +17,10 @@ mod helm;
 mod injection;
 pub(crate) mod look;
 mod mtls;
+mod opted_out;
 mod peers;
 mod pods;
+mod port_modes;
 mod proxies;
 mod references;
 mod registry;
