@@ -59,16 +59,16 @@ codes! {
         "The Upstream's sslConfig sends Istio's TLS to every pod behind it, but a pod has no sidecar that accepts it. Requests to this pod get 503s.",
         "Add the pods to the mesh (gloo-rs istio enroll), or remove the sslConfig (gloo-rs istio disable-mtls) and let auto-mTLS decide for each pod.";
     TLS_WITHOUT_SDS = "GRS103" Error "Istio TLS without SDS at the gateway",
-        "The object needs certificates from the cluster gateway_proxy_sds, but a gateway proxy has neither this cluster nor the sidecars behind it. The gateway rejects the configuration, or has no certificate to present.",
+        "The object needs certificates from the cluster gateway_proxy_sds, but a gateway proxy lacks this cluster, or a sidecar that fetches or serves them. The gateway rejects the configuration, or has no certificate to present. Requests get 503s.",
         "Add the sidecars: use gloo-rs upgrade-values if Helm installed Gloo, otherwise gloo-rs istio inject.";
     NO_SERVICE = "GRS104" Warning "Upstream without a Service",
-        "The Upstream names a Kubernetes Service, or a port of it, that does not exist. No pod can answer.",
+        "The Upstream names a Kubernetes Service, or a port of it, that does not exist. No pod can answer. It is an error where a gateway routes there, because requests get 503s now.",
         "Correct spec.kube, or delete the Upstream if the Service is gone for good.";
     TLS_TO_DISABLED_PEER = "GRS105" Error "Istio TLS to a peer that accepts only plaintext",
         "The gateway sends Istio's TLS, because of the Upstream's sslConfig or auto-mTLS. A PeerAuthentication with mode DISABLE applies to the pods, so their sidecars accept no TLS. Requests get 503s.",
         "Set the PeerAuthentication to PERMISSIVE or STRICT, or send plaintext: gloo-rs istio disable-mtls, gloo-rs istio auto-mtls disable -u NAME.";
     NOBODY_BEHIND = "GRS106" Warning "no ready pod behind the destination",
-        "The Service has no ready pod. Requests get 503s with the text: no healthy upstream.",
+        "The Service has no ready pod. Requests get 503s with the text: no healthy upstream. It is an error where a gateway routes there.",
         "Scale the app up, or correct the Service's selector. If the app is gone for good, delete the routes and Upstreams that lead to it.";
     TLS_WITHOUT_ALPN = "GRS107" Error "Istio TLS that a PERMISSIVE peer does not recognize",
         "A sidecar that also accepts plaintext recognizes the mesh's TLS by its ALPN. The Upstream's sslConfig has none of Istio's names in alpnProtocols, so the sidecar treats the connection as the application's own TLS. Requests get 503s.",
@@ -102,7 +102,7 @@ codes! {
         "Move the gateway to a revision that exists: gloo-rs istio inject --revision REVISION, or gloo-rs upgrade-values.";
     ISTIOD_NOT_READY = "GRS208" Error "the gateway's istiod is not ready",
         "The gateway's istio-proxy gets its certificate from an istiod without a ready pod. New pods do not become ready. Running pods cannot renew their certificate.",
-        "Find the cause: kubectl describe pods -l app=istiod, in istiod's namespace.";
+        "Find the cause: kubectl describe pods -l app=istiod,istio.io/rev=REVISION, in istiod's namespace. If it is scaled to 0: kubectl scale deployment.";
     SDS_EXPOSED = "GRS209" Warning "SDS reachable from other pods",
         "The sds container serves the gateway's mesh certificate and its private key on port 8234, on all addresses of the pod and without authentication (Gloo's default, SDS_SERVER_ADDRESS 0.0.0.0:8234). No NetworkPolicy blocks this port for other pods. This check cannot see whether the cluster's network plugin enforces NetworkPolicies.",
         "Add a NetworkPolicy for the gateway's pods that allows the listener ports but not 8234. Do not bind SDS to 127.0.0.1: the chart's readiness probe would then fail.";
@@ -148,6 +148,15 @@ codes! {
     SHADOWED_POLICY = "GRS404" Warning "PeerAuthentication without effect",
         "Two policies apply to the same pods at the same level. Istio uses only the older one, and the newer one has no effect.",
         "Merge them into one, or delete the wrong one.";
+    APP_ISTIOD_NOT_READY = "GRS405" Error "istiod of applications is not ready",
+        "No pod of this istiod is ready, and namespaces are bound to it, or pods have its sidecars. New pods get no sidecar, or are not created. Running sidecars cannot renew their certificate, and lose it within a day.",
+        "Find the cause: kubectl describe pods -l app=istiod,istio.io/rev=REVISION, in istiod's namespace. If it is scaled to 0: kubectl scale deployment.";
+    OPTED_OUT_UNDER_STRICT = "GRS406" Warning "pods without a sidecar under a STRICT policy",
+        "Pods opted out of injection (sidecar.istio.io/inject: false) in a namespace that gets sidecars, and a STRICT PeerAuthentication applies to them. Without a sidecar nothing enforces it: they accept plaintext from any client. Pods in the mesh that are STRICT reject their requests.",
+        "Remove the label or annotation from the pod template and restart the workload. If the pods are to stay without a sidecar, say so with --suppress.";
+    PORT_OF_SERVICE = "GRS407" Warning "portLevelMtls with a port of a Service",
+        "The keys of portLevelMtls are ports of the pods. This policy names the port of a Service that leads to another port of the pods, so the mode has no effect.",
+        "Use the targetPort of the Service as the key.";
     REJECTED = "GRS501" Error "rejected by Gloo",
         "Gloo rejected the object. It serves the previous version, or nothing.",
         "Fix what the reason names.";

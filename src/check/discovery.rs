@@ -1,9 +1,10 @@
 //! Checks the istiod that each gateway proxy uses: it exists, is ready, and has the sidecar's version.
 
 use super::{Check, Finding, Look, codes};
-use crate::command::{CommandLine, gloo_rs, kubectl};
+use crate::command::{CommandLine, gloo_rs};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::istiod::Istiod;
+use crate::plan::path::survey::GATEWAY_LABEL;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 use crate::plan::sidecars::{GatewayProxy, current_address};
@@ -30,7 +31,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let all_seen = [&kinds::DEPLOYMENT, &kinds::SERVICE, &kinds::MUTATING_WEBHOOK]
         .iter()
         .all(|kind| look.world.snapshot.unknown(kind).is_none());
-    let found = look.gateways().iter().filter_map(|proxy| {
+    let proxies = look.gateways().iter().chain(look.gateways_of_api());
+    let found = proxies.filter_map(|proxy| {
         let address = current_address(proxy)?;
         match istiods.iter().find(|istiod| istiod.serves(&address)) {
             Some(istiod) => of_istiod(proxy, istiod),
@@ -52,21 +54,23 @@ fn nobody(proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
     let there = istiods.iter().map(|istiod| format!("{} has {}", istiod.shown(), istiod.address));
     Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))
         .details(there)
-        .hint(inject(reference).fixed("--revision REVISION"))
+        .hint(inject(proxy).fixed("--revision REVISION"))
 }
 
-fn inject(workload: &ObjectRef) -> CommandLine {
-    gloo_rs("istio inject -n").value(&workload.namespace).fixed("--name").value(&workload.name)
+/// Gloo's controller makes Gateway API proxies from the values of the release.
+fn inject(proxy: &GatewayProxy) -> CommandLine {
+    let ObjectRef { namespace, name, .. } = &proxy.workload.reference;
+    match proxy.workload.label(GATEWAY_LABEL) {
+        Some(_) => gloo_rs("upgrade-values"),
+        None => gloo_rs("istio inject -n").value(namespace).fixed("--name").value(name),
+    }
 }
 
 fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
     let reference = &proxy.workload.reference;
     if istiod.ready == 0 {
         let message = format!("its istiod {} has no ready pod", istiod.shown());
-        return Some(
-            Finding::new(&codes::ISTIOD_NOT_READY, reference, message)
-                .hint(kubectl("describe pods -l app=istiod -n").value(&istiod.namespace)),
-        );
+        return Some(Finding::new(&codes::ISTIOD_NOT_READY, reference, message).hint(istiod.unready()));
     }
     let image = item(&proxy.pod_spec()["containers"], ISTIO_PROXY)?["image"].as_str()?;
     let tag = |image: &str| Image::parse(image).ok().and_then(|image| image.tag);
@@ -74,6 +78,6 @@ fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
     (sidecar != control_plane).then(|| {
         let message = format!("istio-proxy is {sidecar}, istiod {} is {control_plane}", istiod.revision);
         Finding::new(&codes::SIDECAR_IMAGE, reference, message)
-            .hint(inject(reference).fixed("--revision").value(&istiod.revision))
+            .hint(inject(proxy).fixed("--revision").value(&istiod.revision))
     })
 }

@@ -23,28 +23,31 @@ pub(super) const CHECK: Check = Check {
 const PORT: u64 = 8234;
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
-    let gateways = look.gateways();
-    let policies = look.in_namespace(&kinds::NETWORK_POLICY, look.gloo());
-    let all_seen = look.world.snapshot.unknown_in(&kinds::NETWORK_POLICY, look.gloo()).is_none();
-    let of = |proxy: &GatewayProxy| match exposure(proxy, &policies) {
+    let gateways = look.gateways().iter().chain(look.gateways_of_api()).filter(|proxy| is_open(proxy));
+    let found = gateways.filter_map(|proxy| {
+        let finding = Finding::new(&codes::SDS_EXPOSED, &proxy.workload.reference, exposed(look, proxy)?);
+        Some(finding.hint("add a NetworkPolicy for these pods that allows the listener ports but not 8234"))
+    });
+    found.collect()
+}
+
+/// How other pods reach the port of this proxy. `None` if they do not, or if it is unknown.
+fn exposed(look: &Look<'_>, proxy: &GatewayProxy) -> Option<String> {
+    let home = &proxy.workload.reference.namespace;
+    let policies = look.in_namespace(&kinds::NETWORK_POLICY, home);
+    match exposure(proxy, &policies) {
         // NetworkPolicies are additive: what one opens, no other closes.
         Exposure::By(policy) => {
             let name = &policy.reference.name;
             Some(format!("any pod can read the gateway's mesh key: networkpolicy {name} opens port 8234 to all"))
         }
-        Exposure::ByNobody if all_seen => {
+        Exposure::ByNobody if look.world.snapshot.unknown_in(&kinds::NETWORK_POLICY, home).is_none() => {
             let message =
                 "any pod can read the gateway's mesh key from port 8234: no NetworkPolicy applies to its pods";
             Some(message.to_owned())
         }
         Exposure::ByNobody | Exposure::None => None,
-    };
-    let exposed = gateways.iter().filter(|proxy| is_open(proxy)).filter_map(|proxy| Some((proxy, of(proxy)?)));
-    let found = exposed.map(|(proxy, message)| {
-        Finding::new(&codes::SDS_EXPOSED, &proxy.workload.reference, message)
-            .hint("add a NetworkPolicy for these pods that allows the listener ports but not 8234")
-    });
-    found.collect()
+    }
 }
 
 /// Whether SDS serves Istio's key on more than the loopback interface. Gloo's server listens on 0.0.0.0:8234 unless

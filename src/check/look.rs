@@ -13,7 +13,7 @@ use crate::plan::istiod::{self, ControlPlaneObjects as IstiodSeen, Istiod, REVIS
 use crate::plan::path::Facts;
 use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
-use crate::plan::path::survey::Survey as Paths;
+use crate::plan::path::survey::{GATEWAY_LABEL, GATEWAY_PREFIX, Survey as Paths};
 use crate::plan::sidecars::{self, GatewayProxy};
 
 /// Data that is not part of the snapshot.
@@ -63,6 +63,7 @@ pub struct World<'s> {
     pub metrics: Beyond<Metrics>,
     istiods: OnceCell<Vec<Istiod>>,
     gateways: OnceCell<Vec<GatewayProxy>>,
+    gateways_of_api: OnceCell<Vec<GatewayProxy>>,
     paths: OnceCell<Paths<'s>>,
     routed: OnceCell<Option<Routed>>,
 }
@@ -82,6 +83,7 @@ impl<'s> World<'s> {
             metrics: Beyond::NotThere(why.to_owned()),
             istiods: OnceCell::new(),
             gateways: OnceCell::new(),
+            gateways_of_api: OnceCell::new(),
             paths: OnceCell::new(),
             routed: OnceCell::new(),
         }
@@ -281,6 +283,23 @@ impl<'w> Look<'w> {
         gateways
     }
 
+    /// The proxies of Gateways of the Gateway API, in the namespaces that Gloo watches.
+    pub fn gateways_of_api(&self) -> &'w [GatewayProxy] {
+        let snapshot = self.world.snapshot;
+        for kind in [&kinds::DEPLOYMENT, &kinds::CONFIG_MAP, &kinds::POD] {
+            self.note(kind, snapshot.unknown(kind));
+        }
+        self.world.gateways_of_api.get_or_init(|| {
+            let workloads = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|workload| {
+                let name = &workload.reference.name;
+                workload.label(GATEWAY_LABEL).is_some()
+                    && name.starts_with(GATEWAY_PREFIX)
+                    && self.is_watched(&workload.reference.namespace)
+            });
+            workloads.map(|workload| GatewayProxy::in_snapshot(snapshot, workload)).collect()
+        })
+    }
+
     /// The verdicts of `istio describe` for the same snapshot.
     pub fn paths(&self) -> &'w Paths<'w> {
         for kind in [&kinds::SETTINGS, &kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD] {
@@ -294,9 +313,8 @@ impl<'w> Look<'w> {
         self.world.paths.get_or_init(|| Paths::new(self.world.snapshot, self.gloo()))
     }
 
-    /// The facts, reduced to the gateways of a route that leads to
-    /// the target. With all gateways if some routes are unknown.
-    pub fn narrowed(&self, facts: Facts) -> Facts {
+    /// The destinations of all routes. `None` if some routes are unknown.
+    pub(crate) fn routed(&self) -> Option<&'w Routed> {
         let routed = self.world.routed.get_or_init(|| {
             let snapshot = self.world.snapshot;
             let is_known = ROUTES.iter().all(|kind| snapshot.is_whole(kind));
@@ -306,7 +324,13 @@ impl<'w> Look<'w> {
                 routed
             })
         });
-        match routed {
+        routed.as_ref()
+    }
+
+    /// The facts, reduced to the gateways of a route that leads to
+    /// the target. With all gateways if some routes are unknown.
+    pub fn narrowed(&self, facts: Facts) -> Facts {
+        match self.routed() {
             Some(routed) => routed.narrow(self.paths(), facts),
             None => facts,
         }

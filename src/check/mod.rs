@@ -3,6 +3,7 @@
 //! A check is a value of [`CHECKS`]: its title, what it reads, and a function over a [`Look`], which records what could
 //! not be read. A check for which something is unknown reports that and is never OK. Each check has its own file.
 
+mod app_istiods;
 mod auto_mtls;
 mod certificates;
 mod circles;
@@ -16,8 +17,10 @@ mod helm;
 mod injection;
 pub(crate) mod look;
 mod mtls;
+mod opted_out;
 mod peers;
 mod pods;
+mod port_modes;
 mod proxies;
 mod references;
 mod registry;
@@ -62,6 +65,8 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: &'static FindingCode,
+    /// The severity of its code, or an error if requests get 503s now.
+    pub severity: Severity,
     pub object: ObjectRef,
     /// One sentence about this object.
     pub message: String,
@@ -76,7 +81,21 @@ pub struct Finding {
 impl Finding {
     /// A finding with one line.
     pub fn new(code: &'static FindingCode, object: &ObjectRef, message: impl Into<String>) -> Self {
-        Self { code, object: object.clone(), message: message.into(), details: Vec::new(), hint: None, spot: None }
+        Self {
+            code,
+            severity: code.severity,
+            object: object.clone(),
+            message: message.into(),
+            details: Vec::new(),
+            hint: None,
+            spot: None,
+        }
+    }
+
+    /// Marks that requests get 503s now.
+    #[must_use]
+    pub fn breaks_now(self) -> Self {
+        Self { severity: Severity::Error, ..self }
     }
 
     /// Adds the evidence. Only the first ten lines are kept, with the number of the others.
@@ -144,7 +163,7 @@ impl Ran {
     /// Number of findings of this severity.
     #[must_use]
     pub(crate) fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.code.severity == severity).count()
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 }
 
@@ -162,7 +181,7 @@ fn run_one<'w>(world: &'w World<'w>, check: &'static Check) -> Ran {
     }
     let key = |finding: &Finding| {
         let ObjectRef { namespace, name, .. } = &finding.object;
-        (finding.code.severity, finding.code.id, namespace.clone(), name.clone(), finding.message.clone())
+        (finding.severity, finding.code.id, namespace.clone(), name.clone(), finding.message.clone())
     };
     findings.sort_by_cached_key(key);
     let seen = look.into_seen();

@@ -1,6 +1,6 @@
 //! Finds destinations that will answer 503, by the verdict of `istio describe`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -12,7 +12,8 @@ use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
-use crate::plan::path::{Behind, Cause, Described, Facts, Membership, Sends};
+use crate::plan::path::{Behind, Cause, Described, Facts, Membership, ProxyState, Sends, Verdict, pair};
+use crate::plan::sidecars::GatewayProxy;
 
 pub(super) const CHECK: Check = Check {
     title: "mTLS",
@@ -60,9 +61,17 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(look, route)).collect();
     found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
     if !bare.is_empty() {
-        let points =
-            upstreams.iter().chain(&holders).filter_map(|object| Some((*object, dangling::find(object)?.paths)));
-        found.extend(points.map(|(object, paths)| without_sds(object, &paths, &bare)));
+        let told = found.iter().filter(|it| it.code == &codes::TLS_WITHOUT_SDS).map(|it| &it.object);
+        let told: HashSet<&ObjectRef> = told.collect();
+        let objects = upstreams.iter().chain(&holders).filter(|object| !told.contains(&object.reference));
+        let points = objects.filter_map(|object| {
+            let paths = dangling::find(object)?.paths;
+            let lacking =
+                if *object.reference.kind == kinds::UPSTREAM { serving(look, object, &bare) } else { bare.clone() };
+            (!lacking.is_empty()).then(|| without_sds(object, &paths, &lacking))
+        });
+        let points: Vec<_> = points.collect();
+        found.extend(points);
         if let Some(settings) = look.settings()
             && let Some(points) = dangling::of_settings(settings)
         {
@@ -97,6 +106,8 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     let code = code(judged.cause?, is_upstream, &facts)?;
     let message = if is_upstream { judged.why } else { format!("routes to {}: {}", facts.target, judged.why) };
     let finding = Finding::new(code, object, message).details(evidence(code, &facts));
+    let is_routed = look.routed().is_some_and(|routed| routed.is_routed(look.paths(), &facts.target));
+    let finding = if judged.verdict == Verdict::Broken && is_routed { finding.breaks_now() } else { finding };
     Some(Finding { hint: judged.fix, ..finding })
 }
 
@@ -105,17 +116,18 @@ fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Findi
     let is_told_elsewhere = match cause {
         // A route to a missing Service is reported as a dangling reference.
         Cause::NoService => !is_upstream,
-        Cause::NoSecret => !has_only_gateways_of_the_api(facts),
+        // Parts without which certificates may still arrive are reported about the gateway.
+        Cause::NoSecret => !facts.proxies.iter().flatten().any(has_no_certificate),
         _ => false,
     };
     codes::named(cause.row().code).filter(|code| !is_told_elsewhere && CHECK.codes.contains(code))
 }
 
-/// Whether all gateways that lack something are Gateway API ones. For others, a separate check reports it.
-fn has_only_gateways_of_the_api(facts: &Facts) -> bool {
-    let mut lacking =
-        facts.proxies.iter().flatten().filter(|proxy| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty()));
-    lacking.all(|proxy| proxy.of_gateway_api)
+/// Whether a gateway with pods lacks a part without which it gets no certificate. What a Gateway API proxy lacks is
+/// reported nowhere else.
+fn has_no_certificate(proxy: &ProxyState) -> bool {
+    let lacks = |lacks: &Vec<String>| pair::stops_certificates(lacks) || (proxy.of_gateway_api && !lacks.is_empty());
+    !proxy.is_idle && proxy.lacks.as_ref().is_ok_and(lacks)
 }
 
 /// The evidence: the pods without a sidecar, or the effective policies.
@@ -148,15 +160,35 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The gateway proxies without any part of Istio. A partly injected one has a separate finding.
-fn bare_gateways(look: &Look<'_>) -> Vec<String> {
-    let bare = |proxy: &&crate::plan::sidecars::GatewayProxy| {
-        known(look, proxy).is_some_and(|state| is_without(proxy, &state))
-    };
-    look.gateways().iter().filter(bare).map(|proxy| proxy.workload.reference.to_string()).collect()
+/// The gateway proxies that serve routes and have no part of Istio. A partly injected one has a separate finding.
+fn bare_gateways<'w>(look: &Look<'w>) -> Vec<&'w ObjectRef> {
+    let is_bare = |proxy: &&'w GatewayProxy| known(look, proxy).is_some_and(|state| is_without(proxy, &state));
+    let bare = look.gateways().iter().filter(is_bare).map(|proxy| &proxy.workload.reference);
+    let idle: HashSet<_> = without_routes(look);
+    bare.filter(|reference| !idle.contains(full_name(reference).as_str())).collect()
 }
 
-fn without_sds(object: &Object, paths: &[String], bare: &[String]) -> Finding {
+/// The gateways to which no route leads. None if no gateway has a route.
+fn without_routes<'w>(look: &Look<'w>) -> HashSet<&'w str> {
+    let (paths, routed) = (look.paths(), look.routed());
+    let has_routes = |proxy: &&ProxyState| routed.is_none_or(|routed| routed.has_routes(paths, proxy));
+    let (busy, idle): (Vec<_>, Vec<_>) = paths.proxies().iter().partition(has_routes);
+    if busy.is_empty() { HashSet::new() } else { idle.into_iter().map(|proxy| proxy.name.as_str()).collect() }
+}
+
+fn full_name(ObjectRef { namespace, name, .. }: &ObjectRef) -> String {
+    format!("{namespace}/{name}")
+}
+
+/// The ones of these gateways that serve the Upstream.
+fn serving<'b>(look: &Look<'_>, upstream: &Object, bare: &[&'b ObjectRef]) -> Vec<&'b ObjectRef> {
+    let facts = look.narrowed(look.paths().of_upstream(upstream));
+    let Ok(proxies) = &facts.proxies else { return bare.to_vec() };
+    bare.iter().copied().filter(|it| proxies.iter().any(|proxy| proxy.name == full_name(it))).collect()
+}
+
+fn without_sds(object: &Object, paths: &[String], bare: &[&ObjectRef]) -> Finding {
+    let bare: Vec<_> = bare.iter().map(ToString::to_string).collect();
     let message = format!("needs certificates from gateway_proxy_sds, which {} lacks", bare.join(", "));
     Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).details(paths.iter().cloned()).hint(
         gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" if Helm manages the gateway"),

@@ -1,21 +1,23 @@
-//! Finds `PeerAuthentications` that Istio ignores, because an older one selects the same pods.
+//! Finds `PeerAuthentications` that Istio ignores, because an older one selects the same pods, and those that have no
+//! effect for other reasons.
 
 use crate::command::kubectl;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Check, Finding, Look, codes};
+use super::{Check, Finding, Look, codes, opted_out, port_modes};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::peer::{Policies, PolicyRef, selector};
 
 pub(super) const CHECK: Check = Check {
     title: "PeerAuthentications",
     word: "peer-authentications",
-    codes: &[&codes::SHADOWED_POLICY],
+    codes: &[&codes::SHADOWED_POLICY, &codes::OPTED_OUT_UNDER_STRICT, &codes::PORT_OF_SERVICE],
     kinds: &[
         &kinds::PEER_AUTHENTICATION,
         &kinds::POD,
+        &kinds::NAMESPACE,
         &kinds::DEPLOYMENT,
         &kinds::SERVICE,
         &kinds::CONFIG_MAP,
@@ -47,7 +49,10 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
             pairs.extend(shadowed(&policies.with_selector(namespace, &pod.value["metadata"]["labels"])));
         }
     }
-    pairs.into_iter().map(|(namespace, name, by)| finding(&namespace, &name, &by)).collect()
+    let mut found: Vec<_> = pairs.into_iter().map(|(namespace, name, by)| finding(&namespace, &name, &by)).collect();
+    found.extend(opted_out::find(look));
+    found.extend(port_modes::find(look));
+    found
 }
 
 /// The policies that are ignored, each with the effective one.

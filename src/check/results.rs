@@ -142,7 +142,7 @@ impl Results {
     /// Whether a finding reaches the threshold.
     #[must_use]
     pub(crate) fn fails(&self) -> bool {
-        let is_over = |finding: &Finding| finding.code.severity <= self.threshold.severity;
+        let is_over = |finding: &Finding| finding.severity <= self.threshold.severity;
         self.findings().any(is_over) || (self.threshold.unknown == Unseen::Fails && !self.is_whole())
     }
 }

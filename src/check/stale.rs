@@ -1,19 +1,21 @@
-//! Finds pods that differ from what their namespace's label would give a new pod.
+//! Finds pods that differ from what their namespace's label would give a new pod, and control planes that could inject
+//! none.
 
 use crate::command::kubectl;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::app_istiods::{self, Users};
 use super::{Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::pod::{is_meshed, is_running};
-use crate::plan::revisions::{Binding, Tally, bindings, opts_out};
+use crate::plan::revisions::{Binding, Tally, bindings, injected_by, opts_out};
 
 pub(super) const CHECK: Check = Check {
     title: "injected pods",
     word: "revisions",
-    codes: &[&codes::STALE_PODS],
+    codes: &[&codes::STALE_PODS, &codes::APP_ISTIOD_NOT_READY],
     kinds: &[
         &kinds::POD,
         &kinds::NAMESPACE,
@@ -39,9 +41,11 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         && look.world.snapshot.unknown(&kinds::DEPLOYMENT).is_none();
     let mut tally = Tally::new(istiods, &bound);
     let mut without: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut injected = BTreeSet::new();
     let by_name: BTreeMap<&str, &Binding> = bound.iter().map(|it| (it.namespace.as_str(), it)).collect();
     for pod in look.watched(&kinds::POD).into_iter().filter(|pod| is_running(&pod.value)) {
         tally.pod(&pod.value);
+        injected.extend(injected_by(&pod.value).map(|revision| (revision, pod.reference.namespace.clone())));
         let namespace = pod.reference.namespace.as_str();
         if by_name.get(namespace).is_some_and(|binding| binding.revision.is_some()) && lacks_sidecar(&pod.value) {
             without.entry(namespace).or_default().push(format!("pod {}", pod.reference.name));
@@ -62,6 +66,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let message = format!("{} {are} without a sidecar in a namespace labelled {label}", pods.len());
         finding(namespace, message).details(pods)
     }));
+    found.extend(app_istiods::find(istiods, &Users::of(&bound, &injected)));
     found
 }
 

@@ -172,6 +172,35 @@ fn each_thing_that_is_broken_is_found_and_nothing_else() {
 }
 
 #[test]
+fn an_outage_is_an_error_where_a_gateway_routes_there_and_a_warning_elsewhere() {
+    let cart = "Upstream gloo-system/shop-cart-8080";
+    let off = [
+        ("VirtualService shop/shop", json!({"spec": {"virtualHost": {"routes": []}}})),
+        ("UpstreamGroup shop/split", Value::Null),
+    ];
+    let at_zero = [("Deployment gloo-system/gateway-proxy", json!({"spec": {"replicas": 0}}))];
+    for (code, break_it) in [
+        (&codes::NO_SERVICE, (cart, json!({"spec": {"kube": {"servicePort": 81}}}))),
+        (&codes::NOBODY_BEHIND, ("Pod shop/cart-6b9", Value::Null)),
+    ] {
+        for (others, severity) in [
+            (&[][..], Some(Severity::Error)),
+            (&off[..], Some(Severity::Warning)),
+            // Nobody takes requests there: another finding.
+            (&at_zero[..], None),
+        ] {
+            let mut stage = Stage::in_order();
+            for (which, patch) in others.iter().chain([&break_it]) {
+                stage.change(which, patch);
+            }
+            let findings = stage.ran_only(&["mtls"]).into_iter().flat_map(|ran| ran.findings);
+            let of_code: Vec<_> = findings.filter(|it| it.code == code).map(|it| it.severity).collect();
+            assert_eq!(of_code, Vec::from_iter(severity), "{} {others:?}", code.id);
+        }
+    }
+}
+
+#[test]
 fn where_there_are_several_control_planes_a_hint_says_which() {
     let hints = |code: &codes::FindingCode, has_second: bool| -> BTreeSet<Option<String>> {
         let of_row = |row: &world::Row| {

@@ -52,7 +52,7 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
         // For other pods the labels are enough. For Gloo's pods, the status says why one is not ready.
         return vec![all.clone().running().detail(Detail::Metadata), all.in_namespace(gloo)];
     }
-    if is(&kinds::SETTINGS) || is(&kinds::NETWORK_POLICY) {
+    if is(&kinds::SETTINGS) {
         return vec![all.in_namespace(gloo)];
     }
     if is(&kinds::NAMESPACE) {
@@ -67,7 +67,7 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
     if is(&kinds::ENDPOINT_SLICE) {
         return vec![paths::endpoints()];
     }
-    if is(&kinds::SERVICE) || is(&kinds::PEER_AUTHENTICATION) {
+    if is(&kinds::SERVICE) || is(&kinds::PEER_AUTHENTICATION) || is(&kinds::NETWORK_POLICY) {
         return vec![all];
     }
     let all = if is(&kinds::SECRET) { all.detail(Detail::Metadata) } else { all };

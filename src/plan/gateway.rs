@@ -42,7 +42,7 @@ pub(crate) enum Gateway {
     /// These proxies exist, and none of them has a pod.
     NoPods { workloads: Vec<Idle> },
     /// None of these pods has both sidecars.
-    NoSidecars { pods: Vec<String> },
+    NoSidecars { pods: Vec<BarePod> },
     /// None of these `ConfigMap`s has the cluster.
     NoCluster { config_maps: Vec<String> },
     /// The gateway could not be read.
@@ -55,6 +55,20 @@ pub(crate) struct Idle {
     pub name: String,
     /// The desired number of pods.
     pub replicas: u64,
+}
+
+/// A pod of a gateway, and the sidecars that it lacks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BarePod {
+    pub name: String,
+    pub missing: Vec<&'static str>,
+}
+
+/// Writes `gateway-proxy-1 has no sds`.
+impl std::fmt::Display for BarePod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} has no {}", self.name, self.missing.join(" and no "))
+    }
 }
 
 /// Returns the state of a gateway for which no pods were found.
@@ -75,7 +89,7 @@ pub(crate) fn judge(pods: &[Value], config_maps: &[Value]) -> Gateway {
         return Gateway::Absent;
     }
     if !have_sidecars(pods) {
-        return Gateway::NoSidecars { pods: names(pods) };
+        return Gateway::NoSidecars { pods: bare(pods) };
     }
     if !config_maps.iter().any(|map| has_cluster(map["data"][BOOTSTRAP].as_str().unwrap_or_default())) {
         return Gateway::NoCluster { config_maps: names(config_maps) };
@@ -101,8 +115,22 @@ fn names(objects: &[Value]) -> Vec<String> {
     names
 }
 
-/// Native sidecars are init containers with `restartPolicy: Always`, so both lists are checked.
+fn bare(pods: &[Value]) -> Vec<BarePod> {
+    let bare = |pod: &Value| BarePod {
+        name: pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+        missing: missing_sidecars(pod),
+    };
+    let mut all: Vec<_> = pods.iter().map(bare).collect();
+    all.sort_unstable();
+    all
+}
+
 fn has_sidecars(pod: &Value) -> bool {
+    missing_sidecars(pod).is_empty()
+}
+
+/// Native sidecars are init containers with `restartPolicy: Always`, so both lists are checked.
+fn missing_sidecars(pod: &Value) -> Vec<&'static str> {
     let runs = |name: &str| {
         ["containers", "initContainers"]
             .iter()
@@ -110,7 +138,7 @@ fn has_sidecars(pod: &Value) -> bool {
             .flatten()
             .any(|container| container["name"] == name)
     };
-    runs(SDS) && runs(ISTIO_PROXY)
+    [SDS, ISTIO_PROXY].into_iter().filter(|name| !runs(name)).collect()
 }
 
 /// Returns whether a bootstrap has the SDS cluster, by name. Helm writes snake case, glooctl camel case.
@@ -150,10 +178,19 @@ mod tests {
         }
         assert_eq!(judge(&[pod(&["gateway-proxy", "sds"], &["istio-proxy"])], &[map(SNAKE)]), Gateway::Ready);
         assert_eq!(judge(&[], &[map(SNAKE)]), Gateway::Absent);
-        assert_eq!(
-            judge(&[pod(&["gateway-proxy", "sds"], &[])], &[map(SNAKE)]),
-            Gateway::NoSidecars { pods: vec!["p".into()] }
-        );
+    }
+
+    #[test]
+    fn exactly_the_missing_sidecars_are_named() {
+        for (containers, missing, shown) in [
+            (&["gateway-proxy", "istio-proxy"][..], vec![SDS], "p has no sds"),
+            (&["gateway-proxy", "sds"], vec![ISTIO_PROXY], "p has no istio-proxy"),
+            (&["gateway-proxy"], vec![SDS, ISTIO_PROXY], "p has no sds and no istio-proxy"),
+        ] {
+            let bare = BarePod { name: "p".into(), missing };
+            assert_eq!(bare.to_string(), shown);
+            assert_eq!(judge(&[pod(containers, &[])], &[map(SNAKE)]), Gateway::NoSidecars { pods: vec![bare] });
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::advice::{Advice, Code};
-use crate::command::{flag, gloo_rs};
+use crate::command::{CommandLine, flag, gloo_rs, kubectl};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, kinds};
 use crate::text::Image;
@@ -91,6 +91,17 @@ impl Istiod {
     /// `1-28 (istio-system, 1.28.3)`
     pub fn shown(&self) -> String {
         format!("{} ({}, {})", self.revision, self.namespace, self.version)
+    }
+
+    /// Returns the command that shows why no pod of this istiod is ready, or that starts one.
+    pub(crate) fn unready(&self) -> CommandLine {
+        match self.wanted {
+            0 => kubectl("scale deployment").value(&self.name).with("-n", &self.namespace).fixed("--replicas 1"),
+            _ => {
+                let labels = format!("{ISTIOD_LABEL},{REVISION_LABEL}={}", self.revision);
+                kubectl("describe pods").with("-l", &labels).with("-n", &self.namespace)
+            }
+        }
     }
 
     /// Returns whether a gateway with this discovery address uses this istiod.

@@ -26,7 +26,7 @@ fn subject(finding: &Finding) -> String {
 }
 
 fn finding(finding: &Finding) -> Vec<String> {
-    let mut lines = vec![format!("{} {} {}", finding.code.severity.name(), finding.code.id, subject(finding))];
+    let mut lines = vec![format!("{} {} {}", finding.severity.name(), finding.code.id, subject(finding))];
     lines.extend(finding.spot.as_ref().map(|spot| format!("  in {}:{}", spot.file, spot.line)));
     lines.push(format!("  {}", finding.message));
     lines.extend(finding.details.iter().map(|detail| format!("    {detail}")));
@@ -65,7 +65,7 @@ pub(crate) fn fields(results: &Results) -> Vec<(&'static str, Value)> {
         results.shown().map(|ran| json!({"name": ran.check.title, "status": status(ran).to_string()})).collect();
     let errors: Vec<_> = results
         .findings()
-        .filter(|finding| finding.code.severity == Severity::Error)
+        .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| format!("{} {}: {}", finding.code.id, subject(finding), finding.message))
         .collect();
     let unknown: Vec<_> = results
@@ -94,7 +94,7 @@ pub(crate) fn fields(results: &Results) -> Vec<(&'static str, Value)> {
 fn value(finding: &Finding) -> Value {
     json!({
         "code": finding.code.id,
-        "severity": finding.code.severity.name(),
+        "severity": finding.severity.name(),
         "title": finding.code.title,
         "kind": finding.object.kind.kind,
         "namespace": finding.object.namespace,

@@ -50,11 +50,11 @@ impl Suite {
 fn suite(results: &Results, ran: &Ran) -> Suite {
     let mut suite = Suite::new(ran.check.title);
     for finding in &ran.findings {
-        let is_failure = finding.code.severity <= results.threshold.severity;
+        let is_failure = finding.severity <= results.threshold.severity;
         let inside = match is_failure {
             true => Element::new("failure")
                 .with("message", &finding.message)
-                .with("type", finding.code.severity.name())
+                .with("type", finding.severity.name())
                 .lines(lines(finding)),
             false => Element::new("system-out").lines(lines(finding)),
         };

@@ -78,7 +78,7 @@ fn result(finding: &Finding, suppressed: Option<&str>) -> Value {
     let mut result = json!({
         "ruleId": finding.code.id,
         "ruleIndex": index,
-        "level": level(finding.code.severity),
+        "level": level(finding.severity),
         "message": {"text": plain(&text)},
         "locations": [location],
         "partialFingerprints": {"object/v1": format!("{} {object} {}", finding.code.id, finding.message)},

@@ -61,8 +61,14 @@ const PODS: [(&str, &[Break]); 5] = [
     ),
     ("none", &[("Pod shop/cart-6b9", "null")]),
 ];
-const GATEWAYS: [(&str, &[Break]); 3] =
-    [("whole", &[]), ("bare", &[(GATEWAY, BARE), (BOOTSTRAP, NO_CLUSTER)]), ("half", &[(BOOTSTRAP, NO_CLUSTER)])];
+const WITHOUT_SDS: &str =
+    "{spec: {template: {spec: {containers: [{name: gateway-proxy, image: e}, {name: istio-proxy, image: i}]}}}}";
+const GATEWAYS: [(&str, &[Break]); 4] = [
+    ("whole", &[]),
+    ("bare", &[(GATEWAY, BARE), (BOOTSTRAP, NO_CLUSTER)]),
+    ("half", &[(BOOTSTRAP, NO_CLUSTER)]),
+    ("without sds", &[(GATEWAY, WITHOUT_SDS)]),
+];
 const PORTS: [(&str, &[Break]); 2] = [
     ("any port", &[]),
     ("http", &[("Service shop/cart", "{spec: {ports: [{name: http, port: 8080, targetPort: 8080}]}}")]),
@@ -84,21 +90,15 @@ fn agree(name: &str, breaks: &[Break]) {
     };
     let own = about(&upstream.reference);
     let of_gateway = about(&ObjectRef::new(&known::DEPLOYMENT, "gloo-system", "gateway-proxy"));
-    let of_settings = about(&ObjectRef::new(&known::SETTINGS, "gloo-system", "default"));
     let code = judged.cause.map(|cause| cause.row().code).filter(|code| code.starts_with("GRS1"));
     let wanted: BTreeSet<_> = code.into_iter().collect();
     let said = || format!("{name}: described {judged:?}, found {own:?}, of the gateway {of_gateway:?}");
     match judged.cause {
-        // One finding about the gateway, or about auto-mTLS, covers everything that it breaks.
-        Some(Cause::NoSecret) => {
-            let elsewhere =
-                of_gateway.iter().any(|id| ("GRS201"..="GRS205").contains(id)) || of_settings.contains("GRS103");
-            assert!(own == wanted || (own.is_empty() && elsewhere), "{}", said());
-        }
+        Some(Cause::NoSecret) => assert_eq!(own, wanted, "{}", said()),
         // The finding about a gateway that lacks the cluster may come in addition to the first cause.
         _ => assert!(own.iter().filter(|id| **id != "GRS103").eq(wanted.iter()), "{}", said()),
     }
-    let errors = findings.iter().any(|it| it.object == upstream.reference && it.code.severity == Severity::Error);
+    let errors = findings.iter().any(|it| it.object == upstream.reference && it.severity == Severity::Error);
     assert!(!errors || judged.verdict == Verdict::Broken, "{}", said());
 }
 

@@ -56,7 +56,10 @@ pub(super) async fn describe(
     let snapshot = paths::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
     let survey = cluster.survey(&snapshot).await;
     let routed = cluster.routed(&survey, report).await;
-    let described = |facts| Described::from(routed.narrow(&survey, facts)).on(&cluster.global.target());
+    let described = |facts| {
+        let narrowed = routed.iter().fold(facts, |facts, routed| routed.narrow(&survey, facts));
+        Described::from(narrowed).on(&cluster.global.target())
+    };
     let mut found = Found::new(cluster.global.format, wanted.only);
     let query = Query::labelled(wanted.labels.map(ToString::to_string).unwrap_or_default());
     let mut pages = cluster.session.pages(&kinds::UPSTREAM, place, query);

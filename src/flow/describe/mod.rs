@@ -87,17 +87,17 @@ impl Cluster<'_> {
         survey.showing(certificates)
     }
 
-    /// Which gateways serve which routes, if the gateways differ. Empty if they do not differ or this is unknown.
-    async fn routed(&self, survey: &survey::Survey<'_>, report: &mut Report<'_>) -> Routed {
+    /// Which gateways serve which routes, if the gateways differ. `None` if they do not differ or this is unknown.
+    async fn routed(&self, survey: &survey::Survey<'_>, report: &mut Report<'_>) -> Option<Routed> {
         if !survey.gateways_differ() {
-            return Routed::default();
+            return None;
         }
         let (routed, gaps) = traffic::routes(&self.session).await;
         match gaps.first() {
-            None => routed,
+            None => Some(routed),
             Some(why) => {
                 report.advice(Advice::unknown("which gateways serve which routes is unknown", why));
-                Routed::default()
+                None
             }
         }
     }
@@ -133,7 +133,8 @@ async fn one(
     let snapshot = cluster.around(&services).await?;
     let survey = cluster.survey(&snapshot).await;
     let routed = cluster.routed(&survey, report).await;
-    let facts = routed.narrow(&survey, survey.of_upstream(&upstream));
+    let facts = survey.of_upstream(&upstream);
+    let facts = routed.iter().fold(facts, |facts, routed| routed.narrow(&survey, facts));
     say(&[Described::from(facts).on(&cluster.global.target())], fail_on, report);
     Ok(())
 }

@@ -175,3 +175,16 @@ fn the_manifests_that_istios_own_chart_renders_tell_all_of_it() {
     };
     assert_eq!(told, [expected("1-28", "istiod-1-28"), expected("default", "istiod")]);
 }
+
+#[test]
+fn the_command_for_an_istiod_without_ready_pods_is_about_its_own_revision() {
+    let of = |replicas: u64| {
+        let metadata = json!({"name": "istiod-1-28", "namespace": "istio-system", "labels": {"istio.io/rev": "1-28"}});
+        let deployment = json!({"metadata": metadata, "spec": {"replicas": replicas}, "status": {}});
+        all(&ControlPlaneObjects { deployments: &[deployment], ..ControlPlaneObjects::default() })[0]
+            .unready()
+            .to_string()
+    };
+    assert_eq!(of(1), "kubectl describe pods -l app=istiod,istio.io/rev=1-28 -n istio-system");
+    assert_eq!(of(0), "kubectl scale deployment istiod-1-28 -n istio-system --replicas 1");
+}

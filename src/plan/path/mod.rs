@@ -10,6 +10,7 @@ pub(crate) mod endpoints;
 pub(crate) mod forecast;
 pub(crate) mod guard;
 pub(crate) mod harm;
+mod holders;
 pub(crate) mod installation;
 mod judge;
 pub(crate) mod pair;

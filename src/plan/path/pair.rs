@@ -3,6 +3,7 @@
 use super::{Announced, Behind, Cause, Declared, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows};
 use crate::plan::Unread;
 use crate::plan::peer::{Effective, Mode};
+use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::SidecarPart;
 
 /// The result of the requests of a pair.
@@ -248,6 +249,13 @@ pub(crate) fn outside_host(kind: &str) -> String {
         Some((by, host)) => format!("host {host} ({by})"),
         None => format!("a host of type {kind}"),
     }
+}
+
+/// Returns whether certificates cannot arrive with these parts missing: a sidecar, or the cluster in the bootstrap. The
+/// age of pods alone proves nothing.
+pub(crate) fn stops_certificates(lacks: &[String]) -> bool {
+    let parts = [SidecarPart::Container(SDS), SidecarPart::Container(ISTIO_PROXY), SidecarPart::Cluster];
+    parts.iter().any(|part| lacks.contains(&part.to_string()))
 }
 
 /// Returns the first missing parts, and the number of the others.

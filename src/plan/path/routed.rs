@@ -1,14 +1,15 @@
 //! The destinations of routes: Upstreams by name, and Services without an Upstream in between.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
+use super::holders::{self, Holder};
 use super::installation::Installation;
 use super::survey::{GATEWAY_PREFIX, Surveys};
-use super::{Facts, ProxyState, Survey};
+use super::{Facts, ProxyState, Survey, pair};
 use crate::model::{Kind, Object, ObjectRef, kinds};
-use crate::plan::destinations;
 use crate::plan::routes::{RouteTarget, listeners};
 
 /// Kinds whose objects contain destinations. Gloo's Gateways also show which proxies serve the other objects.
@@ -95,11 +96,18 @@ impl ServingGateways {
         (any_classic || !survey.knows_proxies()).then(|| Self { any_classic, ..self.clone() })
     }
 
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.any_classic |= other.any_classic;
         self.any_of_gateway_api |= other.any_of_gateway_api;
         self.classic.extend(other.classic);
         self.of_gateway_api.extend(other.of_gateway_api);
+    }
+
+    /// Returns the same gateways for objects of this namespace.
+    pub(super) fn of_objects_in(&self, home: &str) -> Self {
+        let classic =
+            self.classic.iter().map(|classic| Classic { home: home.to_owned(), proxy: classic.proxy.clone() });
+        Self { classic: classic.collect(), ..self.clone() }
     }
 
     /// Returns whether a proxy of this installation serves the route.
@@ -135,10 +143,34 @@ impl ServingGateways {
 pub(crate) struct Routed {
     /// Gateways of Gloo's own API.
     listeners: Vec<Object>,
+    holders: Vec<Holder>,
+    /// What follows from the objects. It is found when it is first asked for.
+    found: OnceCell<Destinations>,
+}
+
+/// Each destination, with the gateways that serve routes to it.
+#[derive(Debug, Default)]
+struct Destinations {
     upstreams: HashMap<(String, String), ServingGateways>,
     services: HashMap<RouteTarget, ServingGateways>,
-    /// Routes to Services that they name themselves, each with the gateways that serve it.
+    /// Routes to Services that they name themselves.
     to_services: Vec<(String, RouteTarget, ServingGateways)>,
+}
+
+impl Destinations {
+    fn of(holders: &[Holder]) -> Self {
+        let mut found = Self::default();
+        for (holder, gateways) in holders.iter().zip(holders::serving(holders)) {
+            for upstream in &holder.upstreams {
+                found.upstreams.entry(upstream.clone()).or_default().add(gateways.clone());
+            }
+            for (shown, target) in &holder.services {
+                found.services.entry(target.clone()).or_default().add(gateways.clone());
+                found.to_services.push((shown.clone(), target.clone(), gateways.clone()));
+            }
+        }
+        found
+    }
 }
 
 impl Routed {
@@ -158,28 +190,16 @@ impl Routed {
 
     /// Adds the destinations in an object with routes.
     pub(crate) fn add(&mut self, object: &Object) {
-        let gateways = self.serving(object);
-        for destination in destinations::read(object) {
-            let own = &object.reference.namespace;
-            match destination.target {
-                destinations::DestinationTarget::Upstream { namespace, name } => {
-                    let namespace = if namespace.is_empty() { own.clone() } else { namespace };
-                    self.upstreams.entry((namespace, name)).or_default().add(gateways.clone());
-                }
-                destinations::DestinationTarget::Kube { service, port } => {
-                    let kind = object.reference.kind.singular;
-                    let shown = format!("{kind} {own}/{}, {}", object.reference.name, destination.path);
-                    let target = RouteTarget::Service { namespace: service.namespace, name: service.name, port };
-                    self.services.entry(target.clone()).or_default().add(gateways.clone());
-                    self.to_services.push((shown, target, gateways.clone()));
-                }
-                _ => {}
-            }
-        }
+        self.holders.push(Holder::read(object, self.serving(object)));
+        self.found.take();
+    }
+
+    fn found(&self) -> &Destinations {
+        self.found.get_or_init(|| Destinations::of(&self.holders))
     }
 
     /// Returns the gateways that serve the routes of an object. They are known by name only for a `VirtualService` and
-    /// a `Gateway`. Objects that others delegate to may be served by any proxy.
+    /// a `Gateway`. Objects that others lead to may be served by any proxy, until it is known which routes lead there.
     fn serving(&self, object: &Object) -> ServingGateways {
         if *object.reference.kind == kinds::HTTP_ROUTE {
             return ServingGateways::of_http_route(object);
@@ -211,38 +231,68 @@ impl Routed {
 
     /// Adds the destinations of another collection with the same Gateways.
     pub(crate) fn extend(&mut self, other: Self) {
-        for (upstream, gateways) in other.upstreams {
-            self.upstreams.entry(upstream).or_default().add(gateways);
-        }
-        for (service, gateways) in other.services {
-            self.services.entry(service).or_default().add(gateways);
-        }
-        self.to_services.extend(other.to_services);
+        self.holders.extend(other.holders);
+        self.found.take();
     }
 
     /// Returns the routes to Services without an Upstream in between: its text, its target, and the gateways that serve
     /// it.
     pub(crate) fn to_services(&self) -> &[(String, RouteTarget, ServingGateways)] {
-        &self.to_services
+        &self.found().to_services
     }
 
     /// Returns the gateways that serve routes to this Upstream. `None` if no route leads to it.
     pub(crate) fn gateways(&self, upstream: &ObjectRef) -> Option<&ServingGateways> {
-        self.upstreams.get(&(upstream.namespace.clone(), upstream.name.clone()))
+        self.found().upstreams.get(&(upstream.namespace.clone(), upstream.name.clone()))
     }
 
-    /// Keeps only the gateways that lead to the target. Keeps all if no route to it is known.
-    pub(crate) fn narrow(&self, survey: &Survey<'_>, facts: Facts) -> Facts {
-        let gateways = match &facts.target {
-            RouteTarget::Upstream { namespace, name } => self.upstreams.get(&(namespace.clone(), name.clone())),
-            RouteTarget::Service { .. } => self.services.get(&facts.target),
+    fn to(&self, target: &RouteTarget) -> Option<&ServingGateways> {
+        match target {
+            RouteTarget::Upstream { namespace, name } => self.found().upstreams.get(&(namespace.clone(), name.clone())),
+            RouteTarget::Service { .. } => self.found().services.get(target),
             RouteTarget::Other(_) => None,
-        };
-        let Some(gateways) = gateways else { return facts };
-        let narrowed = gateways.narrow(survey, facts.clone());
-        // If no such gateway was found, the found ones are kept.
-        if narrowed.proxies.as_ref().is_ok_and(Vec::is_empty) { facts } else { narrowed }
+        }
     }
+
+    /// Returns whether a gateway that is not scaled to 0 serves a route to the target, or may.
+    pub(crate) fn is_routed(&self, survey: &Survey<'_>, target: &RouteTarget) -> bool {
+        let serves = |gateways: &ServingGateways| {
+            let mut active = survey.proxies().iter().filter(|proxy| !proxy.is_idle);
+            !survey.knows_proxies() || active.any(|proxy| gateways.serve(survey.installation(), proxy))
+        };
+        self.to(target).is_some_and(serves)
+    }
+
+    /// Returns whether a gateway serves any route.
+    pub(crate) fn has_routes(&self, survey: &Survey<'_>, proxy: &ProxyState) -> bool {
+        let Destinations { upstreams, services, .. } = self.found();
+        upstreams.values().chain(services.values()).any(|gateways| gateways.serve(survey.installation(), proxy))
+    }
+
+    /// Keeps only the gateways that lead to the target. If none of them does, keeps those that could serve it with
+    /// everything that it needs, if there are any.
+    pub(crate) fn narrow(&self, survey: &Survey<'_>, facts: Facts) -> Facts {
+        if let Some(gateways) = self.to(&facts.target) {
+            let narrowed = gateways.narrow(survey, facts.clone());
+            if !narrowed.proxies.as_ref().is_ok_and(Vec::is_empty) {
+                return narrowed;
+            }
+        }
+        without_route(facts)
+    }
+}
+
+fn without_route(mut facts: Facts) -> Facts {
+    let is_whole = |proxy: &ProxyState| {
+        let has_all = proxy.lacks.as_ref().is_ok_and(Vec::is_empty);
+        has_all && !proxy.is_idle && pair::refused_certificate(proxy).is_none()
+    };
+    if let Ok(proxies) = &mut facts.proxies
+        && proxies.iter().any(is_whole)
+    {
+        proxies.retain(is_whole);
+    }
+    facts
 }
 
 #[cfg(test)]
@@ -250,7 +300,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::kinds::{GATEWAY, HTTP_ROUTE, ROUTE_TABLE, SETTINGS, UPSTREAM, VIRTUAL_SERVICE};
+    use crate::model::kinds::{GATEWAY, HTTP_ROUTE, ROUTE_TABLE, SETTINGS, UPSTREAM, UPSTREAM_GROUP, VIRTUAL_SERVICE};
     use crate::model::{ListAnswer, ListPart, Snapshot, Unknown};
 
     fn proxy(name: &str, of_gateway_api: bool) -> ProxyState {
@@ -339,8 +389,6 @@ mod tests {
         assert_eq!(served(&virtual_service(&json!({"team": "a"}))), [true, false, false]);
         assert_eq!(served(&virtual_service(&json!({"team": "b"}))), [false, true, false]);
         assert_eq!(served(&virtual_service(&json!({}))), [true, true, true], "no Gateway tells");
-        let table = json!({"metadata": {"namespace": "shop", "name": "t"}, "spec": {"routes": []}});
-        assert_eq!(served(&Object::new(&ROUTE_TABLE, table)), [true, true, true], "any host may delegate to it");
     }
 
     #[test]
@@ -353,5 +401,71 @@ mod tests {
         assert!(serves("gloo-system", &[]) && serves("gloo-system", &["gloo-system", "shop"]));
         assert!(!serves("gloo-system", &["gloo-system", "other"]));
         assert!(!serves("gloo2", &[]), "its Gateways are those of its own namespace");
+    }
+
+    /// The gateways of the proxies `gateway-proxy` and `edge-proxy`, and a `VirtualService` of each.
+    fn delegating(routes: [Value; 2], table_labels: &Value) -> Routed {
+        let mut routed = Routed::by(vec![
+            gateway("gloo-system", "http", json!({"httpGateway": {"virtualServiceSelector": {"team": "a"}}})),
+            gateway(
+                "gloo-system",
+                "edge",
+                json!({"proxyNames": ["edge-proxy"], "httpGateway": {"virtualServiceSelector": {"team": "b"}}}),
+            ),
+        ]);
+        for (team, route) in ["a", "b"].into_iter().zip(routes) {
+            let metadata = json!({"namespace": "shop", "name": team, "labels": {"team": team}});
+            let value = json!({"metadata": metadata, "spec": {"virtualHost": {"routes": [route]}}});
+            routed.add(&Object::new(&VIRTUAL_SERVICE, value));
+        }
+        let action = json!({"single": {"upstream": {"name": "u", "namespace": "shop"}}});
+        let metadata = json!({"namespace": "shop", "name": "t", "labels": table_labels});
+        let table = json!({"metadata": metadata, "spec": {"routes": [{"routeAction": action}]}});
+        routed.add(&Object::new(&ROUTE_TABLE, table));
+        let group = json!({"metadata": {"namespace": "shop", "name": "g"}, "spec": {"destinations": [
+            {"destination": {"upstream": {"name": "of-group"}}},
+        ]}});
+        routed.add(&Object::new(&UPSTREAM_GROUP, group));
+        routed
+    }
+
+    #[test]
+    fn a_delegated_route_is_served_by_the_proxies_that_lead_to_it() {
+        let own = gloo("gloo-system", &[]);
+        let proxies =
+            ["gateway-proxy", "edge-proxy", "idle-proxy"].map(|name| proxy(&format!("gloo-system/{name}"), false));
+        let answers = || json!({"directResponseAction": {"status": 200}});
+        let by_name = || json!({"delegateAction": {"ref": {"name": "t", "namespace": "shop"}}});
+        let by_label = || json!({"delegateAction": {"selector": {"labels": {"part": "x"}}}});
+        for (routes, of_table) in [
+            ([by_name(), answers()], [true, false, false]),
+            ([answers(), by_label()], [false, true, false]),
+            ([by_name(), by_label()], [true, true, false]),
+            // Nothing is known to lead there.
+            ([answers(), answers()], [true, true, false]),
+        ] {
+            let routed = delegating(routes.clone(), &json!({"part": "x"}));
+            let gateways = routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "u")).unwrap();
+            assert_eq!(proxies.each_ref().map(|proxy| gateways.serve(&own, proxy)), of_table, "{routes:?}");
+        }
+        let to_group = json!({"routeAction": {"upstreamGroup": {"name": "g", "namespace": "shop"}}});
+        let routed = delegating([answers(), to_group], &json!({}));
+        let gateways = routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "of-group")).unwrap();
+        assert_eq!(proxies.each_ref().map(|proxy| gateways.serve(&own, proxy)), [false, true, false]);
+    }
+
+    #[test]
+    fn without_a_route_the_gateway_that_has_everything_decides() {
+        let named = |name: &str, lacks: &[&str]| ProxyState {
+            lacks: Ok(lacks.iter().map(ToString::to_string).collect()),
+            ..ProxyState::named(name)
+        };
+        let target = || RouteTarget::Upstream { namespace: "shop".into(), name: "u".into() };
+        let names = |proxies: Vec<ProxyState>| {
+            let facts = without_route(Facts::bare(target(), super::super::Behind::NoUpstream, Ok(proxies)));
+            facts.proxies.unwrap().into_iter().map(|proxy| proxy.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(vec![named("x/bare", &["container sds"]), named("x/whole", &[])]), ["x/whole"]);
+        assert_eq!(names(vec![named("x/bare", &["container sds"])]), ["x/bare"]);
     }
 }

@@ -135,8 +135,8 @@ impl<'s> Survey<'s> {
 
     /// Returns whether the result depends on the gateway that a request goes through.
     pub fn gateways_differ(&self) -> bool {
-        let state = |proxy: &ProxyState| (proxy.lacks.clone(), proxy.certificates.clone());
-        let mut states = self.proxies().iter().filter(|proxy| !proxy.is_idle).map(state);
+        let state = |proxy: &ProxyState| (proxy.is_idle, proxy.lacks.clone(), proxy.certificates.clone());
+        let mut states = self.proxies().iter().map(state);
         states.next().is_some_and(|first| states.any(|other| other != first))
     }
 

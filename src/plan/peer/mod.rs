@@ -9,7 +9,7 @@ mod scope;
 use serde_json::Value;
 
 pub use mode::{Effective, Mode};
-pub(crate) use mode::{PORT_UNKNOWN, Policies, PolicyRef, PolicySource, is_set, mode, selector};
+pub(crate) use mode::{PORT_UNKNOWN, Policies, PolicyRef, PolicySource, is_set, mode, port_modes, selector};
 
 /// The traffic that is checked against the mode of the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -189,6 +189,18 @@ fn against(parent: &Matcher, matchers: &[Matcher]) -> Result<(), String> {
     Ok(())
 }
 
+/// Returns whether the selector of a delegation, in an object of the namespace `home`, selects a table. A selector that
+/// Gloo rejects selects none.
+pub(crate) fn is_selected(selector: &Value, home: &str, table: &Object) -> bool {
+    selects(selector, home, table).unwrap_or_default()
+}
+
+fn selects(selector: &Value, home: &str, table: &Object) -> Result<bool, String> {
+    let is_here = select::is_in(table, list(selector, "namespaces"), |own| own == home);
+    let has_labels = is_here && select::has_labels(table, &selector["labels"]);
+    Ok(has_labels && select::meets(table, list(selector, "expressions"))?)
+}
+
 /// Returns the tables that a delegation leads to, in the order of their names.
 fn tables<'v>(delegate: &Value, home: &str, all: &'v [Object]) -> Result<Vec<&'v Object>, String> {
     // The older form has the name in the action itself.
@@ -209,8 +221,7 @@ fn tables<'v>(delegate: &Value, home: &str, all: &'v [Object]) -> Result<Vec<&'v
     }
     let mut found = Vec::new();
     for table in all {
-        let is_here = select::is_in(table, list(selector, "namespaces"), |own| own == home);
-        if is_here && select::has_labels(table, &selector["labels"]) && select::meets(table, expressions)? {
+        if selects(selector, home, table)? {
             found.push(table);
         }
     }

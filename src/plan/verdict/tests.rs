@@ -13,7 +13,7 @@ use crate::command::gloo_rs;
 use crate::model::Object;
 use crate::model::kinds::UPSTREAM;
 use crate::plan::Unread;
-use crate::plan::gateway::Gateway;
+use crate::plan::gateway::{BarePod, Gateway};
 use crate::plan::path::Sends;
 use crate::plan::path::fixture::switched;
 use crate::plan::ssl_config::istio_ssl_config;
@@ -251,7 +251,7 @@ fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     evidence.demand = Ok(lax());
     let verdict = is(&evidence, VerdictKind::Plaintext, Exit::Unconfirmed);
     assert_eq!(verdict.fix, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
-    evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
+    evidence.gateway = without_sds();
     assert_eq!(judged(&evidence).fix, Some(commands::inject().into()));
     evidence.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     assert_eq!(judged(&evidence).fix, Some(commands::enroll("default").into()));
@@ -441,8 +441,15 @@ fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
     evidence.certs = Ok(Certs::default());
     let verdict = is(&evidence, VerdictKind::Caused(Cause::NoSecret), Exit::Unconfirmed);
     assert_eq!(verdict.fix, Some(commands::sds_logs().into()));
-    evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
-    assert_eq!(judged(&evidence).fix, Some("gloo-rs istio inject".into()));
+    evidence.gateway = without_sds();
+    let verdict = judged(&evidence);
+    assert_eq!(verdict.fix, Some("gloo-rs istio inject".into()));
+    let said = format!("{verdict:?}");
+    assert!(said.contains("pod gateway-proxy-1 has no sds") && !said.contains("istio-proxy"), "{said}");
+}
+
+fn without_sds() -> Gateway {
+    Gateway::NoSidecars { pods: vec![BarePod { name: "gateway-proxy-1".into(), missing: vec!["sds"] }] }
 }
 
 #[test]

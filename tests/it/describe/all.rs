@@ -79,3 +79,55 @@ fn rows_are_chosen_and_a_threshold_ends_the_run_with_3_in_every_format() {
     assert_eq!((&document["error"]["reason"], &document["exitCode"]), (&json!("notFound"), &json!(4)));
     assert_eq!(world.run("describe upstreams --only wrong").code, Some(2));
 }
+
+/// A gateway of its own without sidecars, to which no route leads, does not break what another one serves.
+#[test]
+fn an_upstream_is_judged_by_the_proxies_that_route_to_it_alone() {
+    let world = World::new("idle");
+    let name = world.httpbin();
+    world.route(
+        "shop.example",
+        &format!("    - {{matchers: [{{prefix: /}}], routeAction: {{single: {{upstream: {{name: {name}, namespace: GLOO}}}}}}}}\n"),
+    );
+    world.apply(
+        "apiVersion: gateway.solo.io/v1
+kind: Gateway
+metadata: {name: gateway-proxy, namespace: GLOO}
+spec: {bindPort: 8080, httpGateway: {}}
+",
+    );
+    world.done("inject --revision 1-28");
+    world.done(&format!("enable-mtls -u {name}"));
+    world.apply(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: idle-proxy, namespace: GLOO, labels: {gloo: gateway-proxy, gateway-proxy-id: idle-proxy}}
+spec:
+  selector: {matchLabels: {gateway-proxy-id: idle-proxy}}
+  template:
+    metadata: {labels: {gloo: gateway-proxy, gateway-proxy-id: idle-proxy}}
+    spec: {containers: [{name: gateway-proxy, image: envoy}]}
+",
+    );
+    let verdict = |line: &str| {
+        let document = world.document(line);
+        let targets = document["targets"].as_array().unwrap().iter();
+        let mut of_it = targets.filter(|target| target["target"]["name"] == *name);
+        of_it.next().unwrap_or_else(|| panic!("{document:#}"))["verdict"].clone()
+    };
+    assert_eq!(verdict(&format!("upstream {name}")), "mtls");
+    assert_eq!(verdict("upstreams"), "mtls");
+    // A route through it does.
+    world
+        .plane
+        .api()
+        .merge(
+            "gateway.solo.io/v1/Gateway",
+            &world.gloo,
+            "gateway-proxy",
+            &json!({"spec": {"proxyNames": ["gateway-proxy", "idle-proxy"]}}),
+        )
+        .unwrap();
+    assert_eq!(verdict(&format!("upstream {name}")), "broken");
+    assert_eq!(verdict("upstreams"), "broken");
+}

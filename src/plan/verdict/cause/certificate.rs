@@ -18,7 +18,8 @@ pub(super) fn no_secret(case: &Case<'_>) -> CauseCandidate {
     };
     let around = match (&case.evidence.gateway, &case.evidence.certs) {
         (Gateway::NoSidecars { pods }, _) => {
-            CauseCheck::For(format!("no sds and istio-proxy next to it: {}", pods.join(", ")))
+            let pods: Vec<_> = pods.iter().map(|pod| format!("pod {pod}")).collect();
+            CauseCheck::For(pods.join(", "))
         }
         (Gateway::NoCluster { .. }, _) => CauseCheck::For("its bootstrap lacks gateway_proxy_sds".to_owned()),
         (_, Ok(certs)) if certs.own.is_empty() => {

@@ -1,0 +1,61 @@
+//! Finds modes of single ports in a `PeerAuthentication` that name the port of a Service, not that of the workload.
+
+use serde_json::Value;
+
+use super::{Finding, Look, codes};
+use crate::command::kubectl;
+use crate::model::{Object, kinds};
+use crate::plan::labels::{labels, selects};
+use crate::plan::peer::{port_modes, selector};
+use crate::plan::pod::is_running;
+
+/// One finding for each policy with such ports.
+pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
+    let policies =
+        look.all(&kinds::PEER_AUTHENTICATION).iter().filter(|policy| look.is_watched(&policy.reference.namespace));
+    policies.filter_map(|policy| of_policy(look, policy)).collect()
+}
+
+fn of_policy(look: &Look<'_>, policy: &Object) -> Option<Finding> {
+    let (wanted, ports) = (selector(&policy.value), port_modes(&policy.value));
+    // Without a selector Istio ignores the ports.
+    if ports.is_empty() || wanted.is_empty() {
+        return None;
+    }
+    let home = &policy.reference.namespace;
+    let pods = look.in_namespace(&kinds::POD, home).into_iter().filter(|pod| is_running(&pod.value));
+    let pods: Vec<&Value> =
+        pods.map(|pod| &pod.value["metadata"]["labels"]).filter(|labels| selects(&wanted, labels)).collect();
+    let services = look.in_namespace(&kinds::SERVICE, home).into_iter().filter(|service| {
+        let selected = labels(&service.value["spec"]["selector"]);
+        !selected.is_empty() && pods.iter().any(|labels| selects(&selected, labels))
+    });
+    let services: Vec<&Object> = services.collect();
+    let told: Vec<String> = ports.keys().filter_map(|port| instead(*port, &services)).collect();
+    (!told.is_empty()).then(|| {
+        let message = "portLevelMtls names the port of a Service, so it has no effect: its keys are ports of the pods";
+        Finding::new(&codes::PORT_OF_SERVICE, &policy.reference, message)
+            .details(told)
+            .hint(kubectl("edit peerauthentication").value(&policy.reference.name).with("-n", home))
+    })
+}
+
+/// The workload's port that is meant with the port of a Service. `None` if a pod may have this port itself.
+fn instead(port: u64, services: &[&Object]) -> Option<String> {
+    let ports = || {
+        services.iter().flat_map(|service| {
+            service.value["spec"]["ports"].as_array().into_iter().flatten().map(move |port| (*service, port))
+        })
+    };
+    let target = |port: &Value| match &port["targetPort"] {
+        Value::Null => port["port"].as_u64(),
+        target => target.as_u64(),
+    };
+    // The number of a named port is in the pods' containers.
+    if ports().any(|(_, of_service)| target(of_service).is_none_or(|target| target == port)) {
+        return None;
+    }
+    let (service, of_service) = ports().find(|(_, of_service)| of_service["port"] == port)?;
+    let target = target(of_service)?;
+    Some(format!("{port} is a port of service {}, whose pods listen on {target}", service.reference.name))
+}
