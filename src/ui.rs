@@ -92,6 +92,11 @@ impl Ui {
         self.above_bar(|ui| ui.out(format!("{line}\n").as_bytes()));
     }
 
+    /// Whether stdout is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.width_out.is_some()
+    }
+
     /// Writes one line of an answer in sentences. On a terminal it is wrapped and keeps its indentation.
     pub(crate) fn paragraph(&mut self, line: &str) {
         for piece in wrapped(&inert(line), 0, 2, self.width_out) {

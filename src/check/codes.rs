@@ -2,7 +2,7 @@
 //!
 //! A code that is no longer found goes to [`RETIRED`] and never means anything else.
 
-use super::Severity;
+use super::{Section, Severity};
 
 /// What is found.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +23,19 @@ impl FindingCode {
     pub fn anchor(&self) -> String {
         format!("docs/findings.md#{}", self.id.to_lowercase())
     }
+
+    /// How urgent it is where requests are answered now.
+    #[must_use]
+    pub fn section(&self) -> Section {
+        match self.severity {
+            Severity::Warning if !BREAKS_LATER.contains(&self.id) => Section::CouldBeBetter,
+            _ => Section::WillBreak,
+        }
+    }
 }
+
+/// Warnings about what fails after the next restart, upgrade or renewal.
+const BREAKS_LATER: &[&str] = &["GRS204", "GRS205", "GRS211", "GRS303", "GRS304", "GRS305", "GRS402"];
 
 /// Codes that were found once: never used again.
 pub(crate) const RETIRED: &[&str] = &[];
@@ -121,6 +133,9 @@ codes! {
     ENVOY_REFUSES = "GRS214" Error "gateway proxy rejects its configuration",
         "Envoy rejects configuration from Gloo: it rejected the last update of a listener, or a counter update_rejected or update_failure increased during the check. The proxy keeps its last configuration.",
         "Fix what the reason names; GRS501 says which object causes it, if Gloo knows.";
+    NO_READY_GATEWAY = "GRS215" Error "gateway proxy without a ready pod",
+        "Routes lead through this gateway proxy, and none of its pods is ready. Its requests get no answer, or a 503 from the load balancer.",
+        "Find the cause: kubectl describe pods. If the proxy is scaled to 0: kubectl scale.";
     AUTO_MTLS_ALONE = "GRS301" Warning "auto-mTLS without the integration",
         "Settings have enableAutoMtls without enableIntegration. Gloo then logs an error and uses mTLS for no Upstream.",
         "Set both with gloo-rs istio auto-mtls enable, or global.istioIntegration.enabled in the Helm values.";
@@ -234,5 +249,6 @@ mod tests {
         }
         assert_eq!(named("grs101"), Some(&STRICT_PLAINTEXT));
         assert_eq!(named("GRS999"), None);
+        assert!(BREAKS_LATER.iter().all(|id| named(id).is_some_and(|code| code.severity == Severity::Warning)));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
 use crate::model::names::{GATEWAY_PROXY, ISTIO_SYSTEM, SETTINGS};
-use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
+use crate::model::{Found, Kind, Object, ObjectRef, Selector, Snapshot, Unknown, kinds};
 use crate::plan::istiod::{self, ControlPlaneObjects as IstiodSeen, Istiod, REVISION_LABEL};
 use crate::plan::path::Facts;
 use crate::plan::path::ShownCertificate;
@@ -334,6 +334,19 @@ impl<'w> Look<'w> {
             Some(routed) => routed.narrow(self.paths(), facts),
             None => facts,
         }
+    }
+
+    /// Whether routes lead through a gateway proxy. Not if some routes are unknown.
+    pub fn has_routes(&self, proxy: &GatewayProxy) -> bool {
+        self.settings();
+        for kind in ROUTES {
+            self.watched(kind);
+        }
+        let paths = self.world.paths.get_or_init(|| Paths::new(self.world.snapshot, self.gloo()));
+        let ObjectRef { namespace, name, .. } = &proxy.workload.reference;
+        let full = format!("{namespace}/{name}");
+        let state = paths.proxies().iter().find(|state| state.name == full);
+        state.is_some_and(|state| self.routed().is_some_and(|routed| routed.has_routes(paths, state)))
     }
 
     /// Whether Gloo watches a namespace and it was requested.

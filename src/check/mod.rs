@@ -61,12 +61,47 @@ impl Severity {
     }
 }
 
+/// How urgent a finding is. On a terminal each has a section, in this order, so that the most urgent is read last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    CouldBeBetter,
+    WillBreak,
+    /// Requests get 503s now.
+    BrokenNow,
+}
+
+impl Section {
+    /// All sections, in the order of the output.
+    pub const ALL: [Self; 3] = [Self::CouldBeBetter, Self::WillBreak, Self::BrokenNow];
+
+    /// The name in the JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CouldBeBetter => "couldBeBetter",
+            Self::WillBreak => "willBreak",
+            Self::BrokenNow => "brokenNow",
+        }
+    }
+
+    /// The heading on a terminal.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::CouldBeBetter => "Could be better",
+            Self::WillBreak => "Will break",
+            Self::BrokenNow => "503 now",
+        }
+    }
+}
+
 /// A problem that a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: &'static FindingCode,
     /// The severity of its code, or an error if requests get 503s now.
     pub severity: Severity,
+    pub section: Section,
     pub object: ObjectRef,
     /// One sentence about this object.
     pub message: String,
@@ -84,6 +119,7 @@ impl Finding {
         Self {
             code,
             severity: code.severity,
+            section: code.section(),
             object: object.clone(),
             message: message.into(),
             details: Vec::new(),
@@ -95,7 +131,7 @@ impl Finding {
     /// Marks that requests get 503s now.
     #[must_use]
     pub fn breaks_now(self) -> Self {
-        Self { severity: Severity::Error, ..self }
+        Self { severity: Severity::Error, section: Section::BrokenNow, ..self }
     }
 
     /// Adds the evidence. Only the first ten lines are kept, with the number of the others.

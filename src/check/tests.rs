@@ -201,6 +201,22 @@ fn an_outage_is_an_error_where_a_gateway_routes_there_and_a_warning_elsewhere() 
 }
 
 #[test]
+fn a_finding_says_whether_requests_get_503s_now_or_later() {
+    let mut stage = Stage::in_order();
+    // An outage, what the next upgrade drops, and what could be better.
+    stage.change("Pod shop/cart-6b9", &Value::Null);
+    stage.change("NetworkPolicy gloo-system/gateway", &Value::Null);
+    stage.change("release", &json!({"global": null}));
+    let findings = stage.ran().into_iter().flat_map(|ran| ran.findings);
+    let sections: BTreeSet<_> = findings.map(|it| (it.code.id, it.section.name(), it.severity.name())).collect();
+    for wanted in
+        [("GRS106", "brokenNow", "error"), ("GRS209", "couldBeBetter", "warning"), ("GRS304", "willBreak", "warning")]
+    {
+        assert!(sections.contains(&wanted), "{sections:?}");
+    }
+}
+
+#[test]
 fn where_there_are_several_control_planes_a_hint_says_which() {
     let hints = |code: &codes::FindingCode, has_second: bool| -> BTreeSet<Option<String>> {
         let of_row = |row: &world::Row| {

@@ -23,6 +23,7 @@ use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, G
 use crate::plan::advice::{Advice, Code};
 use crate::plan::dangling;
 use crate::plan::path::ShownCertificate;
+use crate::render::findings::FindingOrder;
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
 use crate::text::nearest;
@@ -254,7 +255,11 @@ fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: 
             }
         }
         _ if failure.is_none() => {
-            for line in findings::lines(results) {
+            let order = match report.ui.is_terminal() {
+                true => FindingOrder::BySection,
+                false => FindingOrder::ByCheck,
+            };
+            for line in findings::lines(results, order) {
                 report.paragraph(&line);
             }
         }

@@ -95,13 +95,11 @@ impl Istiod {
 
     /// Returns the command that shows why no pod of this istiod is ready, or that starts one.
     pub(crate) fn unready(&self) -> CommandLine {
-        match self.wanted {
-            0 => kubectl("scale deployment").value(&self.name).with("-n", &self.namespace).fixed("--replicas 1"),
-            _ => {
-                let labels = format!("{ISTIOD_LABEL},{REVISION_LABEL}={}", self.revision);
-                kubectl("describe pods").with("-l", &labels).with("-n", &self.namespace)
-            }
+        if self.wanted == 0 {
+            return kubectl("scale deployment").value(&self.name).with("-n", &self.namespace).fixed("--replicas 1");
         }
+        let labels = format!("{ISTIOD_LABEL},{REVISION_LABEL}={}", self.revision);
+        kubectl("describe pods").with("-l", &labels).with("-n", &self.namespace)
     }
 
     /// Returns whether a gateway with this discovery address uses this istiod.

@@ -6,18 +6,43 @@ use super::text::{count, short_name};
 use crate::check::codes::{ALL, RETIRED};
 use crate::check::results::{CheckStatus, Results, status};
 use crate::check::suppress::Suppression;
-use crate::check::{CHECKS, Check, Finding, FindingCode, Severity};
+use crate::check::{CHECKS, Check, Finding, FindingCode, Section, Severity};
 
-/// The printed lines, in order: one for each check, the findings, the unknowns, and the summary.
+/// How the findings are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FindingOrder {
+    /// Check by check.
+    ByCheck,
+    /// For a terminal: the most urgent last, where they are read first.
+    BySection,
+}
+
+/// The printed lines, in order: one for each check, the findings, the unknowns, and the summary. With sections, the
+/// unknowns come before the findings.
 #[must_use]
-pub(crate) fn lines(results: &Results) -> Vec<String> {
+pub(crate) fn lines(results: &Results, order: FindingOrder) -> Vec<String> {
     let mut lines: Vec<String> =
         results.shown().map(|ran| format!("Checking {}... {}", ran.check.title, status(ran))).collect();
     lines.extend(results.messages());
-    lines.extend(results.findings().flat_map(finding));
-    lines.extend(unknown(results));
+    match order {
+        FindingOrder::ByCheck => {
+            lines.extend(results.findings().flat_map(finding));
+            lines.extend(unknown(results));
+        }
+        FindingOrder::BySection => {
+            lines.extend(unknown(results));
+            lines.extend(Section::ALL.into_iter().flat_map(|section| in_section(results, section)));
+        }
+    }
     lines.push(last(results));
     lines
+}
+
+/// The heading and the findings of a section. Nothing if there are none.
+fn in_section(results: &Results, section: Section) -> Vec<String> {
+    let mut findings = results.findings().filter(|finding| finding.section == section).peekable();
+    let heading = findings.peek().map(|_| [String::new(), format!("{}:", section.title())]);
+    heading.into_iter().flatten().chain(findings.flat_map(finding)).collect()
 }
 
 /// The object of a finding: `upstream.gloo.solo.io/shop/cart`.
@@ -95,6 +120,7 @@ fn value(finding: &Finding) -> Value {
     json!({
         "code": finding.code.id,
         "severity": finding.severity.name(),
+        "section": finding.section.name(),
         "title": finding.code.title,
         "kind": finding.object.kind.kind,
         "namespace": finding.object.namespace,
@@ -191,4 +217,47 @@ pub fn page() -> String {
     let retired = if RETIRED.is_empty() { "None yet.".to_owned() } else { RETIRED.join(", ") };
     let end = format!("\n## Retired codes\n\n{retired}\n");
     std::iter::once(head.to_owned()).chain(rows).chain(sections).chain([end]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::codes;
+    use crate::check::results::{Threshold, Unseen};
+    use crate::check::{Ran, Severity};
+    use crate::model::{ObjectRef, kinds};
+
+    #[test]
+    fn on_a_terminal_what_is_broken_now_comes_last() {
+        let upstream = ObjectRef::new(&kinds::UPSTREAM, "shop", "cart");
+        let finding = |code| Finding::new(code, &upstream, "a sentence");
+        let ran = Ran {
+            check: &CHECKS[0],
+            findings: vec![
+                finding(&codes::NOBODY_BEHIND).breaks_now(),
+                finding(&codes::REJECTED),
+                finding(&codes::SDS_EXPOSED),
+            ],
+            suppressed: Vec::new(),
+            unknown: Vec::new(),
+            skipped: None,
+            read: Vec::new(),
+            saw_something: true,
+        };
+        let threshold = Threshold { severity: Severity::Error, unknown: Unseen::Passes };
+        let results = Results { ran: vec![ran], threshold, unread: 0 };
+        let of = |order| {
+            let lines = lines(&results, order).into_iter();
+            lines
+                .filter(|line| line.ends_with(':') || line.contains(" GRS") && line.ends_with("cart"))
+                .collect::<Vec<_>>()
+        };
+        let object = "upstream.gloo.solo.io/shop/cart";
+        let [better, later, now] =
+            ["warning GRS209", "error GRS501", "error GRS106"].map(|it| format!("{it} {object}"));
+        assert_eq!(of(FindingOrder::ByCheck), [now.clone(), later.clone(), better.clone()]);
+        let sections =
+            ["Could be better:".to_owned(), better, "Will break:".to_owned(), later, "503 now:".to_owned(), now];
+        assert_eq!(of(FindingOrder::BySection), sections);
+    }
 }

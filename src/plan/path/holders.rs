@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::routed::ServingGateways;
+use super::serving::ServingGateways;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::destinations::{self, DestinationTarget};
 use crate::plan::routes::{RouteTarget, delegation};

@@ -16,6 +16,7 @@ mod judge;
 pub(crate) mod pair;
 pub(crate) mod routed;
 mod sends;
+mod serving;
 pub(crate) mod survey;
 
 use super::Unread;
