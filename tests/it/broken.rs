@@ -303,7 +303,10 @@ fn gateways() -> Vec<Case> {
         Case {
             name: "bootstrap without the cluster",
             breaks: |world| world.bootstrap(&world.bootstrap.replace("gateway_proxy_sds", "another")),
-            findings: &["GRS202 Deployment gloo-system/gateway-proxy"],
+            findings: &[
+                "GRS103 Upstream gloo-system/default-httpbin-8000",
+                "GRS202 Deployment gloo-system/gateway-proxy",
+            ],
             path: "/",
             says: "broken: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks cluster gateway_proxy_sds",
             mends: |world| {
@@ -312,7 +315,7 @@ fn gateways() -> Vec<Case> {
                 let restart = json!({"template": {"metadata": {"annotations": {"again": "1"}}}});
                 world.is(
                     "pods older than their bootstrap",
-                    &["GRS205 Deployment gloo-system/gateway-proxy"],
+                    &["GRS103 Upstream gloo-system/default-httpbin-8000", "GRS205 Deployment gloo-system/gateway-proxy"],
                     "/",
                     "broken: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks cluster gateway_proxy_sds in running pods",
                 );
@@ -323,7 +326,10 @@ fn gateways() -> Vec<Case> {
         Case {
             name: "cluster without sidecars",
             breaks: |world| world.containers(|it| (it["name"] == "gateway-proxy").then(|| it.clone())),
-            findings: &["GRS201 Deployment gloo-system/gateway-proxy"],
+            findings: &[
+                "GRS103 Upstream gloo-system/default-httpbin-8000",
+                "GRS201 Deployment gloo-system/gateway-proxy",
+            ],
             path: "/",
             says: "broken: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks container sds, container istio-proxy",
             mends: World::gateway_in_order,
@@ -331,7 +337,10 @@ fn gateways() -> Vec<Case> {
         Case {
             name: "only one of two sidecars",
             breaks: |world| world.containers(|it| (it["name"] != "sds").then(|| it.clone())),
-            findings: &["GRS203 Deployment gloo-system/gateway-proxy"],
+            findings: &[
+                "GRS103 Upstream gloo-system/default-httpbin-8000",
+                "GRS203 Deployment gloo-system/gateway-proxy",
+            ],
             path: "/",
             says: "broken: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks container sds",
             mends: World::gateway_in_order,
@@ -373,7 +382,7 @@ fn gateways() -> Vec<Case> {
         Case {
             name: "the gateway scaled to 0",
             breaks: |world| world.scale(GLOO, "gateway-proxy", 0),
-            findings: &["GRS606 Namespace /gloo-system"],
+            findings: &["GRS215 Deployment gloo-system/gateway-proxy", "GRS606 Namespace /gloo-system"],
             path: "/",
             says: "broken: no pod takes the request: gateway gloo-system/gateway-proxy is scaled to 0",
             mends: |world| world.scale(GLOO, "gateway-proxy", 1),

@@ -251,11 +251,12 @@ pub(crate) fn outside_host(kind: &str) -> String {
     }
 }
 
-/// Returns whether certificates cannot arrive with these parts missing: a sidecar, or the cluster in the bootstrap. The
-/// age of pods alone proves nothing.
+/// Returns whether certificates cannot arrive with these parts missing: a sidecar, or the cluster in the bootstrap or in
+/// a running Envoy.
 pub(crate) fn stops_certificates(lacks: &[String]) -> bool {
-    let parts = [SidecarPart::Container(SDS), SidecarPart::Container(ISTIO_PROXY), SidecarPart::Cluster];
-    parts.iter().any(|part| lacks.contains(&part.to_string()))
+    let sidecars = [SidecarPart::Container(SDS), SidecarPart::Container(ISTIO_PROXY)];
+    let mut parts = sidecars.into_iter().chain([SidecarPart::Cluster, SidecarPart::LoadedCluster]);
+    parts.any(|part| lacks.contains(&part.to_string()))
 }
 
 /// Returns the first missing parts, and the number of the others.
