@@ -186,7 +186,7 @@ fn an_outage_is_an_error_where_a_gateway_routes_there_and_a_warning_elsewhere() 
         for (others, severity) in [
             (&[][..], Some(Severity::Error)),
             (&off[..], Some(Severity::Warning)),
-            // Nobody takes requests there: another finding.
+            // No pod takes requests there, which is another finding.
             (&at_zero[..], None),
         ] {
             let mut stage = Stage::in_order();

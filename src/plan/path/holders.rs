@@ -78,9 +78,9 @@ pub(super) fn serving(holders: &[Holder]) -> Vec<ServingGateways> {
             }
         }
     }
-    let nobody = ServingGateways::default();
+    let no_gateway = ServingGateways::default();
     let pairs = holders.iter().zip(reached);
-    pairs.map(|(holder, reached)| if reached == nobody { holder.gateways.clone() } else { reached }).collect()
+    pairs.map(|(holder, reached)| if reached == no_gateway { holder.gateways.clone() } else { reached }).collect()
 }
 
 /// The objects that each object leads to.
