@@ -31,18 +31,21 @@ pub struct Problem {
 /// # Errors
 /// Where and why it cannot be read: a syntax error, a duplicate key, several documents, a limit.
 pub fn parse(text: &str) -> Result<Value, Problem> {
-    if aliases::are_too_much(text) {
-        return Err(Problem { line: 0, column: 0, message: "its aliases expand to too much".to_owned() });
-    }
+    check_aliases(text)?;
     serde_yaml::from_str_with_options(text, options()).map_err(|error| problem(&error))
 }
 
 /// Parses all documents of a text; an empty document is left out.
 pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Problem> {
-    if aliases::are_too_much(text) {
-        return Err(Problem { line: 0, column: 0, message: "its aliases expand to too much".to_owned() });
-    }
+    check_aliases(text)?;
     serde_yaml::from_multiple_with_options(text, options()).map_err(|error| problem(&error))
+}
+
+fn check_aliases(text: &str) -> Result<(), Problem> {
+    match aliases::are_too_much(text) {
+        true => Err(Problem { line: 0, column: 0, message: "its aliases expand to too much".to_owned() }),
+        false => Ok(()),
+    }
 }
 
 fn options() -> serde_yaml::Options {

@@ -2,9 +2,9 @@
 
 use super::{Check, Finding, Look, codes};
 use crate::command::{CommandLine, gloo_rs};
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{ObjectRef, kinds};
 use crate::plan::istiod::Istiod;
-use crate::plan::path::survey::GATEWAY_LABEL;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 use crate::plan::sidecars::{GatewayProxy, current_address};
@@ -60,7 +60,7 @@ fn nobody(proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
 /// Gloo's controller makes Gateway API proxies from the values of the release.
 fn inject(proxy: &GatewayProxy) -> CommandLine {
     let ObjectRef { namespace, name, .. } = &proxy.workload.reference;
-    match proxy.workload.label(GATEWAY_LABEL) {
+    match proxy.workload.label(KUBE_GATEWAY_LABEL) {
         Some(_) => gloo_rs("upgrade-values"),
         None => gloo_rs("istio inject -n").value(namespace).fixed("--name").value(name),
     }

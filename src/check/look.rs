@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
-use crate::model::names::{GATEWAY_PROXY, ISTIO_SYSTEM, SETTINGS};
+use crate::model::names::{GATEWAY_PROXY, ISTIO_SYSTEM, KUBE_GATEWAY_LABEL, SETTINGS};
 use crate::model::{Found, Kind, Object, ObjectRef, Selector, Snapshot, Unknown, kinds};
 use crate::plan::istiod::{self, ControlPlaneObjects as IstiodSeen, Istiod, REVISION_LABEL};
 use crate::plan::path::Facts;
 use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
-use crate::plan::path::survey::{GATEWAY_LABEL, GATEWAY_PREFIX, Survey as Paths};
+use crate::plan::path::survey::{GATEWAY_PREFIX, Survey as Paths};
 use crate::plan::sidecars::{self, GatewayProxy};
 
 /// Data that is not part of the snapshot.
@@ -292,7 +292,7 @@ impl<'w> Look<'w> {
         self.world.gateways_of_api.get_or_init(|| {
             let workloads = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|workload| {
                 let name = &workload.reference.name;
-                workload.label(GATEWAY_LABEL).is_some()
+                workload.label(KUBE_GATEWAY_LABEL).is_some()
                     && name.starts_with(GATEWAY_PREFIX)
                     && self.is_watched(&workload.reference.namespace)
             });

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Finding, Look, codes};
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{ObjectRef, kinds};
-use crate::plan::path::survey::GATEWAY_LABEL;
 use crate::plan::peer::{Mode, Policies};
 use crate::plan::pod::{is_running, obeys_policies};
 use crate::plan::revisions::{bond, opts_out};
@@ -27,7 +27,7 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
             && opts_out(metadata)
             && !obeys_policies(&pod.value)
             && !is_of_job(metadata)
-            && metadata["labels"][GATEWAY_LABEL].is_null();
+            && metadata["labels"][KUBE_GATEWAY_LABEL].is_null();
         let is_strict = || policies.of_workload(namespace, &metadata["labels"], None).mode == Mode::Strict;
         if is_bare && is_strict() {
             without.entry(namespace).or_default().push(format!("pod {name}"));

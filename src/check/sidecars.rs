@@ -80,7 +80,7 @@ fn check_proxy(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
             &codes::SIDECARS_WITHOUT_CLUSTER,
             "the pods have both sidecars, but the bootstrap lacks gateway_proxy_sds".into(),
         ),
-        (true, true, true) if state.missing == [SidecarPart::LoadedCluster] => finding(
+        (true, true, true) if state.needs_only_restart() => finding(
             &codes::PODS_OLDER_THAN_BOOTSTRAP,
             "pods run without gateway_proxy_sds: they started before it was in the bootstrap".into(),
         )

@@ -13,6 +13,7 @@ use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::load::absence;
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{AddressForm, Global, Patience, ProxyTarget, ProxyTask};
 use crate::plan::address::{self, Address, AddressAnswer, AddressSources, AddressWish, FoundAddresses, Need, Pending};
@@ -20,8 +21,6 @@ use crate::render;
 use crate::render::pending::{self, Events};
 use crate::text::nearest;
 
-/// The label on proxy Services that belong to a Gateway of the Kubernetes Gateway API.
-const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 /// Number of nodes read at the same time. Each request is a separate TLS handshake.
 const NODES_AT_ONCE: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -134,10 +133,10 @@ impl Look<'_> {
     }
 
     async fn no_gateway(&self, gateway: &str, service: &str) -> Failure {
-        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(GATEWAY_LABEL) };
+        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(KUBE_GATEWAY_LABEL) };
         let page = self.session.list_page(&kinds::SERVICE, Scope::All, &query).await;
         let services = page.map(|page| page.items).unwrap_or_default();
-        let gateways = services.iter().filter_map(|item| item["metadata"]["labels"][GATEWAY_LABEL].as_str());
+        let gateways = services.iter().filter_map(|item| item["metadata"]["labels"][KUBE_GATEWAY_LABEL].as_str());
         let near = nearest(gateway, gateways);
         let mut failure = Failure::new(
             Exit::SaidNo,

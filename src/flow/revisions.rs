@@ -8,6 +8,7 @@ use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::load::{istio, unread};
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Object, kinds};
 use crate::options::{Format, Global};
 use crate::plan::gateway::PROXY_LABEL;
@@ -15,9 +16,6 @@ use crate::plan::istiod::Istiod;
 use crate::plan::revisions::{self, Binding, GatewayUse, Inputs, Listed, Tally};
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
 use crate::render::revisions::{RevisionsWidth, lines, value};
-
-/// The label of gateway proxies of the Kubernetes Gateway API.
-const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// Reads everything and prints the table.
 ///
@@ -88,7 +86,7 @@ async fn pods(session: &Session, istiods: &[Istiod], bindings: &[Binding]) -> Li
 async fn gateways(session: &Session) -> Listed<Vec<GatewayUse>> {
     let mut found = Vec::new();
     for (kind, label) in
-        [(&kinds::DEPLOYMENT, PROXY_LABEL), (&kinds::DAEMON_SET, PROXY_LABEL), (&kinds::DEPLOYMENT, GATEWAY_LABEL)]
+        [(&kinds::DEPLOYMENT, PROXY_LABEL), (&kinds::DAEMON_SET, PROXY_LABEL), (&kinds::DEPLOYMENT, KUBE_GATEWAY_LABEL)]
     {
         let kind: &'static Kind = kind;
         match session.list_all(kind, Scope::All, Query::labelled(label)).await {

@@ -7,9 +7,9 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::snapshot::{Detail, Want};
 use crate::load::{paths, release};
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Unknown, kinds};
 use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL};
-use crate::plan::path::survey::GATEWAY_LABEL;
 
 /// The kinds that the checks read, each once.
 #[must_use]
@@ -34,11 +34,11 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
     let all = Want::all(kind);
     let is = |other: &Kind| *kind == *other;
     if is(&kinds::DEPLOYMENT) {
-        let of_gateway_api = all.clone().labelled(GATEWAY_LABEL);
+        let of_gateway_api = all.clone().labelled(KUBE_GATEWAY_LABEL);
         return vec![all.clone().labelled(ISTIOD_LABEL), of_gateway_api, all.in_namespace(gloo).detail(Detail::Whole)];
     }
     if is(&kinds::CONFIG_MAP) {
-        let of_gateway_api = all.clone().labelled(GATEWAY_LABEL).detail(Detail::Whole);
+        let of_gateway_api = all.clone().labelled(KUBE_GATEWAY_LABEL).detail(Detail::Whole);
         return vec![
             all.clone().labelled(REVISION_LABEL),
             of_gateway_api,

@@ -6,6 +6,7 @@ use super::loaded;
 use super::snapshot::{self, Detail, Namespaces, Want};
 use crate::error::Failure;
 use crate::kube::Session;
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, ListAnswer, ListPart, Snapshot, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::ServiceRef;
@@ -13,7 +14,6 @@ use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::labels::PodSelector;
 use crate::plan::path::installation::Installation;
-use crate::plan::path::survey::GATEWAY_LABEL;
 
 /// The context of every Service: one LIST per kind, and only metadata for pods.
 ///
@@ -142,7 +142,7 @@ fn of_gateway(gloo: &str) -> Vec<Want> {
         Want::all(&kinds::SETTINGS).in_namespace(gloo),
         Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).in_namespace(gloo),
         Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL).in_namespace(gloo),
-        Want::all(&kinds::DEPLOYMENT).labelled(GATEWAY_LABEL),
+        Want::all(&kinds::DEPLOYMENT).labelled(KUBE_GATEWAY_LABEL),
         Want::all(&kinds::POD).labelled(PROXY_LABEL).in_namespace(gloo).running().detail(Detail::Metadata),
         // The managed fields show when a bootstrap was written.
         Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).in_namespace(gloo).detail(Detail::Whole),
@@ -153,11 +153,11 @@ fn of_gateway(gloo: &str) -> Vec<Want> {
 
 /// The bootstraps and pods of Gateway API proxies, if there are any.
 async fn bootstraps(session: &Session, snapshot: &mut Snapshot) -> Result<(), Failure> {
-    let proxies = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label(GATEWAY_LABEL).is_some());
+    let proxies = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label(KUBE_GATEWAY_LABEL).is_some());
     let homes: BTreeSet<_> = proxies.map(|proxy| proxy.reference.namespace.clone()).collect();
     for home in homes {
         for kind in [&kinds::CONFIG_MAP, &kinds::POD] {
-            let own = snapshot::selected(session, kind, &home, GATEWAY_LABEL.to_owned()).await?;
+            let own = snapshot::selected(session, kind, &home, KUBE_GATEWAY_LABEL.to_owned()).await?;
             snapshot.put(kind, ListPart::Selected, own);
         }
     }

@@ -59,7 +59,7 @@ pub(crate) fn choose(
     let advice = advice.into_iter().filter(|advice| advice.code != Code::TagWithoutService);
     let instead = other.zip(bond).map(|(other, (label, _))| {
         let what = format!("namespace {name} has two labels: no ready istiod serves {label}, so that one is removed");
-        let kept = format!("{REVISION_LABEL}={other} had no effect beside it");
+        let kept = format!("{REVISION_LABEL}={other} had no effect");
         Advice::warning(Code::IstiodNotReady, what).details([kept]).about(&namespace.reference)
     });
     Ok((Revision { names, revision: istiod.revision }, instead.into_iter().chain(advice).collect()))

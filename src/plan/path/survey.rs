@@ -8,6 +8,7 @@ use super::behind::ServicePort;
 use super::endpoints::{self, PodEndpoints};
 use super::installation::Installation;
 use super::{Behind, Facts, ProxyState, ShownCertificate, Switched, of_service, of_upstream};
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
 use crate::plan::backend;
 use crate::plan::gateway::PROXY_LABEL;
@@ -19,9 +20,6 @@ use crate::plan::sidecars::state::state;
 use crate::plan::sidecars::{GatewayProxy, own_pods};
 use crate::plan::{Unread, acceptance, owner};
 
-/// The label of objects that Gloo creates for a Gateway of the Kubernetes Gateway API. Istio's own gateways have it
-/// too.
-pub(crate) const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 /// The prefix of the names of proxies that Gloo creates for such Gateways.
 pub(crate) const GATEWAY_PREFIX: &str = "gloo-proxy-";
 /// The default root namespace of the mesh.
@@ -352,7 +350,7 @@ fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxySt
         }
         for workload in snapshot.all(kind) {
             let home = &workload.reference.namespace;
-            let of_gateway_api = workload.label(GATEWAY_LABEL).is_some()
+            let of_gateway_api = workload.label(KUBE_GATEWAY_LABEL).is_some()
                 && workload.reference.name.starts_with(GATEWAY_PREFIX)
                 && installation.watches(home);
             let is_classic = workload.label(key) == Some(value) && *home == installation.namespace;

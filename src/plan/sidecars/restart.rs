@@ -1,7 +1,7 @@
 //! The restart of a gateway proxy.
 
 use super::GatewayProxy;
-use super::state::{SidecarPart, state};
+use super::state::state;
 use crate::plan::change::Change;
 use crate::plan::rollout;
 
@@ -12,7 +12,7 @@ pub(crate) fn restarted(proxy: &GatewayProxy, now: &str) -> Change {
 
 /// Returns whether the new pods must have working sidecars.
 pub(crate) fn has_sidecars(proxy: &GatewayProxy) -> bool {
-    state(proxy).is_ok_and(|state| state.missing.is_empty() || state.missing == [SidecarPart::LoadedCluster])
+    state(proxy).is_ok_and(|state| state.missing.is_empty() || state.needs_only_restart())
 }
 
 /// Returns the outage that the restart causes, if the workload stops all pods before it starts new ones.

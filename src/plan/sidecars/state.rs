@@ -69,6 +69,11 @@ impl SidecarState {
         }
     }
 
+    /// Returns whether nothing is missing but the restart of running pods.
+    pub(crate) fn needs_only_restart(&self) -> bool {
+        self.missing == [SidecarPart::LoadedCluster]
+    }
+
     /// Returns whether this part is missing.
     pub(crate) fn lacks(&self, part: &SidecarPart) -> bool {
         self.missing.contains(part)
