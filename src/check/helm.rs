@@ -7,7 +7,6 @@ use crate::model::kinds;
 use crate::plan::sidecars::GatewayProxy;
 use crate::plan::sidecars::state::{SidecarPart, SidecarState};
 use crate::plan::values::findings::{Apply, of_namespace, of_settings};
-use crate::plan::values::has_istio;
 
 pub(crate) const CHECK: Check = Check {
     title: "Helm release",
@@ -31,7 +30,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let name = format!("{} (revision {})", release.name, release.revision);
     if let Some(settings) = look.settings() {
         found.extend(
-            of_settings(&release.values, &release.values, &settings.value, Apply::ClientSide).into_iter().map(
+            of_settings((&release.values, &release.values), &release.chart, &settings.value, Apply::ClientSide).into_iter().map(
                 |advice| {
                     Finding::new(&codes::SETTINGS_DIFFER, &settings.reference, advice.message)
                         .details([format!("Helm release {name}")])
@@ -42,7 +41,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     }
     let is_lost = |proxy: &&GatewayProxy| {
         let is_injected = |state: SidecarState| !is_without(proxy, &state) && !state.lacks(&SidecarPart::Cluster);
-        known(look, proxy).is_some_and(is_injected) && !has_istio(&release.values)
+        known(look, proxy).is_some_and(is_injected) && !release.chart.has_istio(&release.values)
     };
     found.extend(look.gateways().iter().filter(is_lost).map(|proxy| {
         let message = "has Istio's sidecars, but the values of its Helm release do not";

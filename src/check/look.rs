@@ -15,6 +15,7 @@ use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::{GATEWAY_PREFIX, Survey as Paths};
 use crate::plan::sidecars::{self, GatewayProxy};
+use crate::plan::values::Chart;
 
 /// Data that is not part of the snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,7 @@ pub struct Release {
     pub name: String,
     pub revision: u64,
     pub values: Value,
+    pub(crate) chart: Chart,
 }
 
 /// What a gateway's Envoy reports about its control plane.

@@ -11,6 +11,7 @@ use crate::gloo::metrics::{self, Metrics};
 use crate::model::{ListAnswer, ListPart, Object, Selector, Snapshot, kinds as all_kinds};
 use crate::plan::labels::{labels, selects};
 use crate::plan::path::ShownCertificate;
+use crate::plan::values::{Chart, Edition};
 
 mod agreement;
 #[path = "../../tests/fixtures/check/world.rs"]
@@ -49,6 +50,11 @@ fn endpoint_slices(objects: &[Value]) -> Vec<Value> {
         })
     };
     of("Service").map(slice).collect()
+}
+
+/// The open source chart.
+fn chart() -> Chart {
+    Chart { edition: Edition::OpenSource, below: None, version: None, defaults: Value::Null }
 }
 
 struct Stage {
@@ -147,7 +153,7 @@ impl Stage {
         let snapshot = self.snapshot();
         let mut world = World::new(&snapshot, "gloo-system", Selector::parse(&self.pods).unwrap(), "a test");
         world.release =
-            Beyond::Read(Release { name: "gloo-system/gloo".into(), revision: 7, values: self.release.clone() });
+            Beyond::Read(Release { name: "gloo-system/gloo".into(), revision: 7, values: self.release.clone(), chart: chart() });
         world.certificates = Beyond::Read(vec![self.certificate.clone()]);
         world.envoys = Beyond::Read(vec![self.envoy.clone()]);
         world.metrics = Beyond::Read(self.metrics.clone());

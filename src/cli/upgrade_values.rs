@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::help;
 use crate::error::Failure;
-use crate::options::{Command, Global, HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::options::{Command, Global, HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::policy::Caution;
 use crate::plan::values::{Edition, Switch, ValuesWish};
 use crate::render::diff::Secrets;
@@ -25,9 +25,12 @@ pub(super) struct UpgradeValuesArgs {
     /// Use this revision of the release [default: the deployed one]
     #[arg(long, value_name = "N", conflicts_with = "values")]
     release_revision: Option<u64>,
-    /// Use this edition of the chart [default: auto, by the chart's name or the shape of the values]
+    /// Use this edition of the chart [default: auto, by the chart or by keys that only one edition has]
     #[arg(long, value_name = "EDITION", default_value = "auto", hide_default_value = true)]
     edition: EditionArg,
+    /// Use the values below this key: the name or alias of Gloo's chart in a chart of your own [default: by its Chart.yaml]
+    #[arg(long, value_name = "NAME")]
+    chart_alias: Option<String>,
     #[arg(long, value_name = "FILE|-", help = VALUES_HELP)]
     values: Option<PathBuf>,
     /// With --values: edit the file in place
@@ -36,7 +39,8 @@ pub(super) struct UpgradeValuesArgs {
     /// Write to a new file that only you can read, instead of stdout
     #[arg(short = 'O', long, value_name = "FILE")]
     output_file: Option<PathBuf>,
-    /// Change this gateway proxy, by its key or the name of its Deployment; can be repeated [default: all]
+    /// Change this gateway proxy: its key, the name of its Deployment, or kubeGateway for all proxies of the Gateway
+    /// API; can be repeated [default: all]
     #[arg(long = "proxy", value_name = "NAME", value_delimiter = ',')]
     proxies: Vec<String>,
     #[command(flatten)]
@@ -64,6 +68,9 @@ pub(super) struct UpgradeValuesArgs {
     /// [default: the published one]
     #[arg(long, value_name = "FILE.tgz|DIR", verbatim_doc_comment)]
     chart: Option<PathBuf>,
+    /// Render the chart with your own helm before and after, and show the gateways' settings; on with --apply
+    #[arg(long)]
+    prove: bool,
     /// Upgrade the release with your own helm, then wait for the gateways and verify the sidecars
     #[arg(long, conflicts_with_all = ["values", "write", "output_file", "diff", "check"])]
     apply: bool,
@@ -91,7 +98,8 @@ const VALUES_HELP: &str =
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EditionArg {
     Auto,
-    Oss,
+    #[value(alias = "oss")]
+    OpenSource,
     Enterprise,
 }
 
@@ -129,11 +137,13 @@ impl UpgradeValuesArgs {
             caution: if self.force { Caution::Forced } else { Caution::Careful },
             edition: match self.edition {
                 EditionArg::Auto => None,
-                EditionArg::Oss => Some(Edition::OpenSource),
+                EditionArg::OpenSource => Some(Edition::OpenSource),
                 EditionArg::Enterprise => Some(Edition::Enterprise),
             },
+            chart_alias: self.chart_alias,
             to_version: self.to_version,
             chart: self.chart,
+            proof: if self.prove || self.apply { ProofWish::Rendered } else { ProofWish::Templates },
             diff: self.diff,
             check: self.check,
             secrets: if self.show_secrets { Secrets::Shown } else { Secrets::Masked },
@@ -149,6 +159,9 @@ impl UpgradeValuesArgs {
         }
         for proxy in &self.proxies {
             super::istio::names::check_word("--proxy", proxy)?;
+        }
+        if let Some(alias) = &self.chart_alias {
+            super::istio::names::check_word("--chart-alias", alias)?;
         }
         if let Some(version) = &self.to_version {
             super::istio::names::check_word("--to-version", version)?;

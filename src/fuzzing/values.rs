@@ -5,7 +5,7 @@ use super::text;
 use crate::edit::{json, values as text_of};
 use crate::model::FieldPath;
 use crate::plan::sidecars::Flags;
-use crate::plan::values::{Chart, ChartVersion, Edition, ValuesWish, has_istio, merge, remove};
+use crate::plan::values::{Chart, ChartVersion, ChartWish, NamedChart, ValuesWish, choose, merge, remove};
 use serde_json::{Value, json};
 
 fn flags() -> Flags {
@@ -24,10 +24,15 @@ pub(super) fn run(data: &[u8]) {
     let _ = text_of::masked(text);
     let Ok(found) = text_of::find(text) else { return };
     for (at, one) in found.iter().enumerate() {
-        let edition =
-            one.chart.as_deref().and_then(Edition::of_chart).unwrap_or_else(|| Edition::of_shape(&one.values));
-        let version = one.version.as_deref().and_then(ChartVersion::parse);
-        let chart = Chart { edition, version, defaults: json!({"gatewayProxies": {"gatewayProxy": {}}}) };
+        let named = NamedChart {
+            name: one.chart.clone().unwrap_or_default(),
+            version: one.version.clone(),
+            ..NamedChart::default()
+        };
+        let Ok(choice) = choose(&one.values, &[named], ChartWish::default()) else { continue };
+        let version = choice.version.as_deref().and_then(ChartVersion::parse);
+        let defaults = json!({"gatewayProxies": {"gatewayProxy": {}}});
+        let chart = Chart { edition: choice.edition, below: None, version, defaults };
         let wish = ValuesWish::default();
         let Ok(plan) = merge(&one.values, &chart, &wish, &flags(), &[]) else { continue };
         let Ok(edited) = text_of::edit(text, one, &plan.edits) else { continue };
@@ -38,7 +43,7 @@ pub(super) fn run(data: &[u8]) {
         // Nothing marks the settings that existed before, so the removal removes them as well.
         let had_some = remove(&one.values, &chart, &wish, None).map_or(true, |plan| !plan.is_empty());
         let had_others = plan.changes.iter().any(|change| change.path.get(&one.values).is_some());
-        if had_some || had_others || has_istio(&one.values) || one.has_header() {
+        if had_some || had_others || chart.has_istio(&one.values) || one.has_header() {
             continue;
         }
         let back = remove(&planned, &chart, &wish, None).expect("no proxy was named");

@@ -1,8 +1,10 @@
-//! Reads the files of a local chart from its package.
+//! Packed charts: their files, read and written.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 
 use super::record::RecordProblem;
 
@@ -55,13 +57,44 @@ pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<File>, RecordProblem> {
     Ok(files)
 }
 
+/// The package of a chart with these files.
+///
+/// # Errors
+/// A path is too long for a tar archive.
+pub(crate) fn packed(files: &[File]) -> Result<Vec<u8>, RecordProblem> {
+    let mut tar = Vec::new();
+    for File { path, text } in files {
+        let name = format!("chart/{path}");
+        if name.len() > 100 {
+            return Err(RecordProblem(format!("the path of a file in the chart is too long: {path}")));
+        }
+        let mut header = [0; BLOCK];
+        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        put(0, &name);
+        put(100, "0000644");
+        put(108, "0000000");
+        put(116, "0000000");
+        put(124, &format!("{:011o}", text.len()));
+        put(136, "00000000000");
+        // The checksum is that of a header in which it is eight blanks.
+        put(148, "        ");
+        put(156, "0");
+        put(257, "ustar");
+        put(263, "00");
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        tar.extend(header);
+        tar.extend(text.as_bytes());
+        tar.resize(tar.len().div_ceil(BLOCK) * BLOCK, 0);
+    }
+    tar.resize(tar.len() + 2 * BLOCK, 0);
+    let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = zip.write_all(&tar).and_then(|()| zip.finish());
+    written.map_err(|error| RecordProblem(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
     use super::*;
 
     fn entry(name: &str, text: &str) -> Vec<u8> {
@@ -74,7 +107,7 @@ mod tests {
         block
     }
 
-    fn packed(tar: &[u8]) -> Vec<u8> {
+    fn zipped(tar: &[u8]) -> Vec<u8> {
         let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
         zip.write_all(tar).unwrap();
         zip.finish().unwrap()
@@ -84,9 +117,17 @@ mod tests {
     fn a_packed_chart_is_its_files() {
         let tar =
             [entry("gloo/Chart.yaml", "name: gloo\n"), entry("gloo/templates/a.yaml", &"x".repeat(600)), vec![0; 1024]];
-        let files = unpacked(&packed(&tar.concat())).unwrap();
+        let files = unpacked(&zipped(&tar.concat())).unwrap();
         assert_eq!(files[0], File { path: "Chart.yaml".into(), text: "name: gloo\n".into() });
         assert_eq!((files[1].path.as_str(), files[1].text.len(), files.len()), ("templates/a.yaml", 600, 2));
-        assert!(unpacked(&packed(&tar.concat()[..1700])).is_err() && unpacked(b"no").is_err());
+        assert!(unpacked(&zipped(&tar.concat()[..1700])).is_err() && unpacked(b"no").is_err());
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked_again() {
+        let file = |path: &str, text: String| File { path: path.to_owned(), text };
+        let files = [file("Chart.yaml", "name: gloo\n".into()), file("templates/a.yaml", "ä".repeat(700))];
+        assert_eq!(unpacked(&packed(&files).unwrap()).unwrap(), files);
+        assert!(packed(&[file(&"x".repeat(100), String::new())]).is_err());
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Record {
     pub description: String,
     pub chart: String,
     pub chart_version: String,
+    /// The charts that the chart contains. Their templates are not in the record.
+    pub dependencies: Vec<ChartDependency>,
     /// The user-supplied values.
     pub values: Value,
     /// The default values of the chart.
@@ -92,6 +94,14 @@ impl Record {
             Storage::ConfigMap => Driver::ConfigMap,
         }
     }
+}
+
+/// A dependency in the metadata of a chart.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct ChartDependency {
+    pub name: String,
+    pub alias: Option<String>,
+    pub version: Option<String>,
 }
 
 /// Why a record cannot be read.
@@ -146,6 +156,8 @@ struct Metadata {
     name: String,
     #[serde(default)]
     version: String,
+    #[serde(default)]
+    dependencies: Option<Vec<ChartDependency>>,
 }
 
 impl Stored {
@@ -161,12 +173,7 @@ impl Stored {
 /// # Errors
 /// Which layer of the record is broken, or of which other release it is.
 pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record, RefusedRecord> {
-    let inner = match storage {
-        Storage::Secret => decoded(data.as_bytes())?,
-        Storage::ConfigMap => data.as_bytes().to_vec(),
-    };
-    let bytes = decoded(&inner)?;
-    let json = if bytes.starts_with(&GZIP) { inflated(&bytes)? } else { bytes };
+    let json = opened(data, storage)?;
     let stored: Stored =
         serde_json::from_slice(&json).map_err(|error| RecordProblem(format!("not a release in JSON: {error}")))?;
     if !stored.is_of(&id) {
@@ -183,6 +190,7 @@ pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record
         description: info.description,
         chart: stored.chart.metadata.name,
         chart_version: stored.chart.metadata.version,
+        dependencies: stored.chart.metadata.dependencies.unwrap_or_default(),
         values: object(stored.config),
         defaults: object(stored.chart.values),
         apply_method: stored.apply_method,
@@ -190,7 +198,17 @@ pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record
     })
 }
 
-fn decoded(text: &[u8]) -> Result<Vec<u8>, RecordProblem> {
+/// The JSON of a record.
+pub(super) fn opened(data: &str, storage: Storage) -> Result<Vec<u8>, RecordProblem> {
+    let inner = match storage {
+        Storage::Secret => decoded(data.as_bytes())?,
+        Storage::ConfigMap => data.as_bytes().to_vec(),
+    };
+    let bytes = decoded(&inner)?;
+    if bytes.starts_with(&GZIP) { inflated(&bytes) } else { Ok(bytes) }
+}
+
+pub(super) fn decoded(text: &[u8]) -> Result<Vec<u8>, RecordProblem> {
     STANDARD.decode(text.trim_ascii()).map_err(|error| RecordProblem(format!("not base64: {error}")))
 }
 
@@ -321,6 +339,21 @@ mod tests {
             release["apply_method"] = json!(method);
             assert_eq!(read_secret(release.to_string().as_bytes()).unwrap().is_server_side(), is_server_side);
         }
+    }
+
+    #[test]
+    fn the_dependencies_of_the_chart_are_read() {
+        let mut release = release();
+        release["chart"]["metadata"]["dependencies"] =
+            json!([{"name": "gloo", "alias": "edge", "version": "1.18.x", "repository": "x"}, {"name": "redis"}]);
+        let dependencies = read_secret(release.to_string().as_bytes()).unwrap().dependencies;
+        let dependency = |name: &str, alias: Option<&str>, version: Option<&str>| ChartDependency {
+            name: name.to_owned(),
+            alias: alias.map(str::to_owned),
+            version: version.map(str::to_owned),
+        };
+        let wanted = [dependency("gloo", Some("edge"), Some("1.18.x")), dependency("redis", None, None)];
+        assert_eq!(dependencies, wanted);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::error::{Exit, Failure, Reason, plain};
 
 /// All variables of Helm 3.17 and 4.3, and of client-go in them, that would make Helm use another cluster or another
 /// user than this program. `HELM_DRIVER` and `KUBECONFIG` are set instead.
-const ELSEWHERE: [&str; 12] = [
+pub(super) const ELSEWHERE: [&str; 12] = [
     "HELM_KUBEAPISERVER",
     "HELM_KUBETOKEN",
     "HELM_KUBECAFILE",

@@ -30,7 +30,7 @@ pub(crate) struct AsUser {
 }
 
 /// A file without any context for client-go, so that it uses the pod's own cluster.
-const NO_KUBECONFIG: &str = "/dev/null";
+pub(super) const NO_KUBECONFIG: &str = "/dev/null";
 
 impl HelmTarget {
     /// The flags, each with its value in one word, so that a value never becomes a flag.

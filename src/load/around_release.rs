@@ -10,10 +10,16 @@ use crate::model::names::SETTINGS;
 use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::PROXY_LABEL;
+use crate::plan::values::Chart;
 use crate::plan::values::findings::{self, Apply};
 
 /// The findings. What may not be read is reported as unknown.
-pub(crate) async fn findings(session: &Session, record: &Record, before: &Value, after: &Value) -> Vec<Advice> {
+pub(crate) async fn findings(
+    session: &Session,
+    record: &Record,
+    chart: &Chart,
+    (before, after): (&Value, &Value),
+) -> Vec<Advice> {
     let namespace = &*record.namespace;
     let apply = if record.is_server_side() { Apply::ServerSide } else { Apply::ClientSide };
     let mut found = Vec::new();
@@ -29,7 +35,7 @@ pub(crate) async fn findings(session: &Session, record: &Record, before: &Value,
         Err(error) => found.extend(unknown("the namespace's labels", &error)),
     }
     match settings {
-        Ok(object) => found.extend(findings::of_settings(before, after, &object, apply)),
+        Ok(object) => found.extend(findings::of_settings((before, after), chart, &object, apply)),
         Err(error) => found.extend(unknown("Settings", &error)),
     }
     for (kind, listed) in [(&kinds::DEPLOYMENT, workloads), (&kinds::CONFIG_MAP, bootstraps)] {

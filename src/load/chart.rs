@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::file;
 use crate::helm::{File, RecordProblem, unpacked};
 use crate::plan::values::known::ChartKeys;
+use crate::plan::values::{Dependency, NamedChart, merged};
 use crate::yaml;
 
 /// The maximum depth of directories, for a chart and its subcharts.
@@ -19,7 +20,8 @@ const DEPTH: usize = 12;
 pub(crate) struct AtHand {
     pub name: String,
     pub version: String,
-    /// The default values of the chart.
+    pub dependencies: Vec<Dependency>,
+    /// The default values of the chart, with those of the charts in it below their keys.
     pub defaults: Value,
     pub known: ChartKeys,
     /// Whether it contains CRDs, which Helm installs but does not upgrade.
@@ -49,16 +51,87 @@ pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     if text("name").is_empty() {
         return Err(failure("no chart: it has no Chart.yaml with a name".to_owned()));
     }
-    let defaults = parsed("values.yaml")?;
+    // Charts of the first API version have them in a file of their own.
+    let dependencies = [dependencies(&chart), dependencies(&parsed("requirements.yaml")?)].concat();
+    let defaults = defaults(&files, "", &dependencies).map_err(failure)?;
     let schema = file("values.schema.json").and_then(|file| serde_json::from_str(&file.text).ok());
-    let words = files.iter().filter(|file| file.path != "values.yaml").map(|file| file.text.as_str());
+    let others = files.iter().filter(|file| file.path != "values.yaml");
+    let others = others.map(|file| (file.path.as_str(), file.text.as_str()));
     let is_crd = |file: &File| file.path.starts_with("crds/") || file.path.contains("/crds/");
     Ok(AtHand {
         has_crds: files.iter().any(is_crd),
         name: text("name"),
         version: text("version"),
-        known: ChartKeys::new(defaults.clone(), schema, words),
+        dependencies,
+        known: ChartKeys::new(defaults.clone(), schema, others),
         defaults,
+    })
+}
+
+impl AtHand {
+    /// The chart as it is named on the command line.
+    pub(crate) fn named(&self) -> NamedChart {
+        NamedChart {
+            source: "--chart".to_owned(),
+            name: self.name.clone(),
+            version: Some(self.version.clone()).filter(|version| !version.is_empty()),
+            dependencies: self.dependencies.clone(),
+            ..NamedChart::default()
+        }
+    }
+}
+
+/// The chart in whose directory this values file is, if there is one.
+///
+/// # Errors
+/// Its `Chart.yaml` cannot be read.
+pub(crate) fn beside(values: &Path) -> Result<Option<NamedChart>, Failure> {
+    let path = values.with_file_name("Chart.yaml");
+    if values.file_name().is_none() || !path.is_file() {
+        return Ok(None);
+    }
+    let failure = |why: String| Failure::new(Exit::Failed, Reason::File, format!("{}: {why}", path.display()));
+    let bytes = file::read(&path).map_err(|error| failure(plain(&error)).caused_by(&error))?;
+    let chart = yaml::parse(&String::from_utf8_lossy(&bytes))
+        .map_err(|problem| failure(format!("line {}: {}", problem.line, problem.message)))?;
+    let text = |key: &str| chart[key].as_str().map(str::to_owned);
+    let Some(name) = text("name") else { return Ok(None) };
+    let source = path.display().to_string();
+    let dependencies = dependencies(&chart);
+    Ok(Some(NamedChart { source, name, version: text("version"), dependencies, repository: None }))
+}
+
+fn dependencies(chart: &Value) -> Vec<Dependency> {
+    let dependency = |it: &Value| {
+        let text = |key: &str| it[key].as_str().map(str::to_owned);
+        Some(Dependency { name: text("name")?, alias: text("alias"), version: text("version") })
+    };
+    chart["dependencies"].as_array().into_iter().flatten().filter_map(dependency).collect()
+}
+
+/// The default values of the chart in this directory, and below their keys those of the charts in it.
+fn defaults(files: &[File], directory: &str, dependencies_of: &[Dependency]) -> Result<Value, String> {
+    let read = |path: &str| {
+        let text = files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
+        yaml::parse(text).map_err(|problem| format!("{path}:{}: {}", problem.line, problem.message))
+    };
+    let mut all = Map::new();
+    for file in files {
+        let inner = file.path.strip_prefix(directory).and_then(|path| path.strip_suffix("/Chart.yaml"));
+        let Some(name) = inner.and_then(|inner| inner.strip_prefix("charts/")).filter(|it| !it.contains('/')) else {
+            continue;
+        };
+        let chart = read(&file.path)?;
+        let name = chart["name"].as_str().unwrap_or(name);
+        let alias = dependencies_of.iter().find(|it| it.name == name).and_then(|it| it.alias.as_deref());
+        let directory = file.path.strip_suffix("Chart.yaml").unwrap_or_default();
+        let inner = defaults(files, directory, &dependencies(&chart))?;
+        all.insert(alias.unwrap_or(name).to_owned(), inner);
+    }
+    let own = read(&format!("{directory}values.yaml"))?;
+    Ok(match own {
+        Value::Null => Value::Object(all),
+        own => merged(Value::Object(all), Some(&own)),
     })
 }
 
@@ -71,8 +144,15 @@ fn walk(root: &Path, below: &str, depth: usize, files: &mut Vec<File>) -> std::i
         if kind.is_dir() && depth > 0 {
             walk(root, &path, depth - 1, files)?;
         } else if kind.is_file() {
-            let text = String::from_utf8_lossy(&file::read(&entry.path())?).into_owned();
-            files.push(File { path, text });
+            let bytes = file::read(&entry.path())?;
+            // What helm dependency build puts into charts/.
+            let packed = path.strip_suffix(".tgz").and_then(|stem| Some((stem, unpacked(&bytes).ok()?)));
+            match packed {
+                Some((stem, inner)) => {
+                    files.extend(inner.into_iter().map(|it| File { path: format!("{stem}/{}", it.path), ..it }));
+                }
+                None => files.push(File { path, text: String::from_utf8_lossy(&bytes).into_owned() }),
+            }
         }
     }
     Ok(())

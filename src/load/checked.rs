@@ -6,7 +6,7 @@ use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::snapshot::{Detail, Want};
-use crate::load::{paths, release};
+use crate::load::{paths, release, release_chart};
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Unknown, kinds};
 use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL};
@@ -77,11 +77,15 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
 /// The Helm release of Gloo's chart in the namespace.
 pub(crate) async fn release(session: &Session, namespace: &str) -> Beyond<Release> {
     match release::find(session, namespace, None, None).await {
-        Ok(found) => Beyond::Read(Release {
-            name: format!("{namespace}/{}", found.record.name),
-            revision: found.record.revision,
-            values: found.record.values,
-        }),
+        Ok(found) => match release_chart::chart(&found.record) {
+            Some(chart) => Beyond::Read(Release {
+                name: format!("{namespace}/{}", found.record.name),
+                revision: found.record.revision,
+                values: found.record.values,
+                chart,
+            }),
+            None => Beyond::Unknown(Unknown::because(format!("the chart of release {} is unclear", found.record.name))),
+        },
         Err(failure) if matches!(failure.reason, Reason::NoRelease | Reason::NotFound | Reason::Managed) => {
             Beyond::NotThere(failure.message)
         }

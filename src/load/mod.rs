@@ -23,6 +23,7 @@ pub(crate) mod policies;
 pub(crate) mod proxy_pods;
 pub(crate) mod reach;
 pub(crate) mod release;
+pub(crate) mod release_chart;
 pub(crate) mod served;
 pub(crate) mod snapshot;
 pub(crate) mod streamed;

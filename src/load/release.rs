@@ -1,5 +1,6 @@
 //! Finds the Helm release that installed Gloo by metadata, then reads one record.
 
+use super::release_chart::named_chart;
 use crate::command::{Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::{self, Record, RecordProblem, RefusedRecord, ReleaseId, Storage};
@@ -7,7 +8,6 @@ use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::owner::{self, Owner};
-use crate::plan::values::Edition;
 use crate::text::nearest;
 
 /// The type of Helm's Secrets. It also finds those whose labels were removed.
@@ -281,7 +281,7 @@ async fn of_chart(
     for name in names {
         let found = chosen(session, namespace, of_name(all, name), revision).await;
         match found {
-            Ok(found) if Edition::of_chart(&found.record.chart).is_some() => glooey.push(found),
+            Ok(found) if named_chart(&found.record).is_gloos() => glooey.push(found),
             Ok(found) => others.push(format!("{name} (chart {}-{})", found.record.chart, found.record.chart_version)),
             Err(failure) if failure.reason == Reason::BadRecord => {
                 others.push(format!("{name} (its record cannot be read)"));

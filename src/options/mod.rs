@@ -35,7 +35,7 @@ pub(crate) use setup::{Bringer, Marks, RequestWish, Setup, SetupProof, Strictnes
 pub(crate) use sidecars::{
     Injection, IstioWish, Posture, Proxies, Restart, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
 };
-pub(crate) use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+pub(crate) use values::{HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 pub(crate) use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
 use crate::plan::auto_mtls::{AutoMtlsWish, Off as AutoMtlsOff, OptOut};

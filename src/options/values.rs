@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::IstioWish;
 use crate::plan::policy::Caution;
-use crate::plan::values::{self, Edition};
+use crate::plan::values::{self, ChartWish, Edition};
 use crate::render::diff::Secrets;
 
 /// The options of `upgrade-values`.
@@ -17,15 +17,25 @@ pub(crate) struct UpgradeValues {
     pub destination: ValuesDestination,
     /// What `--apply` does if requests would get 503s.
     pub caution: Caution,
-    /// The edition; `None` to detect it from the chart's name or the structure of the values.
+    /// The edition; `None` to take it from the chart, or from the keys in the values.
     pub edition: Option<Edition>,
+    /// The key of the values of Gloo's chart in a chart around it: `--chart-alias`.
+    pub chart_alias: Option<String>,
     /// The version of the chart: `--to-version`.
     pub to_version: Option<String>,
     /// A packaged chart or its directory: `--chart`.
     pub chart: Option<PathBuf>,
+    pub proof: ProofWish,
     pub diff: bool,
     pub check: bool,
     pub secrets: Secrets,
+}
+
+impl UpgradeValues {
+    /// What the command line says about the chart.
+    pub(crate) fn chart_wish(&self) -> ChartWish<'_> {
+        ChartWish { edition: self.edition, alias: self.chart_alias.as_deref() }
+    }
 }
 
 /// Whether Istio's settings are added or removed.
@@ -39,6 +49,15 @@ pub(crate) enum ValuesAct {
     AutoMtlsBack {
         to: u64,
     },
+}
+
+/// How the effect of the changes is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProofWish {
+    /// By the templates of the chart, if it is there.
+    Templates,
+    /// By what Helm renders: `--prove`, and with `--apply`.
+    Rendered,
 }
 
 /// The source of the values.

@@ -10,6 +10,7 @@ pub(crate) mod findings;
 pub(crate) mod junit;
 pub(crate) mod peer_auth;
 pub(crate) mod pending;
+pub(crate) mod proof;
 pub(crate) mod provenance;
 pub(crate) mod revisions;
 pub(crate) mod sarif;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::diff::Secrets;
 use crate::model::FieldPath;
-use crate::plan::values::{Old, ValueChange};
+use crate::plan::values::{ChartChoice, Old, ValueChange};
 use crate::render::text::count;
 
 /// The longest line of a change. A longer change takes three lines.
@@ -42,6 +42,16 @@ pub(crate) fn changes(changes: &[ValueChange], others: usize, secrets: Secrets) 
 /// The line of a change: `global.istioIntegration.enabled: (unset) -> true`.
 pub(crate) fn line(change: &ValueChange, secrets: Secrets) -> String {
     format!("  {}: {} -> {}", change.path, old(&change.old, secrets), new(change.new.as_ref(), secrets))
+}
+
+/// The chart that reads the values, as a value of the document.
+pub(crate) fn chart(choice: &ChartChoice) -> Value {
+    json!({
+        "edition": choice.edition.word(),
+        "name": choice.edition.chart(),
+        "below": choice.below,
+        "reason": choice.why,
+    })
 }
 
 /// The changes as a value of the document.

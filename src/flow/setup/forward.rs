@@ -14,7 +14,7 @@ use crate::model::{ObjectRef, kinds};
 use crate::options::{
     Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture,
     Preview, Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars, Strictness,
-    TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
+    ProofWish, TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
@@ -232,8 +232,10 @@ pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeVal
         // The whole plan is checked before its first step.
         caution: Caution::Forced,
         edition: None,
+        chart_alias: None,
         to_version: None,
         chart,
+        proof: ProofWish::Templates,
         diff: false,
         check: false,
         secrets,

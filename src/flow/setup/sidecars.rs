@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::flow::again;
 use crate::flow::execute::short;
 use crate::kube::Session;
-use crate::load::{gateways, istio, release};
+use crate::load::{gateways, istio, release, release_chart};
 use crate::options::{Global, Injection, Marks, Proxies, Teardown, UpstreamsTask};
 use crate::plan::istiod::{Istiod, choose};
 use crate::plan::mark::{self, injected_by_us};
@@ -16,7 +16,6 @@ use crate::plan::owner::{self, Owner};
 use crate::plan::policy::Caution;
 use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{GatewayProxy, current_address};
-use crate::plan::values::{auto_mtls, has_istio, is_on};
 
 /// Istio's values in the release of Gloo.
 pub(super) struct InRelease {
@@ -29,11 +28,12 @@ impl InRelease {
     pub(super) async fn read(session: &Session, namespace: &str) -> Option<Self> {
         let found = release::find(session, namespace, None, None).await.ok()?;
         let values = &found.record.values;
-        if !has_istio(values) {
+        let chart = release_chart::chart(&found.record)?;
+        if !chart.has_istio(values) {
             return None;
         }
-        let has_auto_mtls = is_on(auto_mtls().get(values));
-        let first = release::began(session, namespace, &found, has_istio).await;
+        let has_auto_mtls = chart.has_auto_mtls(values);
+        let first = release::began(session, namespace, &found, |it| chart.has_istio(it)).await;
         Some(Self { is_ours: first.description == mark::RELEASE, has_auto_mtls })
     }
 

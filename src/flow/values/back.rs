@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
 use crate::kube::Session;
-use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
+use crate::options::{Global, IstioWish, ProofWish, UpgradeValues, ValuesAct};
 use crate::plan::values::ValuesWish;
 
 /// Rolls back auto-mTLS. Returns whether it succeeded. `task` is the one that turned it on.
@@ -50,6 +50,7 @@ async fn roll_back(
 ) -> Result<(), Failure> {
     let task = UpgradeValues {
         act: ValuesAct::AutoMtlsBack { to: record.revision },
+        proof: ProofWish::Templates,
         wish: ValuesWish::default(),
         istio: IstioWish::default(),
         ..task.clone()

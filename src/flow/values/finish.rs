@@ -12,6 +12,7 @@ use crate::flow::report::Report;
 use crate::kube::Session;
 use crate::options::{Format, Global, UpgradeValues, ValuesDestination};
 use crate::render::diff::Secrets;
+use crate::render::proof;
 use crate::render::values as shown;
 
 /// Reports the changes and outputs the values as requested.
@@ -61,7 +62,7 @@ fn write(subject: &ValuesSubject, new: &str, report: &Report<'_>) -> Result<(), 
     staging.commit(&|| report.interrupts().check()).map(drop).map_err(|halted| *halted.failure)
 }
 
-fn document(PlannedValues { subject, plan, after, .. }: &PlannedValues, task: &UpgradeValues, report: &mut Report<'_>) {
+fn document(PlannedValues { subject, plan, proof, after, .. }: &PlannedValues, task: &UpgradeValues, report: &mut Report<'_>) {
     // If the values are the answer, they are shown completely.
     let is_answer = task.destination == ValuesDestination::Stdout && !task.diff && !task.check;
     let secrets = if is_answer { Secrets::Shown } else { task.secrets };
@@ -73,6 +74,8 @@ fn document(PlannedValues { subject, plan, after, .. }: &PlannedValues, task: &U
         })
     });
     report.field("release", release.unwrap_or(Value::Null));
+    report.field("chart", shown::chart(&subject.choice));
     report.field("changes", shown::value(&plan.changes, secrets));
+    report.field("proof", proof::value(proof));
     report.field("values", secrets.shown(after));
 }

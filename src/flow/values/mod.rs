@@ -6,6 +6,7 @@ mod finish;
 mod next;
 mod order;
 mod planned;
+mod prove;
 mod subject;
 
 pub(super) use apply::{Upgraded, ready};
@@ -49,7 +50,9 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
                 return session::block_on(&report.interrupts(), live(subject, task, global, report));
             }
             let plan = plan(&subject, task, &[], None)?;
-            finish(&PlannedValues::new(subject, plan)?, None, task, global, report).map(drop)
+            let proven = async { Ok(prove::prove(&subject, plan, task, None, global.timeout).await) };
+            let proven = session::block_on(&report.interrupts(), proven)?;
+            finish(&PlannedValues::new(subject, proven)?, None, task, global, report).map(drop)
         }
         ValuesSource::Release { name, revision } => {
             session::block_on(&report.interrupts(), of_a_release(name.as_deref(), *revision, task, global, report))
@@ -126,7 +129,7 @@ pub(super) async fn carry_out(
 ) -> Result<Option<Upgraded>, Stopped> {
     let ValuesDestination::Helm(on_failure) = &task.destination else { return Ok(None) };
     let Some(upgrade) = planned.upgrade(task) else { return Ok(None) };
-    let turned_on = planned.plan.turns_on_auto_mtls(&planned.after);
+    let turned_on = planned.plan.turns_on_auto_mtls(&planned.after, &planned.subject.chart);
     let to = Box::pin(apply::run(session, &upgrade, *on_failure, task, global, stop, report)).await?;
     Ok(Some(Upgraded { record: upgrade.record, to, changes: upgrade.changes, turned_on }))
 }
@@ -167,7 +170,7 @@ async fn with_session(
     let namespace = release_namespace(global);
     let earlier = match (&subject.release, task.act) {
         (Some(found), ValuesAct::Remove) => {
-            let earlier = release::earlier(session, namespace, found, |it| !values::has_istio(it)).await;
+            let earlier = release::earlier(session, namespace, found, |it| !subject.chart.has_istio(it)).await;
             notes.advices(unknown_history(found, &earlier));
             earlier.record
         }
@@ -177,16 +180,17 @@ async fn with_session(
         _ => None,
     };
     let plan = plan(&subject, task, &istiods, earlier.as_ref())?;
-    if plan.turns_on(&values::auto_mtls()) {
+    let (plan, proof) = prove::prove(&subject, plan, task, Some(session), session.timeout()).await;
+    if plan.turns_on(&subject.chart.auto_mtls(&subject.values)) {
         notes.advices(harm::advice(session).await);
     }
     if let Some(found) = &subject.release {
         let after = subject.after(&plan)?;
-        let advice = around_release::findings(session, &found.record, &subject.values, &after).await;
+        let advice = around_release::findings(session, &found.record, &subject.chart, (&subject.values, &after)).await;
         subject.conflict = advice.iter().find(|advice| findings::is_conflict(advice)).cloned();
         notes.advices(advice);
     }
-    PlannedValues::new(subject, plan)
+    PlannedValues::new(subject, (plan, proof))
 }
 
 /// The advice if the values from before Istio are unknown.

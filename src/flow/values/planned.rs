@@ -4,17 +4,20 @@ use serde_json::Value;
 
 use super::next;
 use super::order::Upgrade;
+use super::prove;
 use super::subject::{ValuesSubject, refusal};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;
 use crate::error::Failure;
 use crate::flow::notes::Notes;
 use crate::load::release::FoundRelease;
-use crate::options::{UpgradeValues, ValuesAct};
+use crate::options::{ProofWish, UpgradeValues, ValuesAct};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::path::effect::{Effect, Turn};
-use crate::plan::values::{self, ValuesPlan, findings};
+use crate::plan::values::proof::Proof;
+use crate::plan::values::{self, ValuesPlan, ineffective};
 use crate::render::diff::{self, Secrets};
+use crate::render::proof;
 use crate::render::text::STDIN;
 use crate::render::values as shown;
 use crate::yaml;
@@ -23,6 +26,7 @@ use crate::yaml;
 pub(crate) struct PlannedValues {
     pub subject: ValuesSubject,
     pub plan: ValuesPlan,
+    pub proof: Proof,
     pub after: Value,
     /// `after` as the text of a file.
     pub text: String,
@@ -33,7 +37,7 @@ impl PlannedValues {
     ///
     /// # Errors
     /// The values, or the text of their file, cannot be edited in this way.
-    pub(crate) fn new(subject: ValuesSubject, plan: ValuesPlan) -> Result<Self, Failure> {
+    pub(crate) fn new(subject: ValuesSubject, (plan, proof): (ValuesPlan, Proof)) -> Result<Self, Failure> {
         let after = subject.after(&plan)?;
         let text = match &subject.file {
             Some((read, found)) => {
@@ -44,25 +48,29 @@ impl PlannedValues {
                 after => yaml::write(&after),
             },
         };
-        Ok(Self { subject, plan, after, text })
+        Ok(Self { subject, plan, proof, after, text })
     }
 
     /// Reports the changes and advice.
     pub(crate) fn say(&self, task: &UpgradeValues, notes: &mut dyn Notes) {
-        let Self { subject, plan, .. } = self;
+        let Self { subject, plan, proof, .. } = self;
         if let Some(istiod) = &plan.istiod {
             notes.status(istiod);
         }
         let touched = plan.changes.iter().filter(|change| matches!(change.old, values::Old::Set(_))).count();
         let others = values::leaves(&subject.values).saturating_sub(touched);
-        for line in shown::changes(&plan.changes, others, task.secrets) {
-            notes.status(&line);
+        match (plan.is_empty(), proof.unread.is_empty()) {
+            (true, false) => notes.status("no change has an effect"),
+            _ => shown::changes(&plan.changes, others, task.secrets).iter().for_each(|line| notes.status(line)),
         }
+        let is_told = task.proof == ProofWish::Rendered || subject.at_hand.is_some();
+        proof::lines(proof).iter().filter(|_| is_told).for_each(|line| notes.status(line));
+        notes.advices(prove::advice(proof, subject));
         notes.advices(plan.advice.iter().cloned());
-        notes.advices(findings::of_values(&subject.values, &self.after, &subject.chart));
+        notes.advices(ineffective::of_values(&subject.values, &self.after, &subject.chart));
         if let Some(chart) = &subject.at_hand {
             let name = format!("{}-{}", chart.name, chart.version);
-            notes.advices(chart.known.advise(&subject.values, subject.chart.edition, &name));
+            notes.advices(chart.known.advise(&subject.values, &subject.chart, &name));
         }
         let secrets = mask::secret_paths(&self.after);
         if !secrets.is_empty() {
@@ -77,7 +85,7 @@ impl PlannedValues {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
         vec![
             Effect::Certificates(Vec::new(), turn(task.act == ValuesAct::Merge)),
-            Effect::AutoMtls(turn(values::is_on(values::auto_mtls().get(&self.after)))),
+            Effect::AutoMtls(turn(self.subject.chart.has_auto_mtls(&self.after))),
         ]
     }
 

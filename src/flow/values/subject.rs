@@ -12,20 +12,23 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::notes::Notes;
 use crate::flow::report::Report;
 use crate::helm::Record;
-use crate::load::chart;
+use crate::load::chart::{self, AtHand};
 use crate::load::files::{self, LoadedFile, SourceText};
 use crate::load::release::FoundRelease;
+use crate::load::release_chart;
 use crate::options::UpgradeValues;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::values::{self, Chart, ChartVersion, Edition, ValuesPlan};
+use crate::plan::values::{self, Chart, ChartChoice, ChartVersion, ChartWish, NamedChart, ValuesPlan};
 use crate::render::text::STDIN;
 
 /// The values to change, with their chart and source.
 pub(crate) struct ValuesSubject {
     pub values: Value,
     pub chart: Chart,
+    /// Why it is this chart.
+    pub choice: ChartChoice,
     /// The chart of `--chart`.
-    pub at_hand: Option<chart::AtHand>,
+    pub at_hand: Option<AtHand>,
     pub file: Option<(SourceText, text::FoundValues)>,
     pub release: Option<FoundRelease>,
     /// Why Helm 4 would refuse an upgrade of a release that was made with server-side apply.
@@ -81,19 +84,20 @@ pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>
         ));
     }
     let at_hand = at_hand(task)?;
-    let name_of_chart = at_hand.as_ref().map(|chart| chart.name.as_str()).or(found.chart.as_deref());
-    let of_name = name_of_chart.and_then(Edition::of_chart);
-    let edition = task.edition.or(of_name).unwrap_or_else(|| Edition::of_shape(&found.values));
-    let version = at_hand.as_ref().map(|chart| chart.version.as_str());
-    let version = version.or(task.to_version.as_deref()).or(found.version.as_deref());
-    let defaults = at_hand.as_ref().map_or(Value::Null, |chart| chart.defaults.clone());
-    let chart = Chart { edition, version: version.and_then(ChartVersion::parse), defaults };
+    let beside = match read.file {
+        Some(_) => chart::beside(path)?,
+        None => None,
+    };
+    let named = [at_hand.as_ref().map(AtHand::named), of_home(&found), beside];
+    let (chart, choice) = chosen(&found.values, named, at_hand.as_ref(), &Value::Null, task)?;
+    report.ui.status(&choice.line());
     if let Some(object) = &found.object {
         report.ui.status(&format!("values of {object} in {name}"));
     }
     Ok(ValuesSubject {
         values: found.values.clone(),
         chart,
+        choice,
         at_hand,
         file: Some((read, found)),
         release: None,
@@ -113,21 +117,54 @@ pub(super) fn of_release(
     let record = &found.record;
     notes.status(&release_line(record));
     notes.advices(found.advice.iter().cloned());
-    let Some(edition) = task.edition.or_else(|| Edition::of_chart(&record.chart)) else {
+    let recorded = release_chart::named_chart(record);
+    if task.chart_wish() == ChartWish::default() && !recorded.is_gloos() {
         let message = format!("release {}: its chart is {}, not Gloo's", record.name, record.chart);
         return Err(Failure::new(Exit::Failed, Reason::NoRelease, message)
-            .hint(flag("--edition").text(" oss or --edition enterprise says which keys a chart of another name has")));
-    };
+            .hint(flag("--edition").text(" open-source or --edition enterprise says which keys a chart of another name has")));
+    }
     let at_hand = at_hand(task)?;
-    let version = at_hand.as_ref().map(|chart| chart.version.as_str()).or(task.to_version.as_deref());
-    let defaults = at_hand.as_ref().map_or(&record.defaults, |chart| &chart.defaults).clone();
-    let version = ChartVersion::parse(version.unwrap_or(&record.chart_version));
-    let chart = Chart { edition, version, defaults };
     let values = values::sorted(&record.values);
-    Ok(ValuesSubject { values, chart, at_hand, file: None, release: Some(found), conflict: None })
+    let named = [at_hand.as_ref().map(AtHand::named), Some(recorded), None];
+    let (chart, choice) = chosen(&values, named, at_hand.as_ref(), &record.defaults, task)?;
+    notes.status(&choice.line());
+    Ok(ValuesSubject { values, chart, choice, at_hand, file: None, release: Some(found), conflict: None })
 }
 
-fn at_hand(task: &UpgradeValues) -> Result<Option<chart::AtHand>, Failure> {
+/// Chooses the chart among the named ones. `recorded` are the default values of a release's chart.
+///
+/// # Errors
+/// It is not clear which chart reads the values.
+fn chosen(
+    values: &Value,
+    named: [Option<NamedChart>; 3],
+    at_hand: Option<&AtHand>,
+    recorded: &Value,
+    task: &UpgradeValues,
+) -> Result<(Chart, ChartChoice), Failure> {
+    let named: Vec<_> = named.into_iter().flatten().collect();
+    let choice = values::choose(values, &named, task.chart_wish())?;
+    // The version of a chart around Gloo's says nothing about Gloo's.
+    let of_first = || named.first().and_then(|chart| chart.version.as_deref()).filter(|_| choice.below.is_none());
+    let wanted = task.to_version.as_deref().filter(|_| at_hand.is_none() && choice.below.is_none());
+    let version = wanted.or(choice.version.as_deref()).or_else(of_first);
+    let chart = Chart {
+        edition: choice.edition,
+        below: choice.below.clone(),
+        version: version.and_then(ChartVersion::parse),
+        defaults: at_hand.map_or(recorded, |chart| &chart.defaults).clone(),
+    };
+    Ok((chart, choice))
+}
+
+/// The chart that a manifest names for its values.
+fn of_home(found: &text::FoundValues) -> Option<NamedChart> {
+    let source = found.object.as_ref()?.to_string();
+    let name = found.chart.clone().unwrap_or_default();
+    Some(NamedChart { source, name, version: found.version.clone(), ..NamedChart::default() })
+}
+
+fn at_hand(task: &UpgradeValues) -> Result<Option<AtHand>, Failure> {
     let chart = task.chart.as_deref().map(chart::read).transpose()?;
     match (&chart, &task.to_version) {
         (Some(chart), Some(wanted)) if chart.version.trim_start_matches('v') != wanted.trim_start_matches('v') => {

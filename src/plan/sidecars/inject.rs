@@ -26,7 +26,7 @@ use crate::plan::sidecars::image::NeedsFlag;
 /// Why nothing is changed, and what to do instead.
 pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
-    if let Some(objection) = guard::against_gateway_api(&makers)
+    if let Some(objection) = guard::against_gateway_api(&makers, lasting(flags))
         .or_else(|| guard::against_gloo_mtls(&makers))
         .or_else(|| guard::against_init_containers(proxy))
     {

@@ -1,44 +1,14 @@
-//! Advice about the values: settings that make others ineffective, and keys that no template reads.
+//! Advice about what the cluster has next to the release: labels, Settings, and what other tools wrote.
 
 use serde_json::Value;
 
-use super::{Chart, Edition, auto_mtls, integration, is_on, sds, then};
+use super::{Chart, is_on};
 use crate::command::{gloo_rs, kubectl};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::advice::{Advice, Code, Weight};
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::revisions::INJECTION_LABEL;
 use crate::plan::sidecars::claims;
-
-/// Keys of the chart's schema that no template reads, and what to set instead.
-const UNREAD: [(&[&str], &str); 4] = [
-    (&["global", "glooMtls", "sds", "sdsResources"], "global.glooMtls.sdsResources"),
-    (&["global", "glooMtls", "istioProxy", "istioDiscoveryAddress"], "istioDiscoveryAddress of the gateway proxy"),
-    (&["global", "glooMtls", "istioProxy", "istioMetaMeshId"], "istioMetaMeshId of the gateway proxy"),
-    (&["global", "glooMtls", "istioProxy", "istioMetaClusterId"], "istioMetaClusterId of the gateway proxy"),
-];
-
-/// Deprecated keys, and their replacement.
-const DEPRECATED: [(&[&str], &str); 6] = [
-    (&["global", "istioSDS", "enabled"], "global.istioIntegration.enabled"),
-    (&["global", "istioIntegration", "labelInstallNamespace"], "nothing: the gateway needs no injected sidecar"),
-    (&["global", "istioIntegration", "whitelistDiscovery"], "nothing: discovery needs no sidecar"),
-    (&["global", "istioIntegration", "enableIstioSidecarOnGateway"], "global.istioIntegration.enabled"),
-    (&["global", "istioIntegration", "istioSidecarRevTag"], "istioDiscoveryAddress of the gateway proxy"),
-    (&["global", "istioIntegration", "appendXForwardedHost"], "httpConnectionManagerSettings of the Gateway"),
-];
-
-/// Returns the advice about the values, before and after the change.
-pub(crate) fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Advice> {
-    let mut found = Vec::new();
-    found.extend(half_on(before, after, chart));
-    found.extend(swallowed(after, chart));
-    found.extend(unread(after, chart));
-    if chart.has_integration() {
-        found.extend(deprecated(after));
-    }
-    found
-}
 
 /// Returns a warning if Istio's injector is on in the release's namespace, because Helm's hook jobs would wait for
 /// their sidecar forever.
@@ -62,7 +32,12 @@ pub(crate) fn of_namespace(namespace: &Value) -> Option<Advice> {
 
 /// Returns advice about switches in Settings that differ from the release's values, because they were changed in the
 /// cluster. `after` are the values after the change.
-pub(crate) fn of_settings(before: &Value, after: &Value, settings: &Value, apply: Apply) -> Vec<Advice> {
+pub(crate) fn of_settings(
+    (before, after): (&Value, &Value),
+    chart: &Chart,
+    settings: &Value,
+    apply: Apply,
+) -> Vec<Advice> {
     let live = &settings["spec"]["gloo"]["istioOptions"];
     let of_switch = |(path, field): (FieldPath, &str)| {
         let (said, is, wanted) = (is_on(path.get(before)), live[field] == true, is_on(path.get(after)));
@@ -80,7 +55,8 @@ pub(crate) fn of_settings(before: &Value, after: &Value, settings: &Value, apply
             Advice::warning(Code::Differs, message)
         })
     };
-    [(integration(), "enableIntegration"), (auto_mtls(), "enableAutoMtls")].into_iter().filter_map(of_switch).collect()
+    let (integration, auto_mtls) = (chart.integration(before), chart.auto_mtls(before));
+    [(integration, "enableIntegration"), (auto_mtls, "enableAutoMtls")].into_iter().filter_map(of_switch).collect()
 }
 
 /// Returns the writer of a switch other than Helm.
@@ -139,148 +115,16 @@ fn writer_of_sidecars(workload: &Value) -> Option<&str> {
     entry["manager"].as_str()
 }
 
-/// Returns a warning about switches that have no effect alone.
-fn half_on(before: &Value, after: &Value, chart: &Chart) -> Option<Advice> {
-    let on = |path: &FieldPath, values: &Value| is_on(path.get(values));
-    let (sds, auto, integration) = (sds(), auto_mtls(), integration());
-    if on(&auto, after) && !on(&integration, after) && chart.has_integration() {
-        let message = format!("{auto} without {integration}: no Upstream gets mTLS");
-        return Some(Advice::warning(Code::Swallowed, message));
-    }
-    if on(&sds, after) && !on(&integration, after) && chart.has_integration() {
-        let message = format!("{sds} alone renders the sidecars and leaves the integration off in Settings");
-        return Some(Advice::warning(Code::Swallowed, message));
-    }
-    let was_alone = on(&sds, before) && !on(&integration, before) && on(&integration, after);
-    was_alone.then(|| {
-        Advice::note(
-            Code::Swallowed,
-            format!("{sds} alone left the integration off in Settings; {integration} turns it on"),
-        )
-    })
-}
-
-/// Returns warnings about settings that make Istio's settings ineffective.
-fn swallowed(values: &Value, chart: &Chart) -> Vec<Advice> {
-    let mut found = Vec::new();
-    if !super::has_istio(values) {
-        return found;
-    }
-    let custom = FieldPath::keys(&["global", "istioSDS", "customSidecars"]);
-    if custom.get(values).and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
-        let message =
-            format!("{custom} replaces the istio-proxy sidecar: its image and addresses are those of the list");
-        found.push(Advice::warning(Code::Swallowed, message));
-    }
-    let gateway = FieldPath::keys(&["global", "istioIntegration", "enableIstioSidecarOnGateway"]);
-    let injection = FieldPath::keys(&["global", "istioIntegration", "disableAutoinjection"]);
-    if is_on(injection.get(values)) && is_on(gateway.get(values)) {
-        let message = format!("{injection} keeps Istio's injector off the gateway: {gateway} has no effect");
-        found.push(Advice::warning(Code::Swallowed, message));
-    }
-    for (path, proxy) in proxies(values, chart) {
-        if proxy["configMap"]["data"].as_object().is_some_and(|data| !data.is_empty()) {
-            let message =
-                format!("{path}.configMap.data replaces Envoy's bootstrap: the chart adds no gateway_proxy_sds there");
-            found.push(Advice::warning(Code::Swallowed, message));
-        }
-    }
-    found
-}
-
-fn proxies<'v>(values: &'v Value, chart: &Chart) -> Vec<(FieldPath, &'v Value)> {
-    let path = chart.edition.proxies();
-    let map = path.get(values).and_then(Value::as_object);
-    map.into_iter().flatten().map(|(key, proxy)| (then(&path, key), proxy)).collect()
-}
-
-/// Returns warnings about keys that no template reads.
-fn unread(values: &Value, chart: &Chart) -> Vec<Advice> {
-    let mut found: Vec<_> = UNREAD
-        .iter()
-        .map(|(keys, instead)| (FieldPath::keys(keys), *instead))
-        .filter(|(path, _)| path.get(values).is_some_and(|value| !value.is_null()))
-        .map(|(path, instead)| {
-            Advice::warning(Code::Unread, format!("{path}: no template reads it")).hint(format!("set {instead}"))
-        })
-        .collect();
-    let misplaced = match chart.edition {
-        Edition::OpenSource => ("gloo", "the open source chart has its keys at the top"),
-        Edition::Enterprise => ("gatewayProxies", "the Enterprise chart has it under gloo"),
-    };
-    if values[misplaced.0].is_object() {
-        found.push(Advice::warning(Code::Unread, format!("{}: no template reads it: {}", misplaced.0, misplaced.1)));
-    }
-    found
-}
-
-fn deprecated(values: &Value) -> Vec<Advice> {
-    let there = |path: &FieldPath| path.get(values).is_some_and(|value| !value.is_null() && *value != false);
-    DEPRECATED
-        .iter()
-        .map(|(keys, instead)| (FieldPath::keys(keys), *instead))
-        .filter(|(path, _)| there(path))
-        .map(|(path, instead)| {
-            Advice::note(Code::Deprecated, format!("{path} is deprecated since 1.17; use {instead}"))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::model::kinds;
-    use crate::plan::values::ChartVersion;
+    use crate::plan::values::Edition;
 
-    fn said(before: &Value, after: &Value, edition: Edition) -> Vec<String> {
-        let chart = Chart { edition, version: ChartVersion::parse("1.17.7"), defaults: Value::Null };
-        of_values(before, after, &chart).into_iter().map(|advice| advice.message).collect()
-    }
-
-    fn has(said: &[String], words: &str) -> bool {
-        said.iter().any(|line| line.contains(words))
-    }
-
-    #[test]
-    fn switches_that_do_nothing_alone_are_named() {
-        let alone = json!({"global": {"istioIntegration": {"enableAutoMtls": true}}});
-        assert!(has(&said(&alone, &alone, Edition::OpenSource), "no Upstream gets mTLS"));
-        let sds = json!({"global": {"istioSDS": {"enabled": true}}});
-        assert!(has(&said(&sds, &sds, Edition::OpenSource), "leaves the integration off"));
-        let both = json!({"global": {"istioSDS": {"enabled": true}, "istioIntegration": {"enabled": true}}});
-        let said = said(&sds, &both, Edition::OpenSource);
-        assert!(has(&said, "turns it on") && has(&said, "global.istioSDS.enabled is deprecated"));
-    }
-
-    #[test]
-    fn what_swallows_the_settings_is_named_with_its_path() {
-        let values = json!({
-            "global": {
-                "istioIntegration": {"enabled": true, "disableAutoinjection": true, "enableIstioSidecarOnGateway": true},
-                "istioSDS": {"customSidecars": [{"name": "x"}]},
-                "glooMtls": {"istioProxy": {"istioMetaMeshId": "m"}, "sds": {"sdsResources": {}}},
-            },
-            "gloo": {"gatewayProxies": {"own": {"configMap": {"data": {"envoy.yaml": "x"}}}}},
-            "gatewayProxies": {"gatewayProxy": {"configMap": {"data": {"envoy.yaml": "x"}}}},
-        });
-        let oss = said(&values, &values, Edition::OpenSource);
-        for words in [
-            "global.istioSDS.customSidecars replaces",
-            "disableAutoinjection keeps",
-            "gatewayProxies.gatewayProxy.configMap.data replaces",
-            "global.glooMtls.istioProxy.istioMetaMeshId: no template",
-            "global.glooMtls.sds.sdsResources: no template",
-            "gloo: no template reads it: the open source",
-        ] {
-            assert!(has(&oss, words), "{words}: {oss:#?}");
-        }
-        let enterprise = said(&values, &values, Edition::Enterprise);
-        assert!(
-            has(&enterprise, "gloo.gatewayProxies.own.configMap.data")
-                && has(&enterprise, "gatewayProxies: no template")
-        );
+    fn chart() -> Chart {
+        Chart { edition: Edition::OpenSource, below: None, version: None, defaults: Value::Null }
     }
 
     #[test]
@@ -293,7 +137,7 @@ mod tests {
 
         let settings =
             json!({"spec": {"gloo": {"istioOptions": {"enableIntegration": true, "enableAutoMtls": false}}}});
-        let said = of_settings(&json!({}), &json!({}), &settings, Apply::ServerSide);
+        let said = of_settings((&json!({}), &json!({})), &chart(), &settings, Apply::ServerSide);
         assert_eq!(said.len(), 1);
         assert!(said[0].message.starts_with("Settings have enableIntegration true, the values say false"), "{said:?}");
         let mut written = settings.clone();
@@ -301,7 +145,7 @@ mod tests {
         written["metadata"]["managedFields"] =
             json!([{"manager": "helm", "fieldsV1": fields}, {"manager": "gloo-rs", "fieldsV1": fields}]);
         let on = json!({"global": {"istioIntegration": {"enabled": true, "enableAutoMtls": true}}});
-        let conflicts = |apply| of_settings(&on, &on, &written, apply).iter().filter(|it| is_conflict(it)).count();
+        let conflicts = |apply| of_settings((&on, &on), &chart(), &written, apply).iter().filter(|it| is_conflict(it)).count();
         assert_eq!((conflicts(Apply::ServerSide), conflicts(Apply::ClientSide)), (1, 0));
 
         let by = |kind, name: &str, manager: &str, fields: Value| {
@@ -320,11 +164,5 @@ mod tests {
             assert_eq!(said.hint, Some("gloo-rs istio uninject -n g --name gateway-proxy".into()));
         }
         assert_eq!((deployment("helm"), config_map("helm")), (None, None));
-    }
-
-    #[test]
-    fn plain_values_say_nothing() {
-        let values = json!({"global": {"istioIntegration": {"enabled": true, "enableAutoMtls": true}}});
-        assert_eq!(said(&json!({}), &values, Edition::OpenSource), [""; 0]);
     }
 }

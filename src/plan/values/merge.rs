@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::image;
-use super::proxies::{self, ProxyEntry};
+use super::proxies::{self, ProxyEntry, ProxyKind};
 use super::under_way::Merge;
-use super::{Chart, PROXY_KEYS, Switch, ValuesPlan, ValuesWish, auto_mtls, integration, is_on, sds, then};
+use super::{Chart, PROXY_KEYS, Switch, ValuesPlan, ValuesWish, is_on, then};
 use crate::command::{flag, gloo_rs};
 use crate::error::Failure;
 use crate::model::FieldPath;
@@ -25,23 +25,27 @@ pub(crate) fn merge(
     all: &[Istiod],
 ) -> Result<ValuesPlan, Failure> {
     let mut merge = Merge { values, chart, plan: ValuesPlan::default() };
-    let proxies = proxies::selected(values, chart, wish)?;
+    let proxies::SelectedProxies { entries, advice } = proxies::selected(values, chart, wish)?;
+    merge.plan.advice.extend(advice);
     merge.switches(wish)?;
     let mut choices = Vec::new();
-    for entry in &proxies {
+    for entry in &entries {
         choices.push(chosen(all, flags, address_of(values, entry))?);
     }
-    let first = choices.iter().flatten().next();
-    image::merge(&mut merge, flags, first)?;
-    for (entry, choice) in proxies.iter().zip(&choices) {
+    for kind in ProxyKind::ALL {
+        let of_kind = |(entry, choice): (&ProxyEntry, _)| (entry.kind == kind).then_some(choice);
+        let mut of_kind = entries.iter().zip(&choices).filter_map(of_kind);
+        if let Some(first) = of_kind.next() {
+            image::merge(&mut merge, kind, flags, first.as_ref())?;
+        }
+    }
+    for (entry, choice) in entries.iter().zip(&choices) {
         merge.proxy(entry, flags, choice.as_ref())?;
     }
     for advice in choices.iter().flatten().flat_map(|choice| choice.advice.clone()) {
-        if !merge.plan.advice.contains(&advice) {
-            merge.plan.advice.push(advice);
-        }
+        merge.advise(advice);
     }
-    merge.plan.istiod = first.and_then(told);
+    merge.plan.istiod = choices.iter().flatten().next().and_then(told);
     Ok(merge.plan)
 }
 
@@ -50,9 +54,10 @@ pub(crate) fn merge(
 /// # Errors
 /// A named proxy does not exist.
 pub(crate) fn needs_istiod(values: &Value, chart: &Chart, wish: &ValuesWish, flags: &Flags) -> Result<bool, Failure> {
-    let proxies = proxies::selected(values, chart, wish)?;
+    let proxies = proxies::selected(values, chart, wish)?.entries;
     let lacks_address = proxies.iter().any(|entry| address_of(values, entry).is_none());
-    Ok(flags.revision.is_some() || (flags.discovery_address.is_none() && lacks_address))
+    let needs_address = flags.discovery_address.is_none() && lacks_address;
+    Ok(!proxies.is_empty() && (flags.revision.is_some() || needs_address))
 }
 
 fn address_of<'v>(values: &'v Value, entry: &ProxyEntry) -> Option<&'v str> {
@@ -88,7 +93,7 @@ impl Merge<'_> {
     fn switches(&mut self, wish: &ValuesWish) -> Result<(), Failure> {
         let mut with_sds = wish.sds;
         if self.chart.has_integration() {
-            self.set(&integration(), true, "default")?;
+            self.set(&self.chart.integration(self.values), true, "default")?;
             self.auto_mtls(wish.auto_mtls)?;
         } else {
             if wish.sds == Switch::NotTyped {
@@ -102,15 +107,16 @@ impl Merge<'_> {
                 .hint(gloo_rs("istio enable-mtls").after("istioSDS renders the sidecars; each Upstream needs: ")),
             );
         }
+        let sds = self.chart.sds(self.values);
         match with_sds {
-            Switch::On => self.set(&sds(), true, if wish.sds == Switch::On { "--sds" } else { "chart before 1.17" }),
-            Switch::Off if is_on(sds().get(self.values)) => self.set(&sds(), false, "--no-sds"),
+            Switch::On => self.set(&sds, true, if wish.sds == Switch::On { "--sds" } else { "chart before 1.17" }),
+            Switch::Off if is_on(sds.get(self.values)) => self.set(&sds, false, "--no-sds"),
             Switch::Off | Switch::NotTyped => Ok(()),
         }
     }
 
     fn auto_mtls(&mut self, wish: Switch) -> Result<(), Failure> {
-        let path = auto_mtls();
+        let path = self.chart.auto_mtls(self.values);
         let there = path.get(self.values);
         match (wish, there) {
             (Switch::On, _) => self.set(&path, true, "--auto-mtls"),

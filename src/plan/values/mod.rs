@@ -1,11 +1,18 @@
 //! Istio's settings in the values of Gloo's chart: the keys, their new values, and their sources.
 
+mod chart;
+mod edition;
 pub(crate) mod findings;
 mod image;
+pub(crate) mod ineffective;
+mod keys;
 pub(crate) mod known;
 mod merge;
+pub(crate) mod probes;
+pub(crate) mod proof;
 mod proxies;
 mod remove;
+pub(crate) mod rendered;
 #[cfg(test)]
 mod tests;
 mod under_way;
@@ -16,97 +23,10 @@ use super::advice::Advice;
 use crate::edit::Edit;
 use crate::model::{FieldPath, Segment};
 
+pub(crate) use chart::{Chart, ChartVersion, Edition, merged};
+pub(crate) use edition::{ChartChoice, ChartWish, Dependency, NamedChart, choose};
 pub(crate) use merge::{merge, needs_istiod};
-pub(crate) use remove::{auto_mtls_back, has_istio, remove};
-
-/// The two charts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Edition {
-    OpenSource,
-    /// `gloo-ee`: `global` at the top, everything of the open source chart under `gloo`.
-    Enterprise,
-}
-
-impl Edition {
-    /// Both editions.
-    pub(crate) const ALL: [Self; 2] = [Self::OpenSource, Self::Enterprise];
-
-    /// Returns the name of the chart.
-    pub(crate) fn chart(self) -> &'static str {
-        match self {
-            Self::OpenSource => "gloo",
-            Self::Enterprise => "gloo-ee",
-        }
-    }
-
-    /// Returns the repository of the chart. A release does not record it.
-    pub(crate) fn repository(self) -> &'static str {
-        match self {
-            Self::OpenSource => "https://storage.googleapis.com/solo-public-helm",
-            Self::Enterprise => "https://storage.googleapis.com/gloo-ee-helm",
-        }
-    }
-
-    /// Returns the edition of the chart with this name.
-    pub(crate) fn of_chart(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|edition| edition.chart() == name)
-    }
-
-    /// Returns the edition to which the keys of these values belong.
-    pub(crate) fn of_shape(values: &Value) -> Self {
-        let enterprise = ["gloo", "license_key", "gloo-fed", "create_license_secret"];
-        match enterprise.iter().any(|key| !values[key].is_null()) {
-            true => Self::Enterprise,
-            false => Self::OpenSource,
-        }
-    }
-
-    /// Returns the path of the gateway proxies.
-    pub(crate) fn proxies(self) -> FieldPath {
-        match self {
-            Self::OpenSource => FieldPath::keys(&["gatewayProxies"]),
-            Self::Enterprise => FieldPath::keys(&["gloo", "gatewayProxies"]),
-        }
-    }
-}
-
-/// The version of a chart. Only major and minor matter here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ChartVersion {
-    pub major: u64,
-    pub minor: u64,
-}
-
-impl ChartVersion {
-    /// Reads `1.17.7` or `v1.17.0-beta13`. A range such as `1.17.x` counts as its first version. `^1` is not readable.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.trim_start_matches('v').split('.');
-        let mut number = || parts.next()?.parse().ok();
-        Some(Self { major: number()?, minor: number()? })
-    }
-
-    /// Returns whether Settings have `istioOptions`. Before 1.17 the chart had only `istioSDS`.
-    pub(crate) fn has_integration(self) -> bool {
-        self >= Self { major: 1, minor: 17 }
-    }
-}
-
-/// The chart that the values are for.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Chart {
-    pub edition: Edition,
-    /// `None` if it is unknown.
-    pub version: Option<ChartVersion>,
-    /// The chart's own values, as far as they are known.
-    pub defaults: Value,
-}
-
-impl Chart {
-    /// Returns whether the chart has `istioIntegration`. An unknown version counts as a current one.
-    pub(crate) fn has_integration(&self) -> bool {
-        self.version.is_none_or(ChartVersion::has_integration)
-    }
-}
+pub(crate) use remove::{auto_mtls_back, remove};
 
 /// A switch on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,7 +42,7 @@ pub(crate) enum Switch {
 pub(crate) struct ValuesWish {
     pub auto_mtls: Switch,
     pub sds: Switch,
-    /// Keys of the proxies, or the names of their Deployments. Empty means all.
+    /// Keys of the proxies, the names of their Deployments, or `kubeGateway`. Empty means all.
     pub proxies: Vec<String>,
 }
 
@@ -168,36 +88,21 @@ impl ValuesPlan {
     }
 
     /// Returns whether this plan turns auto-mTLS on, so that it is used with these values.
-    pub(crate) fn turns_on_auto_mtls(&self, after: &Value) -> bool {
-        let switches = [integration(), auto_mtls()];
+    pub(crate) fn turns_on_auto_mtls(&self, after: &Value, chart: &Chart) -> bool {
+        let switches = [chart.integration(after), chart.auto_mtls(after)];
         switches.iter().any(|switch| self.turns_on(switch)) && switches.iter().all(|switch| is_on(switch.get(after)))
     }
 }
 
-/// Returns `global.istioIntegration.enabled`.
-pub(crate) fn integration() -> FieldPath {
-    FieldPath::keys(&["global", "istioIntegration", "enabled"])
-}
-
-/// Returns `global.istioIntegration.enableAutoMtls`.
-pub(crate) fn auto_mtls() -> FieldPath {
-    FieldPath::keys(&["global", "istioIntegration", "enableAutoMtls"])
-}
-
-/// Returns `global.istioSDS.enabled`.
-pub(crate) fn sds() -> FieldPath {
-    FieldPath::keys(&["global", "istioSDS", "enabled"])
-}
-
 /// Returns `global.glooMtls.istioProxy.image.<part>`.
-pub(crate) fn image_part(part: &str) -> FieldPath {
-    FieldPath::keys(&["global", "glooMtls", "istioProxy", "image", part])
+fn image_part(part: &str, values: &Value, chart: &Chart) -> FieldPath {
+    chart.global(values, &["glooMtls", "istioProxy", "image", part])
 }
 
 /// The parts of an image that this command sets.
-pub(crate) const IMAGE_PARTS: [&str; 4] = ["registry", "repository", "tag", "digest"];
+const IMAGE_PARTS: [&str; 4] = ["registry", "repository", "tag", "digest"];
 /// The keys of a gateway proxy that this command sets.
-pub(crate) const PROXY_KEYS: [&str; 3] = ["istioDiscoveryAddress", "istioMetaMeshId", "istioMetaClusterId"];
+const PROXY_KEYS: [&str; 3] = ["istioDiscoveryAddress", "istioMetaMeshId", "istioMetaClusterId"];
 
 fn then(path: &FieldPath, key: &str) -> FieldPath {
     path.then(Segment::Key(key.to_owned()))

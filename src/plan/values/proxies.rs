@@ -1,56 +1,142 @@
-//! The gateway proxies in the values.
+//! The gateways in the values: the entries of `gatewayProxies`, and the proxies of the Kubernetes Gateway API.
 
 use serde_json::{Map, Value};
 
-use super::{Chart, ValuesWish, then};
+use super::{Chart, ValuesWish, image_part, is_on, then};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::FieldPath;
+use crate::plan::advice::{Advice, Code};
 use crate::text::nearest;
 
 /// The proxy of the chart itself.
 pub(super) const USUAL: &str = "gatewayProxy";
+/// The key of the settings for Gateway API proxies, and their name in `--proxy`.
+pub(super) const KUBE_GATEWAY: &str = "kubeGateway";
 
-/// One entry of `gatewayProxies`.
+/// What gets Istio's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProxyKind {
+    /// A proxy that the chart renders.
+    Rendered,
+    /// All proxies of the Kubernetes Gateway API. Gloo's controller makes them from the `GatewayParameters` that the
+    /// chart renders.
+    OfGatewayApi,
+}
+
+impl ProxyKind {
+    /// Both kinds.
+    pub(super) const ALL: [Self; 2] = [Self::Rendered, Self::OfGatewayApi];
+}
+
+/// The part of the values in which a proxy reads Istio's address and ids.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ProxyEntry {
     pub key: String,
+    pub kind: ProxyKind,
+    /// `gatewayProxies.<key>`, or `kubeGateway.gatewayParameters.glooGateway.istio.istioProxyContainer`.
     pub path: FieldPath,
 }
 
-/// Returns the selected proxies, the chart's own first.
+/// The proxies that get Istio's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SelectedProxies {
+    pub entries: Vec<ProxyEntry>,
+    /// Why a named proxy is left out, or why there is none.
+    pub advice: Vec<Advice>,
+}
+
+/// Returns the proxies on which Istio's settings have an effect, the chart's own first.
 ///
 /// # Errors
 /// A named proxy does not exist.
-pub(super) fn selected(values: &Value, chart: &Chart, wish: &ValuesWish) -> Result<Vec<ProxyEntry>, Failure> {
+pub(super) fn selected(values: &Value, chart: &Chart, wish: &ValuesWish) -> Result<SelectedProxies, Failure> {
+    let named = named(values, chart, wish)?;
+    let is_off = |entry: &ProxyEntry| switched_off(entry, values, chart);
+    let mut advice = Vec::new();
+    if !wish.proxies.is_empty() {
+        advice.extend(named.iter().filter_map(|entry| Some(no_effect(format!("{}: not changed", is_off(entry)?)))));
+    } else if named.iter().all(|entry| is_off(entry).is_some()) {
+        let why: Vec<_> = named.iter().filter_map(is_off).collect();
+        advice.push(no_effect(format!("no gateway reads istiod's address: {}", why.join(", "))));
+    }
+    let is_usable = |entry: &ProxyEntry| is_off(entry).is_none() && replacement(entry.kind, values, chart).is_none();
+    Ok(SelectedProxies { entries: named.into_iter().filter(is_usable).collect(), advice })
+}
+
+fn no_effect(message: String) -> Advice {
+    Advice::warning(Code::NoEffect, message)
+}
+
+/// Returns the proxies that the command line names, or all, whether they are on or off.
+///
+/// # Errors
+/// A named proxy does not exist.
+pub(super) fn named(values: &Value, chart: &Chart, wish: &ValuesWish) -> Result<Vec<ProxyEntry>, Failure> {
     let all = all(values, chart);
-    let entry = |key: &String| ProxyEntry { key: key.clone(), path: then(&chart.edition.proxies(), key) };
     if wish.proxies.is_empty() {
-        let proxies = chart.edition.proxies();
-        let is_off = |key: &&String| then(&then(&proxies, key), "disabled").get(values) == Some(&Value::Bool(true));
-        return Ok(all.iter().filter(|key| !is_off(key)).map(entry).collect());
+        return Ok(all);
     }
     wish.proxies
         .iter()
         .map(|wanted| {
-            let is_it = |key: &&String| *key == wanted || kebab(key) == *wanted;
-            all.iter().find(is_it).map(entry).ok_or_else(|| not_found(wanted, &all, chart))
+            let is_it = |entry: &&ProxyEntry| entry.key == *wanted || kebab(&entry.key) == *wanted;
+            all.iter().find(is_it).cloned().ok_or_else(|| not_found(wanted, &all, chart))
         })
         .collect()
 }
 
-fn not_found(wanted: &str, all: &[String], chart: &Chart) -> Failure {
-    let proxies = chart.edition.proxies();
+fn not_found(wanted: &str, all: &[ProxyEntry], chart: &Chart) -> Failure {
+    let proxies = chart.proxies();
     let failure = Failure::new(Exit::SaidNo, Reason::NotFound, format!("--proxy {wanted}: not found in {proxies}"));
-    let near = nearest(wanted, all.iter().map(String::as_str));
+    let keys = || all.iter().map(|entry| entry.key.as_str());
+    let near = nearest(wanted, keys());
     match near.is_empty() {
-        true => failure.detail(format!("there: {}", all.join(", "))),
+        true => failure.detail(format!("there: {}", keys().collect::<Vec<_>>().join(", "))),
         false => failure.detail(format!("near: {}", near.join(", "))),
     }
 }
 
-/// Returns every proxy that the chart renders: its own unless it was set to null, and those in the values.
-fn all(values: &Value, chart: &Chart) -> Vec<String> {
-    let path = chart.edition.proxies();
+/// Returns the switch in the values that turns the proxy off.
+fn switched_off(entry: &ProxyEntry, values: &Value, chart: &Chart) -> Option<String> {
+    let is = |path: &FieldPath| is_on(chart.value(values, path));
+    match entry.kind {
+        ProxyKind::Rendered => {
+            let disabled = then(&entry.path, "disabled");
+            is(&disabled).then(|| format!("{disabled} is true"))
+        }
+        ProxyKind::OfGatewayApi => {
+            let enabled = then(&chart.kube_gateway(), "enabled");
+            (!is(&enabled)).then(|| format!("{enabled} is not true"))
+        }
+    }
+}
+
+/// Returns the key of the containers that replace istio-proxy and all its settings, if the values have some.
+pub(super) fn replacement(kind: ProxyKind, values: &Value, chart: &Chart) -> Option<FieldPath> {
+    let path = match kind {
+        ProxyKind::Rendered => chart.global(values, &["istioSDS", "customSidecars"]),
+        ProxyKind::OfGatewayApi => then(&chart.kube_istio(), "customSidecars"),
+    };
+    let has_some = chart.value(values, &path).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    has_some.then_some(path)
+}
+
+/// Returns the path of a part of the image that proxies of this kind run as istio-proxy.
+pub(super) fn image_path(kind: ProxyKind, part: &str, values: &Value, chart: &Chart) -> FieldPath {
+    match kind {
+        ProxyKind::Rendered => image_part(part, values, chart),
+        ProxyKind::OfGatewayApi => then(&then(&istio_proxy_container(chart), "image"), part),
+    }
+}
+
+fn istio_proxy_container(chart: &Chart) -> FieldPath {
+    then(&chart.kube_istio(), "istioProxyContainer")
+}
+
+/// Returns every proxy in the values: the chart's own unless it was set to null, those of the user, and those of the
+/// Gateway API if the chart has them.
+fn all(values: &Value, chart: &Chart) -> Vec<ProxyEntry> {
+    let path = chart.proxies();
     let none = Map::new();
     let there = path.get(values).and_then(Value::as_object).unwrap_or(&none);
     let own = path.get(&chart.defaults).and_then(Value::as_object).unwrap_or(&none);
@@ -62,7 +148,13 @@ fn all(values: &Value, chart: &Chart) -> Vec<String> {
     }
     // An explicit null removes the chart's proxy. It is not added again.
     keys.retain(|key| there.get(key).is_none_or(|value| !value.is_null()));
-    keys
+    let rendered = |key: String| ProxyEntry { path: then(&path, &key), kind: ProxyKind::Rendered, key };
+    let of_gateway_api = chart.has_integration().then(|| ProxyEntry {
+        key: KUBE_GATEWAY.to_owned(),
+        kind: ProxyKind::OfGatewayApi,
+        path: istio_proxy_container(chart),
+    });
+    keys.into_iter().map(rendered).chain(of_gateway_api).collect()
 }
 
 /// Returns the name of the proxy's Deployment: the chart's `kebabcase`.

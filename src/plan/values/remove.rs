@@ -3,19 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::proxies::{self, USUAL};
-use super::{
-    Chart, IMAGE_PARTS, Old, PROXY_KEYS, ValueChange, ValuesPlan, ValuesWish, auto_mtls, image_part, integration,
-    is_on, sds, then,
-};
+use super::proxies::{self, ProxyKind, USUAL, image_path};
+use super::{Chart, IMAGE_PARTS, Old, PROXY_KEYS, ValueChange, ValuesPlan, ValuesWish, is_on, then};
 use crate::edit::{Edit, Op, json as edited};
 use crate::error::Failure;
 use crate::model::FieldPath;
-
-/// Returns whether these values turn Istio's sidecars on.
-pub(crate) fn has_istio(values: &Value) -> bool {
-    [integration(), sds()].iter().any(|path| is_on(path.get(values)))
-}
 
 /// Plans the values without Istio's settings. If the values `before` them are known from the release's history, their
 /// values are restored.
@@ -30,18 +22,20 @@ pub(crate) fn remove(
 ) -> Result<ValuesPlan, Failure> {
     let sources = ("the release before Istio", "--remove");
     let mut removal = Removal { chart, left: values.clone(), before, sources, plan: ValuesPlan::default() };
-    for path in [integration(), auto_mtls(), sds()] {
+    for path in [chart.integration(values), chart.auto_mtls(values), chart.sds(values)] {
         // A switch that is explicitly off was not set by this command.
         if is_on(path.get(values)) {
             removal.take(&path);
         }
     }
-    for part in IMAGE_PARTS {
-        removal.take(&image_part(part));
-    }
-    for entry in proxies::selected(values, chart, wish)? {
+    let image = |kind| IMAGE_PARTS.map(|part| image_path(kind, part, values, chart));
+    image(ProxyKind::Rendered).iter().for_each(|path| removal.take(path));
+    for entry in proxies::named(values, chart, wish)? {
         for key in PROXY_KEYS {
             removal.take(&then(&entry.path, key));
+        }
+        if entry.kind == ProxyKind::OfGatewayApi {
+            image(entry.kind).iter().for_each(|path| removal.take(path));
         }
     }
     Ok(removal.plan)
@@ -50,7 +44,7 @@ pub(crate) fn remove(
 /// Plans the values with auto-mTLS off again, as in the values before. If it was on there without effect, it is set to
 /// false explicitly.
 pub(crate) fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> ValuesPlan {
-    let path = auto_mtls();
+    let path = chart.auto_mtls(values);
     let sources = ("the revision before", "the revision before");
     let mut removal =
         Removal { chart, left: values.clone(), before: Some(before), sources, plan: ValuesPlan::default() };
@@ -129,7 +123,7 @@ impl Removal<'_> {
     /// Returns whether this is an entry of `gatewayProxies` that only the values define. Without the entry the proxy
     /// itself would be removed.
     fn is_proxy_of_the_user(&self, path: &FieldPath) -> bool {
-        let proxies = self.chart.edition.proxies();
+        let proxies = self.chart.proxies();
         path.parent().as_ref() == Some(&proxies)
             && *path != then(&proxies, USUAL)
             && path.get(&self.chart.defaults).is_none()

@@ -2,8 +2,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::edit::json::apply;
+use crate::plan::advice::Code;
 use crate::plan::istiod::{Istiod, Told};
 use crate::plan::sidecars::Flags;
+
+mod gateway_api;
+mod wrapped;
 
 fn istiod(revision: &str) -> Istiod {
     Istiod {
@@ -26,7 +30,7 @@ fn istiod(revision: &str) -> Istiod {
 }
 
 fn chart(edition: Edition) -> Chart {
-    Chart { edition, version: ChartVersion::parse("1.17.7"), defaults: Value::Null }
+    Chart { edition, below: None, version: ChartVersion::parse("1.17.7"), defaults: Value::Null }
 }
 
 fn oss() -> Chart {
@@ -180,7 +184,7 @@ fn what_was_merged_in_is_taken_out_and_no_empty_map_stays() {
     ] {
         let (after, _) =
             merged(&values, &ValuesWish { sds: Switch::On, ..ValuesWish::default() }, &flags(Some("1-28")));
-        assert!(has_istio(&after) && !has_istio(&values));
+        assert!(oss().has_istio(&after) && !oss().has_istio(&values));
         let plan = remove(&after, &oss(), &ValuesWish::default(), None).unwrap();
         assert_eq!(apply(&after, &plan.edits).unwrap(), values);
         assert_eq!(remove(&values, &oss(), &ValuesWish::default(), None).unwrap().changes, []);

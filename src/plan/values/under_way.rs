@@ -42,6 +42,13 @@ impl Merge<'_> {
         }
     }
 
+    /// Adds the advice, once.
+    pub(super) fn advise(&mut self, advice: Advice) {
+        if !self.plan.advice.contains(&advice) {
+            self.plan.advice.push(advice);
+        }
+    }
+
     fn change(&mut self, path: &FieldPath, new: Option<Value>, source: &str) {
         let own = path.get(&self.chart.defaults).filter(|value| !value.is_null());
         let old = match (path.get(self.values), own) {
