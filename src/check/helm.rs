@@ -30,13 +30,13 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let name = format!("{} (revision {})", release.name, release.revision);
     if let Some(settings) = look.settings() {
         found.extend(
-            of_settings((&release.values, &release.values), &release.chart, &settings.value, Apply::ClientSide).into_iter().map(
-                |advice| {
+            of_settings((&release.values, &release.values), &release.chart, &settings.value, Apply::ClientSide)
+                .into_iter()
+                .map(|advice| {
                     Finding::new(&codes::SETTINGS_DIFFER, &settings.reference, advice.message)
                         .details([format!("Helm release {name}")])
                         .hint(gloo_rs("upgrade-values"))
-                },
-            ),
+                }),
         );
     }
     let is_lost = |proxy: &&GatewayProxy| {

@@ -107,7 +107,8 @@ fn restart(proxy: &GatewayProxy) -> CommandLine {
 
 fn hint(look: &Look<'_>, proxy: &GatewayProxy) -> CommandLine {
     let reference = &proxy.workload.reference;
-    if makers(proxy).chart_sidecars {
+    let makers = makers(proxy);
+    if makers.chart_sidecars || makers.gateway_api.is_some() {
         return gloo_rs("upgrade-values");
     }
     // A gateway that uses a control plane keeps it.

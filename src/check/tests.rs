@@ -152,8 +152,12 @@ impl Stage {
     fn ran_only(&self, words: &[&str]) -> Vec<Ran> {
         let snapshot = self.snapshot();
         let mut world = World::new(&snapshot, "gloo-system", Selector::parse(&self.pods).unwrap(), "a test");
-        world.release =
-            Beyond::Read(Release { name: "gloo-system/gloo".into(), revision: 7, values: self.release.clone(), chart: chart() });
+        world.release = Beyond::Read(Release {
+            name: "gloo-system/gloo".into(),
+            revision: 7,
+            values: self.release.clone(),
+            chart: chart(),
+        });
         world.certificates = Beyond::Read(vec![self.certificate.clone()]);
         world.envoys = Beyond::Read(vec![self.envoy.clone()]);
         world.metrics = Beyond::Read(self.metrics.clone());

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 
 use super::help;
 use crate::error::Failure;
-use crate::options::{Command, Global, HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::options::{
+    Command, Global, HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource,
+};
 use crate::plan::policy::Caution;
 use crate::plan::values::{Edition, Switch, ValuesWish};
 use crate::render::diff::Secrets;

@@ -11,9 +11,9 @@ mod template;
 
 pub(crate) use chart::{File, packed, unpacked};
 pub(crate) use record::{ChartDependency, Record, RecordProblem, RefusedRecord, Storage, read};
+pub(crate) use recorded_chart::chart_files;
 #[cfg(any(fuzzing, test))]
 pub(crate) use release_id::ReleaseName;
-pub(crate) use recorded_chart::chart_files;
 pub(crate) use release_id::{ReleaseId, ReleaseNamespace, name_and_revision, object_name};
 pub(crate) use run::{Helm, Order};
 pub(crate) use target::{AsUser, HelmTarget, Kubeconfig, flag};

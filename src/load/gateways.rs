@@ -6,7 +6,7 @@ use super::loaded;
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, Query, Scope, Session};
-use crate::model::names::RUNNING;
+use crate::model::names::{KUBE_GATEWAY_LABEL, RUNNING};
 use crate::model::{Kind, Object, kinds};
 use crate::options::Proxies;
 use crate::plan::auto_mtls::GatewaysReadiness;
@@ -19,6 +19,8 @@ use crate::text::{ProxyKind, ProxyName};
 
 /// The name that the chart gives the first gateway proxy.
 pub(crate) const USUAL: &str = "gateway-proxy";
+/// The label that Gloo's controller adds to the workloads of the Gateway API. Istio's own have the other one too.
+const OF_GATEWAY_API: &str = "gloo=kube-gateway";
 const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
 
 /// The requested proxies.
@@ -45,6 +47,17 @@ pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -
         proxies.push(whole(session, workload).await?);
     }
     Ok(proxies)
+}
+
+/// The workloads of the Kubernetes Gateway API that Gloo's controller made, in all namespaces.
+///
+/// # Errors
+/// They may not be listed, or the request failed.
+pub(crate) async fn of_gateway_api(session: &Session) -> Result<Vec<Object>, Failure> {
+    let query = Query::labelled(format!("{KUBE_GATEWAY_LABEL},{OF_GATEWAY_API}"));
+    let items = session.list_all(&kinds::DEPLOYMENT, Scope::All, query).await;
+    let items = items.map_err(|error| error.into_failure(session))?;
+    Ok(items.into_iter().map(|value| Object::new(&kinds::DEPLOYMENT, value)).collect())
 }
 
 /// Whether every labelled proxy of the namespace has all parts of the sidecars.

@@ -23,7 +23,7 @@ pub(crate) fn lines(proof: &Proof) -> Vec<String> {
         ProofState::NotProven { why } => vec![format!("effect: not proven: {why}")],
         ProofState::Named { chart } => vec![format!("effect: the templates of chart {chart} name every changed key")],
         ProofState::Rendered { chart, before, after } => {
-            let mut lines = vec![format!("effect: proven with helm template, chart {chart}")];
+            let mut lines = vec![format!("effect: rendered by Helm, chart {chart}")];
             for (object, old, new) in before.beside(after) {
                 lines.push(format!("  {}/{}", object.kind.to_ascii_lowercase(), object.name));
                 let settings = settings(old, new);
@@ -69,9 +69,7 @@ pub(crate) fn value(proof: &Proof) -> Value {
 }
 
 fn objects(before: &RenderedSettings, after: &RenderedSettings) -> Vec<Value> {
-    let object = |(object, old, new): (&crate::plan::values::rendered::RenderedObject, Option<_>, Option<_>)| {
-        json!({"kind": object.kind, "name": object.name, "before": old, "after": new})
-    };
+    let object = |(object, old, new): (&crate::plan::values::rendered::RenderedObject, Option<_>, Option<_>)| json!({"kind": object.kind, "name": object.name, "before": old, "after": new});
     before.beside(after).map(object).collect()
 }
 
@@ -99,7 +97,7 @@ mod tests {
         assert_eq!(
             lines(&proof),
             [
-                "effect: proven with helm template, chart gloo-1.18.2",
+                "effect: rendered by Helm, chart gloo-1.18.2",
                 "  deployment/x",
                 "    address: (none) -> a:1",
                 "  gatewayparameters/x",
@@ -110,9 +108,12 @@ mod tests {
             ]
         );
         let document = value(&proof);
-        assert_eq!(document["objects"][0], json!({
-            "kind": "Deployment", "name": "x", "before": {}, "after": {"address": "a:1"},
-        }));
+        assert_eq!(
+            document["objects"][0],
+            json!({
+                "kind": "Deployment", "name": "x", "before": {}, "after": {"address": "a:1"},
+            })
+        );
         assert_eq!(document["objects"][1]["before"], Value::Null);
         assert_eq!(value(&Proof::not_proven("no".into()))["reason"], "no");
     }

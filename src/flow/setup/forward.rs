@@ -13,8 +13,8 @@ use crate::load::{gateways, policies, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
     Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture,
-    Preview, Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars, Strictness,
-    ProofWish, TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
+    Preview, ProofWish, Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars,
+    Strictness, TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;

@@ -1,24 +1,22 @@
 //! `upgrade-values --apply`: upgrades the release with the user's own Helm, and verifies the rollout.
 
 use super::order::{self, Upgrade};
+use super::settle::{self, UPGRADED};
 use crate::apply::caught::caught;
-use crate::command::{Hint, gloo_rs, kubectl};
+use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
-use crate::flow::execute::{Stands, Stopped, short};
+use crate::flow::execute::{Stands, Stopped};
 use crate::flow::interrupt::{self, Interrupts};
 use crate::flow::report::Report;
 use crate::helm::{self, Helm, Order, Record};
 use crate::kube::{Environment, Session};
-use crate::load::{gateways, release};
+use crate::load::release;
 use crate::model::{ObjectRef, kinds};
-use crate::options::{Global, HelmFailure, Proxies, UpgradeValues, ValuesAct};
+use crate::options::{Global, HelmFailure, UpgradeValues};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
-use crate::plan::ssl_config::SDS_CLUSTER;
-use crate::render::text::{count, seconds};
-use crate::verify::rollout::{self, Ended};
-use crate::verify::sidecars as proof;
+use crate::render::text::count;
 
 /// A release that was upgraded.
 #[derive(Debug, Clone)]
@@ -65,7 +63,7 @@ pub(super) async fn run(
     session.check_unchanged(&crate::flow::session::target(global, Environment::of_process()))?;
     stop.begin_writes()?;
     helm_upgrades(session, &helm, order, upgrade, stop, report).await?;
-    let settled = caught(settle(session, upgrade, stop, task, global, report)).await;
+    let settled = caught(settle::run(session, upgrade, stop, task, global, report)).await;
     let settled = settled.unwrap_or_else(|panicked| Err(Failure::from(panicked).detail(UPGRADED)));
     settled.map_err(unconfirmed)
 }
@@ -185,8 +183,6 @@ fn short_line(line: &str) -> &str {
     &line[..line.floor_char_boundary(SHOWN)]
 }
 
-const UPGRADED: &str = "the release is upgraded; its rollout is not verified";
-
 /// The state of the release after Helm failed.
 async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Stopped {
     let Record { name, namespace, .. } = &upgrade.record;
@@ -213,57 +209,6 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
     };
     why.details.extend(states);
     Stopped::new(why, stands)
-}
-
-/// Waits for the gateways and, if Istio was added, for their sidecars. Returns the current revision.
-async fn settle(
-    session: &Session,
-    upgrade: &Upgrade,
-    stop: &Interrupts,
-    task: &UpgradeValues,
-    global: &Global,
-    report: &mut Report<'_>,
-) -> Result<u64, Failure> {
-    let unconfirmed = |failure: Failure| {
-        Failure { exit: Exit::Unconfirmed, ..failure }.detail("the release is upgraded, the gateways are not verified")
-    };
-    let proxies = gateways::find(session, &upgrade.record.namespace, &Proxies::All).await.map_err(unconfirmed)?;
-    for proxy in &proxies {
-        let workload = &proxy.workload.reference;
-        let name = short(workload);
-        report.ui.status(&format!("waiting for {name}"));
-        match rollout::wait(session, workload, global.wait_timeout, &|| stop.is_set()).await {
-            Ended::Done { pods, took } => {
-                report.ui.status(&format!("{name}: {pods} of {pods} pods new and ready ({})", seconds(took)));
-            }
-            Ended::Held { why, hint } => {
-                let failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{name} {why}")));
-                return Err(match hint {
-                    Some(command) => failure.hint(kubectl(command).value(name).with("-n", &workload.namespace)),
-                    None => failure,
-                });
-            }
-            Ended::Interrupted => {
-                return Err(interrupt::interrupted().detail(UPGRADED));
-            }
-            Ended::Failed(stuck) => {
-                let message = format!("{name} did not become ready ({} of {} new)", stuck.ready, stuck.wanted);
-                let mut failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, message));
-                failure.details.extend(stuck.complaints);
-                return Err(failure.hint(Hint::from("set the wait with ").flag("--wait-timeout")));
-            }
-        }
-        if task.act == ValuesAct::Merge {
-            let said = proof::prove(session, &proxy.workload, SDS_CLUSTER).await?;
-            report.ui.status(&said.line);
-            said.advice.into_iter().for_each(|advice| report.advice(advice));
-        }
-    }
-    let history = release::history(session, &upgrade.record.namespace, &upgrade.record.name).await;
-    let now = history.first().map_or(0, |entry| entry.revision);
-    let Record { name, namespace, revision, .. } = &upgrade.record;
-    report.line(&format!("release {namespace}/{name} upgraded (revision {revision} -> {now})"));
-    Ok(now)
 }
 
 #[cfg(test)]

@@ -62,7 +62,11 @@ fn write(subject: &ValuesSubject, new: &str, report: &Report<'_>) -> Result<(), 
     staging.commit(&|| report.interrupts().check()).map(drop).map_err(|halted| *halted.failure)
 }
 
-fn document(PlannedValues { subject, plan, proof, after, .. }: &PlannedValues, task: &UpgradeValues, report: &mut Report<'_>) {
+fn document(
+    PlannedValues { subject, plan, proof, after, .. }: &PlannedValues,
+    task: &UpgradeValues,
+    report: &mut Report<'_>,
+) {
     // If the values are the answer, they are shown completely.
     let is_answer = task.destination == ValuesDestination::Stdout && !task.diff && !task.check;
     let secrets = if is_answer { Secrets::Shown } else { task.secrets };

@@ -7,6 +7,7 @@ mod next;
 mod order;
 mod planned;
 mod prove;
+mod settle;
 mod subject;
 
 pub(super) use apply::{Upgraded, ready};

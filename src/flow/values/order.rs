@@ -22,6 +22,8 @@ pub(crate) struct Upgrade {
     pub values: String,
     /// Number of keys that change.
     pub changes: usize,
+    /// The address of istiod for proxies of the Gateway API, if the values have some.
+    pub gateway_api: Option<String>,
     /// Secret texts to mask in Helm's output.
     pub secrets: SecretTexts,
     /// Why an upgrade by Helm 4 would fail.

@@ -59,15 +59,18 @@ impl PlannedValues {
         }
         let touched = plan.changes.iter().filter(|change| matches!(change.old, values::Old::Set(_))).count();
         let others = values::leaves(&subject.values).saturating_sub(touched);
-        match (plan.is_empty(), proof.unread.is_empty()) {
-            (true, false) => notes.status("no change has an effect"),
-            _ => shown::changes(&plan.changes, others, task.secrets).iter().for_each(|line| notes.status(line)),
+        let ineffective = ineffective::of_values(&subject.values, &self.after, &subject.chart);
+        let has_no_effect = |advice: &Advice| matches!(advice.code, Code::NoEffect | Code::Swallowed);
+        let is_left_out = !proof.unread.is_empty() || plan.advice.iter().chain(&ineffective).any(has_no_effect);
+        match plan.is_empty() && is_left_out {
+            true => notes.status("no change would have an effect"),
+            false => shown::changes(&plan.changes, others, task.secrets).iter().for_each(|line| notes.status(line)),
         }
         let is_told = task.proof == ProofWish::Rendered || subject.at_hand.is_some();
         proof::lines(proof).iter().filter(|_| is_told).for_each(|line| notes.status(line));
         notes.advices(prove::advice(proof, subject));
         notes.advices(plan.advice.iter().cloned());
-        notes.advices(ineffective::of_values(&subject.values, &self.after, &subject.chart));
+        notes.advices(ineffective);
         if let Some(chart) = &subject.at_hand {
             let name = format!("{}-{}", chart.name, chart.version);
             notes.advices(chart.known.advise(&subject.values, &subject.chart, &name));
@@ -123,6 +126,7 @@ impl PlannedValues {
             edition: subject.chart.edition,
             values: text.clone(),
             changes: plan.changes.len(),
+            gateway_api: values::gateway_api_address(&self.after, &subject.chart),
             secrets: SecretTexts::of_value(&subject.values),
             conflict: subject.conflict.clone(),
             newest,

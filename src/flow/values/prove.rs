@@ -61,7 +61,7 @@ pub(super) async fn prove(
         }
         Err(why) => {
             let why = SecretTexts::of_value(&subject.values).masked(&why);
-            (plan, Proof { unread, ..Proof::not_proven(format!("helm template: {why}")) })
+            (plan, Proof { unread, ..Proof::not_proven(format!("Helm cannot render it: {why}")) })
         }
     }
 }

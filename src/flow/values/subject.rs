@@ -120,8 +120,9 @@ pub(super) fn of_release(
     let recorded = release_chart::named_chart(record);
     if task.chart_wish() == ChartWish::default() && !recorded.is_gloos() {
         let message = format!("release {}: its chart is {}, not Gloo's", record.name, record.chart);
-        return Err(Failure::new(Exit::Failed, Reason::NoRelease, message)
-            .hint(flag("--edition").text(" open-source or --edition enterprise says which keys a chart of another name has")));
+        return Err(Failure::new(Exit::Failed, Reason::NoRelease, message).hint(
+            flag("--edition").text(" open-source or --edition enterprise says which keys a chart of another name has"),
+        ));
     }
     let at_hand = at_hand(task)?;
     let values = values::sorted(&record.values);

@@ -21,7 +21,9 @@ const LASTING: &str = "set global.istioIntegration.enabled to false in Gloo's He
 /// Why nothing is changed, and what to do instead.
 pub(crate) fn uninject(proxy: &GatewayProxy, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
-    if let Some(objection) = guard::against_gateway_api(&makers, gloo_rs("upgrade-values --remove")).or_else(|| guard::against_gloo_mtls(&makers)) {
+    if let Some(objection) = guard::against_gateway_api(&makers, gloo_rs("upgrade-values --remove"))
+        .or_else(|| guard::against_gloo_mtls(&makers))
+    {
         return Err(objection);
     }
     let mut plan = TransactionPlan::default();

@@ -108,7 +108,9 @@ fn of_named(chart: &NamedChart, wish: ChartWish<'_>) -> Result<Option<ChartChoic
     let NamedChart { source, name, version, .. } = chart;
     if let Some(edition) = chart.edition() {
         return match wish.alias {
-            Some(alias) => Err(Failure::usage(format!("--chart-alias {alias}: {source} names Gloo's own chart, {name}"))),
+            Some(alias) => {
+                Err(Failure::usage(format!("--chart-alias {alias}: {source} names Gloo's own chart, {name}")))
+            }
             None => Ok(Some(ChartChoice {
                 edition,
                 below: None,
@@ -133,8 +135,10 @@ fn of_named(chart: &NamedChart, wish: ChartWish<'_>) -> Result<Option<ChartChoic
             version: it.version.clone(),
             why: format!("chart {name} depends on it ({source})"),
         })),
-        (Some(_), _) => Err(Failure::usage(format!("chart {name} ({source}) depends on several of Gloo's charts: {}", keys()))
-            .hint(flag("--chart-alias").text(" NAME chooses one"))),
+        (Some(_), _) => {
+            Err(Failure::usage(format!("chart {name} ({source}) depends on several of Gloo's charts: {}", keys()))
+                .hint(flag("--chart-alias").text(" NAME chooses one")))
+        }
         (None, Some(alias)) if !all.is_empty() => {
             let message = format!("--chart-alias {alias}: chart {name} ({source}) has no such dependency");
             Err(Failure::usage(message).detail(format!("there: {}", keys())))
@@ -167,10 +171,11 @@ fn of_values(values: &Value, typed: Option<Edition>) -> Result<ChartChoice, Fail
                     .detail(format!("only gloo-ee reads: {}", list(below))),
             };
             Err(failure.hint(
-                flag("--edition").text(" open-source or ").flag("--edition").text(" enterprise names the chart").or_else(
-                    ", ",
-                    flag("--chart").text(" FILE.tgz|DIR gives it"),
-                ),
+                flag("--edition")
+                    .text(" open-source or ")
+                    .flag("--edition")
+                    .text(" enterprise names the chart")
+                    .or_else(", ", flag("--chart").text(" FILE.tgz|DIR gives it")),
             ))
         }
     }

@@ -145,7 +145,8 @@ mod tests {
         written["metadata"]["managedFields"] =
             json!([{"manager": "helm", "fieldsV1": fields}, {"manager": "gloo-rs", "fieldsV1": fields}]);
         let on = json!({"global": {"istioIntegration": {"enabled": true, "enableAutoMtls": true}}});
-        let conflicts = |apply| of_settings((&on, &on), &chart(), &written, apply).iter().filter(|it| is_conflict(it)).count();
+        let conflicts =
+            |apply| of_settings((&on, &on), &chart(), &written, apply).iter().filter(|it| is_conflict(it)).count();
         assert_eq!((conflicts(Apply::ServerSide), conflicts(Apply::ClientSide)), (1, 0));
 
         let by = |kind, name: &str, manager: &str, fields: Value| {

@@ -77,7 +77,9 @@ fn swallowed(values: &Value, chart: &Chart) -> Vec<Advice> {
     }
     for (path, proxy) in entries(values, &chart.proxies()) {
         if proxy["configMap"]["data"].as_object().is_some_and(|data| !data.is_empty()) {
-            warn(format!("{path}.configMap.data replaces Envoy's bootstrap: the chart adds no gateway_proxy_sds there"));
+            warn(format!(
+                "{path}.configMap.data replaces Envoy's bootstrap: the chart adds no gateway_proxy_sds there"
+            ));
         }
         let text = |key: &str| proxy[key].as_str();
         if let (Some(address), Some(other)) = (text("istioDiscoveryAddress"), text("istioSpiffeCertProviderAddress"))
@@ -158,9 +160,7 @@ fn globals<'t>(
 ) -> impl Iterator<Item = (FieldPath, &'static str)> + 't {
     let maps = chart.globals();
     let path = |map: &FieldPath, keys: &[&str]| keys.iter().fold(map.clone(), |path, key| then(&path, key));
-    table.iter().flat_map(move |(keys, instead)| {
-        maps.iter().map(|map| (path(map, keys), *instead)).collect::<Vec<_>>()
-    })
+    table.iter().flat_map(move |(keys, instead)| maps.iter().map(|map| (path(map, keys), *instead)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -233,7 +233,10 @@ mod tests {
         ] {
             assert!(has(&enterprise, words), "{words}: {enterprise:#?}");
         }
-        assert!(has(&said(&values, &values, Edition::OpenSource), "grafana: no template reads it: only the Enterprise"));
+        assert!(has(
+            &said(&values, &values, Edition::OpenSource),
+            "grafana: no template reads it: only the Enterprise"
+        ));
         let right = json!({"grafana": {}, "gloo": {"gatewayProxies": {}, "kubeGateway": {}, "discovery": {}}});
         assert_eq!(said(&right, &right, Edition::Enterprise), [""; 0]);
         // In a chart around it, keys at the top belong to others.

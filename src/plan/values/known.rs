@@ -49,9 +49,9 @@ impl ChartKeys {
             _ => None,
         });
         let of_image = ["image", "istioProxyContainer"];
-        keys.take(2).enumerate().all(|(number, key)| {
-            self.read.contains(key) || (number > 0 && !of_image.contains(&key.as_str()))
-        })
+        keys.take(2)
+            .enumerate()
+            .all(|(number, key)| self.read.contains(key) || (number > 0 && !of_image.contains(&key.as_str())))
     }
 
     /// Returns warnings about keys in the values that the chart does not contain. Only maps for which the chart has
@@ -111,7 +111,11 @@ mod tests {
             "global": {"image": {"tag": "x"}}, "gatewayProxies": {"gatewayProxy": {"kind": {}, "podTemplate": {"httpPort": 1}}},
         });
         let schema = json!({"properties": {"global": {"properties": {"ofSchema": {}}}}});
-        let known = ChartKeys::new(defaults, Some(schema), [("templates/a.yaml", "{{ .Values.global.ofTemplate | default 1 }}")].into_iter());
+        let known = ChartKeys::new(
+            defaults,
+            Some(schema),
+            [("templates/a.yaml", "{{ .Values.global.ofTemplate | default 1 }}")].into_iter(),
+        );
         let values = json!({
             "global": {"image": {"tga": 1, "tag": 2}, "ofSchema": {"any": 1}, "ofTemplate": 2},
             "gatewayProxies": {"own": {"podTemplate": {"htpPort": 1}, "kind": {"free": 1}}},
@@ -126,7 +130,10 @@ mod tests {
     #[test]
     fn a_key_is_read_if_a_template_names_it() {
         let files = [
-            ("templates/a.yaml", "{{ .Values.gatewayProxies.gatewayProxy.istioDiscoveryAddress }} {{ $istio.enabled }}"),
+            (
+                "templates/a.yaml",
+                "{{ .Values.gatewayProxies.gatewayProxy.istioDiscoveryAddress }} {{ $istio.enabled }}",
+            ),
             ("values.schema.json", "istioProxyContainer istioMetaMeshId"),
             ("charts/gloo/templates/_helpers.tpl", "{{ .image.tag }}"),
         ];

@@ -26,6 +26,7 @@ use crate::model::{FieldPath, Segment};
 pub(crate) use chart::{Chart, ChartVersion, Edition, merged};
 pub(crate) use edition::{ChartChoice, ChartWish, Dependency, NamedChart, choose};
 pub(crate) use merge::{merge, needs_istiod};
+pub(crate) use proxies::gateway_api_address;
 pub(crate) use remove::{auto_mtls_back, remove};
 
 /// A switch on the command line.

@@ -121,6 +121,16 @@ pub(super) fn replacement(kind: ProxyKind, values: &Value, chart: &Chart) -> Opt
     has_some.then_some(path)
 }
 
+/// Returns the address that Gloo's controller gives to the proxies of the Gateway API. `None` if there are none with
+/// Istio's sidecars, or other containers replace them.
+pub(crate) fn gateway_api_address(values: &Value, chart: &Chart) -> Option<String> {
+    let kind = ProxyKind::OfGatewayApi;
+    let entry = ProxyEntry { key: KUBE_GATEWAY.to_owned(), kind, path: istio_proxy_container(chart) };
+    let has_settings = switched_off(&entry, values, chart).is_none() && replacement(kind, values, chart).is_none();
+    let address = chart.value(values, &then(&entry.path, "istioDiscoveryAddress"))?.as_str()?;
+    (has_settings && chart.has_istio(values)).then(|| address.to_owned())
+}
+
 /// Returns the path of a part of the image that proxies of this kind run as istio-proxy.
 pub(super) fn image_path(kind: ProxyKind, part: &str, values: &Value, chart: &Chart) -> FieldPath {
     match kind {

@@ -45,7 +45,10 @@ impl RenderedSettings {
             let object = yaml::parse(&document).map_err(|problem| format!("rendered object: {}", problem.message))?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let Some(settings) = of_object(&object) else { continue };
-            found.insert(RenderedObject { kind: text(&object["kind"]), name: text(&object["metadata"]["name"]) }, settings);
+            found.insert(
+                RenderedObject { kind: text(&object["kind"]), name: text(&object["metadata"]["name"]) },
+                settings,
+            );
         }
         Ok(Self(found))
     }
@@ -111,7 +114,8 @@ fn of_parameters(istio: &Value) -> ObjectSettings {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let image = &container["image"];
     let whole = || {
-        let place = [&image["registry"], &image["repository"]].into_iter().filter_map(text).collect::<Vec<_>>().join("/");
+        let place =
+            [&image["registry"], &image["repository"]].into_iter().filter_map(text).collect::<Vec<_>>().join("/");
         let version = text(&image["digest"]).map(|digest| format!("@{digest}"));
         format!("{place}{}", version.or_else(|| Some(format!(":{}", text(&image["tag"])?))).unwrap_or_default())
     };

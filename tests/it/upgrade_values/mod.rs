@@ -5,6 +5,7 @@ mod findings;
 mod guide;
 mod helm_4;
 mod owners;
+mod proof;
 mod records;
 mod releases;
 mod remove;

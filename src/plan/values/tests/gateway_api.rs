@@ -43,7 +43,8 @@ fn both_kinds_of_proxies_get_them() {
     assert_eq!(after["gatewayProxies"]["gatewayProxy"]["istioDiscoveryAddress"], address());
     assert_eq!(after["global"]["glooMtls"]["istioProxy"]["image"]["tag"], "1.28.3");
     assert_eq!(plan.changes.len(), 6);
-    for (name, keys) in [("kubeGateway", [true, false]), ("kube-gateway", [true, false]), ("gateway-proxy", [false, true])]
+    for (name, keys) in
+        [("kubeGateway", [true, false]), ("kube-gateway", [true, false]), ("gateway-proxy", [false, true])]
     {
         let wish = ValuesWish { proxies: vec![name.into()], ..ValuesWish::default() };
         let (after, _) = merged(&values, &wish, &flags(Some("1-28")));
@@ -138,4 +139,17 @@ fn an_old_chart_has_none() {
     let values = json!({"kubeGateway": {"enabled": true}});
     let plan = merge(&values, &old, &ValuesWish::default(), &Flags::default(), &[istiod("1-28")]).unwrap();
     assert!(plan.changes.iter().all(|change| !change.path.to_string().starts_with("kubeGateway")));
+}
+
+#[test]
+fn the_address_to_wait_for_is_that_of_proxies_with_settings() {
+    let of = |kube: Value| json!({"global": {"istioIntegration": {"enabled": true}}, "kubeGateway": kube});
+    let settings = json!({"glooGateway": {"istio": {"istioProxyContainer": {"istioDiscoveryAddress": "a:1"}}}});
+    let address = |values: &Value| gateway_api_address(values, &oss());
+    assert_eq!(address(&of(json!({"enabled": true, "gatewayParameters": settings}))).as_deref(), Some("a:1"));
+    assert_eq!(address(&of(json!({"gatewayParameters": settings}))), None);
+    assert_eq!(address(&of(json!({"enabled": true}))), None);
+    let mut off = of(json!({"enabled": true, "gatewayParameters": settings}));
+    off["global"] = json!({});
+    assert_eq!(address(&off), None);
 }
