@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::next;
 use super::order::Upgrade;
-use super::subject::{ValuesSubject, refusal};
+use super::subject::ValuesSubject;
+use super::{homes, sources};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;
 use crate::error::Failure;
@@ -15,7 +16,6 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::values::{self, ValuesPlan, findings};
 use crate::render::diff::{self, Secrets};
-use crate::render::text::STDIN;
 use crate::render::values as shown;
 use crate::yaml;
 
@@ -24,8 +24,10 @@ pub(crate) struct PlannedValues {
     pub subject: ValuesSubject,
     pub plan: ValuesPlan,
     pub after: Value,
-    /// `after` as the text of a file.
+    /// `after` as the text of a file, for a release.
     pub text: String,
+    /// The new texts of the files that change, with their indices.
+    pub edited: Vec<(usize, String)>,
 }
 
 impl PlannedValues {
@@ -33,18 +35,22 @@ impl PlannedValues {
     ///
     /// # Errors
     /// The values, or the text of their file, cannot be edited in this way.
-    pub(crate) fn new(subject: ValuesSubject, plan: ValuesPlan) -> Result<Self, Failure> {
-        let after = subject.after(&plan)?;
-        let text = match &subject.file {
-            Some((read, found)) => {
-                text::edit(&read.text, found, &plan.edits).map_err(|cannot| refusal(&read.name, cannot))?
-            }
-            None => match values::sorted(&after) {
+    pub(crate) fn new(subject: ValuesSubject, mut plan: ValuesPlan) -> Result<Self, Failure> {
+        let Some(files) = &subject.file else {
+            let after = subject.after(&plan)?;
+            let text = match values::sorted(&after) {
                 Value::Null => "{}\n".to_owned(),
                 after => yaml::write(&after),
-            },
+            };
+            return Ok(Self { subject, plan, after, text, edited: Vec::new() });
         };
-        Ok(Self { subject, plan, after, text })
+        if let Some(denied) = &files.denied {
+            return Err(sources::denial(denied, &plan.edits));
+        }
+        sources::settle(files, &mut plan)?;
+        let after = subject.after(&plan)?;
+        let edited = files.edited(&plan.edits, &after)?;
+        Ok(Self { plan, after, text: String::new(), edited, subject })
     }
 
     /// Reports the changes and advice.
@@ -57,6 +63,9 @@ impl PlannedValues {
         let others = values::leaves(&subject.values).saturating_sub(touched);
         for line in shown::changes(&plan.changes, others, task.secrets) {
             notes.status(&line);
+        }
+        if let Some(files) = &subject.file {
+            sources::say_effective(files, subject, plan, notes);
         }
         notes.advices(plan.advice.iter().cloned());
         notes.advices(findings::of_values(&subject.values, &self.after, &subject.chart));
@@ -83,19 +92,22 @@ impl PlannedValues {
 
     /// The change as a unified diff.
     pub(crate) fn diff(&self, secrets: Secrets) -> String {
-        let Some((read, _)) = &self.subject.file else {
+        let Some(files) = &self.subject.file else {
             let shown = |values: &Value| match values {
                 Value::Null => String::new(),
                 values => yaml::write(&secrets.shown(&values::sorted(values))),
             };
             return diff::unified("values", "values", &shown(&self.subject.values), &shown(&self.after));
         };
-        let name = if read.name == STDIN { "stdin" } else { &read.name };
         let shown = |text: &str| match secrets {
             Secrets::Shown => text.to_owned(),
             Secrets::Masked => text::masked(text),
         };
-        diff::unified(name, name, &shown(&read.text), &shown(&self.text))
+        let of_file = |(index, new): &(usize, String)| {
+            let name = homes::shown(&files.texts[*index]);
+            diff::unified(name, name, &shown(&files.texts[*index].text), &shown(new))
+        };
+        self.edited.iter().map(of_file).collect()
     }
 
     /// The input of the Helm upgrade. `None` if the release has these values already.

@@ -1,9 +1,11 @@
 //! The values to change, from a file or a release.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::homes::{self, ValuesFiles};
+use super::sources;
 use crate::command::flag;
 use crate::edit::json;
 use crate::edit::manifest::Unsafe;
@@ -13,12 +15,10 @@ use crate::flow::notes::Notes;
 use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::load::chart;
-use crate::load::files::{self, LoadedFile, SourceText};
 use crate::load::release::FoundRelease;
 use crate::options::UpgradeValues;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::values::{self, Chart, ChartVersion, Edition, ValuesPlan};
-use crate::render::text::STDIN;
 
 /// The values to change, with their chart and source.
 pub(crate) struct ValuesSubject {
@@ -26,13 +26,18 @@ pub(crate) struct ValuesSubject {
     pub chart: Chart,
     /// The chart of `--chart`.
     pub at_hand: Option<chart::AtHand>,
-    pub file: Option<(SourceText, text::FoundValues)>,
+    pub file: Option<ValuesFiles>,
     pub release: Option<FoundRelease>,
     /// Why Helm 4 would refuse an upgrade of a release that was made with server-side apply.
     pub conflict: Option<Advice>,
 }
 
 impl ValuesSubject {
+    /// Whether the values are in a file that is not edited.
+    pub(super) fn is_denied(&self) -> bool {
+        self.file.as_ref().is_some_and(|files| files.denied.is_some())
+    }
+
     /// Applies the plan to the values.
     ///
     /// # Errors
@@ -43,62 +48,38 @@ impl ValuesSubject {
     }
 }
 
-/// Reads the values of a file.
+/// Reads the values of files.
 ///
 /// # Errors
-/// It cannot be read, or does not say which values to change.
-pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<ValuesSubject, Failure> {
-    let mut inputs = files::find(&files::sources_of(&[path.to_owned()])?)?;
-    if !inputs.is_single() {
-        return Err(Failure::usage(format!("--values {}: one file, or - for stdin", path.display())));
-    }
-    let read = match inputs.next(&mut report.interrupts().stdin()) {
-        Some(Ok(LoadedFile::Text(read))) => read,
-        Some(Ok(LoadedFile::Refused { name, why, .. } | LoadedFile::PassedOver { name, why })) => {
-            return Err(Failure::new(Exit::Failed, Reason::File, format!("{name}: {why}")));
-        }
-        Some(Err(failure)) => return Err(failure),
-        None => return Err(Failure::usage("--values: no file")),
-    };
-    let name = if read.name == STDIN { "stdin".to_owned() } else { read.name.clone() };
-    let mut found = text::find(&read.text).map_err(|cannot| refusal(&name, cannot))?;
-    let found = match (found.pop(), found.pop()) {
-        (Some(one), None) => one,
-        (None, _) => {
-            let message = format!("{name}: a manifest that renders no chart");
-            return Err(Failure::new(Exit::SaidNo, Reason::NotFound, message)
-                .detail("looked for an Application or a HelmRelease with Gloo's chart"));
-        }
-        _ => {
-            let message = format!("{name}: several charts, and none is named gloo or gloo-ee");
-            return Err(Failure::new(Exit::Failed, Reason::Ambiguous, message).hint("remove the others from the file"));
-        }
-    };
-    if found.has_header() {
+/// They cannot be read, or do not say which values to change.
+pub(super) fn of_files(
+    (paths, home): (&[PathBuf], Option<&str>),
+    task: &UpgradeValues,
+    report: &mut Report<'_>,
+) -> Result<ValuesSubject, Failure> {
+    let files = homes::of_files(paths, home, &report.interrupts())?;
+    for text in files.texts.iter().take(files.named).filter(|text| text::has_header(&text.text)) {
+        let name = homes::shown(text);
         report.advice(Advice::note(
             Code::Header,
             format!("{name}: the first line, which helm get values prints, is skipped"),
         ));
     }
+    let values = text::merged(&files.home.sources);
+    let named = &files.home.chart;
     let at_hand = at_hand(task)?;
-    let name_of_chart = at_hand.as_ref().map(|chart| chart.name.as_str()).or(found.chart.as_deref());
+    let name_of_chart = at_hand.as_ref().map(|chart| chart.name.as_str()).or(named.name.as_deref());
     let of_name = name_of_chart.and_then(Edition::of_chart);
-    let edition = task.edition.or(of_name).unwrap_or_else(|| Edition::of_shape(&found.values));
+    let edition = task.edition.or(of_name).unwrap_or_else(|| Edition::of_shape(&values));
     let version = at_hand.as_ref().map(|chart| chart.version.as_str());
-    let version = version.or(task.to_version.as_deref()).or(found.version.as_deref());
+    let version = version.or(task.to_version.as_deref()).or(named.version.as_deref());
     let defaults = at_hand.as_ref().map_or(Value::Null, |chart| chart.defaults.clone());
     let chart = Chart { edition, version: version.and_then(ChartVersion::parse), defaults };
-    if let Some(object) = &found.object {
-        report.ui.status(&format!("values of {object} in {name}"));
+    if let Some(name) = &files.home.name {
+        report.ui.status(&format!("values of {name} in {}", homes::shown(&files.texts[files.home.text])));
     }
-    Ok(ValuesSubject {
-        values: found.values.clone(),
-        chart,
-        at_hand,
-        file: Some((read, found)),
-        release: None,
-        conflict: None,
-    })
+    sources::say(&files, report);
+    Ok(ValuesSubject { values, chart, at_hand, file: Some(files), release: None, conflict: None })
 }
 
 /// Takes the values of a release.

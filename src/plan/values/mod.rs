@@ -141,6 +141,8 @@ pub(crate) struct ValueChange {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Old {
     Unset,
+    /// No source that was read sets it, but one that was not read may.
+    Unknown,
     Set(Value),
     /// The values did not set it. This is the chart's own value.
     Chart(Value),
