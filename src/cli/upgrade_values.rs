@@ -34,8 +34,11 @@ pub(super) struct UpgradeValuesArgs {
     #[arg(long, value_name = "NAME")]
     chart_alias: Option<String>,
     #[arg(long, value_name = "FILE|-", help = VALUES_HELP)]
-    values: Option<PathBuf>,
-    /// With --values: edit the file in place
+    values: Vec<PathBuf>,
+    /// With --values: edit the values of this manifest, as KIND/NAME or KIND/NAMESPACE/NAME [default: Gloo's]
+    #[arg(long, value_name = "HOME", requires = "values")]
+    home: Option<String>,
+    /// With --values: edit the files in place
     #[arg(long, requires = "values", conflicts_with = "output_file")]
     write: bool,
     /// Write to a new file that only you can read, instead of stdout
@@ -94,8 +97,8 @@ pub(super) struct UpgradeValuesArgs {
 }
 
 /// Not a doc comment, where `HelmRelease` would need backticks.
-const VALUES_HELP: &str =
-    "Read values from a file instead of a release: Helm's, an Argo CD Application, a Flux HelmRelease; - is stdin";
+const VALUES_HELP: &str = "Read values from a file instead of a release: Helm's, or a manifest of Argo CD, Flux, k3s \
+    or Kustomize; repeat it for files that these name; - is stdin";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EditionArg {
@@ -131,9 +134,9 @@ impl UpgradeValuesArgs {
             act: if self.remove { ValuesAct::Remove } else { ValuesAct::Merge },
             wish,
             istio: self.istiod.options()?,
-            source: match self.values {
-                Some(file) => ValuesSource::File(file),
-                None => ValuesSource::Release { name: self.release, revision: self.release_revision },
+            source: match self.values.is_empty() {
+                false => ValuesSource::Files { paths: self.values, home: self.home },
+                true => ValuesSource::Release { name: self.release, revision: self.release_revision },
             },
             destination,
             caution: if self.force { Caution::Forced } else { Caution::Careful },
@@ -173,7 +176,13 @@ impl UpgradeValuesArgs {
                 Failure::usage("--as-uid: helm cannot act with a UID").hint("without --apply the values are printed")
             );
         }
-        let is_stdin = self.values.as_deref() == Some(Path::new("-"));
+        if let Some(home) = &self.home
+            && !matches!(home.split('/').collect::<Vec<_>>()[..], [kind, name] | [kind, _, name] if !kind.is_empty() && !name.is_empty())
+        {
+            let message = format!("--home {home:?}: not KIND/NAME or KIND/NAMESPACE/NAME");
+            return Err(Failure::usage(message).hint("for example application/gloo or helmrelease/gloo-system/gloo"));
+        }
+        let is_stdin = self.values.iter().any(|file| file == Path::new("-"));
         if self.write && is_stdin {
             return Err(
                 Failure::usage("--write cannot write to stdin").hint("without --write the result is printed on stdout")

@@ -2,6 +2,7 @@
 //! guarded patch. Also masks secrets before any of it is shown. No I/O.
 
 pub(crate) mod bootstrap;
+pub(crate) mod encrypted;
 pub(crate) mod json;
 pub(crate) mod manifest;
 pub(crate) mod mask;

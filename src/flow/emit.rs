@@ -54,7 +54,8 @@ pub(super) enum Emit {
 /// The whole text of one file or of stdin.
 #[derive(Default)]
 pub(super) struct Filtered {
-    text: String,
+    /// In the encoding of the file.
+    bytes: Vec<u8>,
     /// Whether the text differs from the file.
     differs: bool,
 }
@@ -105,7 +106,8 @@ impl Emit {
             Self::Nothing => Ok(()),
             Self::Whole(filtered) => {
                 let differs = edited.text.file.is_some() && !edited.splices.is_empty();
-                *filtered = Filtered { text: edited.new_text(), differs };
+                let bytes = edited.text.encoding.bytes(&edited.new_text()).into_owned();
+                *filtered = Filtered { bytes, differs };
                 Ok(())
             }
             _ if edited.splices.is_empty() => Ok(()),
@@ -115,7 +117,9 @@ impl Emit {
             }
             Self::InPlace(staging) => match &edited.text.file {
                 Some(file) => {
-                    staging.stage(file, edited.new_text().as_bytes(), Print::of_bytes(edited.text.text.as_bytes()))
+                    let encoding = edited.text.encoding;
+                    let old = Print::of_bytes(&encoding.bytes(&edited.text.text));
+                    staging.stage(file, &encoding.bytes(&edited.new_text()), old)
                 }
                 None => Err(Failure::usage("--write cannot write to stdin")),
             },
@@ -129,8 +133,8 @@ impl Emit {
     pub(super) fn commit(self, report: &mut Report<'_>) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Whole(Filtered { text, differs }) => {
-                report.ui.foreign(text.as_bytes());
+            Self::Whole(Filtered { bytes, differs }) => {
+                report.ui.foreign(&bytes);
                 report.ui.end_foreign();
                 if differs {
                     report.ui.status(ON_STDOUT);

@@ -87,6 +87,13 @@ impl<'r> Run<'r> {
                 self.passed_over += 1;
                 Ok(())
             }
+            LoadedFile::Encrypted { name, by } => {
+                let nobody = ObjectRef::new(self.plan.kind(), "", "");
+                let mut why = Objection::new(Reason::Unsafe, by.to_string()).hint(by.advice());
+                why.details = by_hand(self.plan.by_hand());
+                self.doubtful.push(Row { file: Some(name), ..Row::left(nobody, Outcome::Refused, why) });
+                Ok(())
+            }
             LoadedFile::Refused { name, why, hint } => {
                 let nobody = ObjectRef::new(self.plan.kind(), "", "");
                 let row = Row::left(nobody, Outcome::Refused, Objection::new(Reason::File, why).hint(hint));

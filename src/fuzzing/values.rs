@@ -2,7 +2,8 @@
 //! to an empty map or a null, that is gone afterwards, and everything else is unchanged.
 
 use super::text;
-use crate::edit::{json, values as text_of};
+use crate::edit::values::{self as text_of, NamedText, ValuesHome};
+use crate::edit::{Edit, json};
 use crate::model::FieldPath;
 use crate::plan::sidecars::Flags;
 use crate::plan::values::{Chart, ChartVersion, ChartWish, NamedChart, ValuesWish, choose, merge, remove};
@@ -22,40 +23,66 @@ fn flags() -> Flags {
 pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let _ = text_of::masked(text);
-    let Ok(found) = text_of::find(text) else { return };
-    for (at, one) in found.iter().enumerate() {
-        let named = NamedChart {
-            name: one.chart.clone().unwrap_or_default(),
-            version: one.version.clone(),
-            ..NamedChart::default()
-        };
-        let Ok(choice) = choose(&one.values, &[named], ChartWish::default()) else { continue };
-        let version = choice.version.as_deref().and_then(ChartVersion::parse);
-        let defaults = json!({"gatewayProxies": {"gatewayProxy": {}}});
-        let chart = Chart { edition: choice.edition, below: None, version, defaults };
-        let wish = ValuesWish::default();
-        let Ok(plan) = merge(&one.values, &chart, &wish, &flags(), &[]) else { continue };
-        let Ok(edited) = text_of::edit(text, one, &plan.edits) else { continue };
-        let planned = json::apply(&one.values, &plan.edits).expect("what was edited in a text can be in its value");
-        let again = text_of::find(&edited).expect("what was edited is read");
-        assert_eq!(again.len(), found.len(), "{edited}");
-        assert_eq!(again[at].values, planned, "{edited}");
-        // Nothing marks the settings that existed before, so the removal removes them as well.
-        let had_some = remove(&one.values, &chart, &wish, None).map_or(true, |plan| !plan.is_empty());
-        let had_others = plan.changes.iter().any(|change| change.path.get(&one.values).is_some());
-        if had_some || had_others || chart.has_istio(&one.values) || one.has_header() {
-            continue;
-        }
-        let back = remove(&planned, &chart, &wish, None).expect("no proxy was named");
-        let back = text_of::edit(&edited, &again[at], &back.edits).expect("what was put in can be taken out");
-        let is_filled = |path: &FieldPath| path.get(&one.values).is_some_and(is_nothing);
-        let filled_below = plan.changes.iter().any(|change| maps_above(&change.path).any(|map| is_filled(&map)));
-        if filled_below || (one.object.is_some() && is_nothing(&one.values)) {
-            let left = text_of::find(&back).expect("what was taken out of is read");
-            assert_eq!(without_nothings(&left[at].values), without_nothings(&one.values), "{edited}");
-        } else {
-            assert_eq!(back, text, "{edited}");
-        }
+    for at in 0..homes(text).len() {
+        one(text, at);
+    }
+}
+
+/// The homes of a text, or the values file that it is.
+fn homes(text: &str) -> Vec<ValuesHome> {
+    let texts = [NamedText { name: "values.yaml", text }];
+    let found = text_of::find(&texts);
+    match found.homes.is_empty() && found.refused.is_empty() && found.broken.is_empty() {
+        true => text_of::of_files(&texts, &found.plain).into_iter().collect(),
+        false => found.homes,
+    }
+}
+
+/// The text after edits of the values of its home at this index. `None` if they are refused.
+fn edited(text: &str, at: usize, edits: &[Edit]) -> Option<String> {
+    let home = homes(text).into_iter().nth(at).expect("the home is there");
+    let placed = text_of::placed(&home.sources, edits).ok()?;
+    let changed = text_of::edited(&[text], &home.sources, &placed).ok()?;
+    Some(changed.into_iter().next().map_or_else(|| text.to_owned(), |(_, new)| new))
+}
+
+fn one(text: &str, at: usize) {
+    let found = homes(text);
+    let one = &found[at];
+    let before = text_of::merged(&one.sources);
+    let named = NamedChart {
+        name: one.chart.name.clone().unwrap_or_default(),
+        version: one.chart.version.clone(),
+        ..NamedChart::default()
+    };
+    let Ok(choice) = choose(&before, &[named], ChartWish::default()) else { return };
+    let version = choice.version.as_deref().and_then(ChartVersion::parse);
+    let defaults = json!({"gatewayProxies": {"gatewayProxy": {}}});
+    let chart = Chart { edition: choice.edition, below: None, version, defaults };
+    let wish = ValuesWish::default();
+    let Ok(plan) = merge(&before, &chart, &wish, &flags(), &[]) else { return };
+    let Some(after) = edited(text, at, &plan.edits) else { return };
+    let planned = json::apply(&before, &plan.edits).expect("what was edited in a text can be in its value");
+    let again = homes(&after);
+    assert_eq!(again.len(), found.len(), "{after}");
+    let is_nothing_at_all = is_nothing(&planned) && is_nothing(&text_of::merged(&again[at].sources));
+    assert!(is_nothing_at_all || text_of::merged(&again[at].sources) == planned, "{after}");
+    // Nothing marks the settings that existed before, so the removal removes them as well.
+    let had_some = remove(&before, &chart, &wish, None).map_or(true, |plan| !plan.is_empty());
+    let had_others = plan.changes.iter().any(|change| change.path.get(&before).is_some());
+    let is_single = one.sources.iter().filter(|source| source.values().is_none_or(|it| !it.is_null())).count() < 2;
+    if had_some || had_others || chart.has_istio(&before) || text_of::has_header(text) || !is_single {
+        return;
+    }
+    let back = remove(&planned, &chart, &wish, None).expect("no proxy was named");
+    let back = edited(&after, at, &back.edits).expect("what was put in can be taken out");
+    let is_filled = |path: &FieldPath| path.get(&before).is_some_and(is_nothing);
+    let filled_below = plan.changes.iter().any(|change| maps_above(&change.path).any(|map| is_filled(&map)));
+    if filled_below || (one.name.is_some() && is_nothing(&before)) {
+        let left = text_of::merged(&homes(&back)[at].sources);
+        assert_eq!(without_nothings(&left), without_nothings(&before), "{after}");
+    } else {
+        assert_eq!(back, text, "{after}");
     }
 }
 

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::vec;
 
 use crate::command::quoted;
+use crate::edit::encrypted::Encryption;
 use crate::error::{Exit, Failure, Reason, plain};
+
+pub(crate) use encoding::Encoding;
 
 /// Size limit in bytes. It is larger than any manifest, and
 /// protects the memory if a device or image is named by mistake.
@@ -31,13 +34,20 @@ pub(crate) struct SourceText {
     /// The file with symbolic links resolved, or `None` for standard input.
     pub file: Option<PathBuf>,
     pub text: String,
+    /// The encoding of the file, in which it is written back.
+    pub encoding: Encoding,
 }
 
 /// The result of reading one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LoadedFile {
     Text(SourceText),
-    /// A file of a directory that is not a manifest: binary, or not UTF-8.
+    /// A named file that is encrypted as a whole.
+    Encrypted {
+        name: String,
+        by: Encryption,
+    },
+    /// A file of a directory that is not a manifest: binary, encrypted, or in another encoding.
     PassedOver {
         name: String,
         why: String,
@@ -143,32 +153,47 @@ impl FileReader {
     /// Reads the next one. `stdin` is only used if `-` was given.
     ///
     /// # Errors
-    /// A named file or standard input cannot be read, is too large, binary or not UTF-8.
+    /// A named file or standard input cannot be read, is too large, binary, or in another encoding than kubectl reads.
     pub(crate) fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<LoadedFile, Failure>> {
         Some(match self.queue.next()? {
             Queued::Refused { name, why, hint } => Ok(LoadedFile::Refused { name, why, hint }),
-            Queued::Stdin => read_text(stdin)
-                .map(|text| LoadedFile::Text(SourceText { name: "-".to_owned(), file: None, text }))
-                .map_err(|error| failure(format!("standard input: {}", error.sentence()))),
-            Queued::File { name, file, explicit } => read_file(&file).map_or_else(
-                |error| unread(&name, &error, explicit),
-                |text| Ok(LoadedFile::Text(SourceText { name: name.clone(), file: Some(file.clone()), text })),
-            ),
+            Queued::Stdin => loaded("-".to_owned(), None, Explicit::Stdin, read_text(stdin)),
+            Queued::File { name, file, explicit } => {
+                let read = read_file(&file);
+                let explicit = if explicit { Explicit::File } else { Explicit::No };
+                loaded(name, Some(file), explicit, read)
+            }
         })
     }
 }
 
-fn unread(name: &str, error: &Unread, explicit: bool) -> Result<LoadedFile, Failure> {
+/// Whether a source was named itself, or found in a directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Explicit {
+    Stdin,
+    File,
+    No,
+}
+
+fn loaded(
+    name: String,
+    file: Option<PathBuf>,
+    explicit: Explicit,
+    read: Result<(String, Encoding), Unread>,
+) -> Result<LoadedFile, Failure> {
+    let error = match read {
+        Ok((text, encoding)) => return Ok(LoadedFile::Text(SourceText { name, file, text, encoding })),
+        Err(error) => error,
+    };
     let why = error.sentence();
-    if explicit {
-        return Err(failure(format!("{name}: {why}")));
-    }
-    let name = name.to_owned();
-    Ok(match error {
-        Unread::Binary | Unread::NotUtf8(_) => LoadedFile::PassedOver { name, why },
-        Unread::TooLarge | Unread::Io(_) => {
+    Ok(match (explicit, error) {
+        (Explicit::Stdin | Explicit::File, Unread::Encrypted(by)) => LoadedFile::Encrypted { name, by },
+        (Explicit::Stdin, _) => return Err(failure(format!("standard input: {why}"))),
+        (Explicit::File, _) => return Err(failure(format!("{name}: {why}"))),
+        (Explicit::No, Unread::TooLarge | Unread::Io(_)) => {
             LoadedFile::Refused { name, why, hint: "make it readable, or name the other files one by one".to_owned() }
         }
+        (Explicit::No, _) => LoadedFile::PassedOver { name, why },
     })
 }
 
@@ -178,6 +203,10 @@ enum Unread {
     Io(io::Error),
     TooLarge,
     Binary,
+    Encrypted(Encryption),
+    /// The name of an encoding that kubectl does not read.
+    Encoding(&'static str),
+    /// The first line that is not UTF-8.
     NotUtf8(usize),
 }
 
@@ -187,34 +216,32 @@ impl Unread {
             Self::Io(error) => format!("cannot be read: {}", plain(error)),
             Self::TooLarge => format!("larger than {LIMIT_NAME}, the limit of one file"),
             Self::Binary => "binary, not a manifest".to_owned(),
-            Self::NotUtf8(line) => format!("not UTF-8 (line {line})"),
+            Self::Encrypted(by) => by.to_string(),
+            Self::Encoding(name) => format!("{name} text, which kubectl does not read; save it as UTF-8"),
+            Self::NotUtf8(line) => {
+                format!("not UTF-8 (line {line}), perhaps ISO-8859-1 or Windows-1252; save it as UTF-8")
+            }
         }
     }
 }
 
 /// The text of a file that was read before, or `None` if it can no longer be read.
 pub(crate) fn again(path: &Path) -> Option<String> {
-    read_file(path).ok()
+    read_file(path).ok().map(|(text, _)| text)
 }
 
-fn read_file(path: &Path) -> Result<String, Unread> {
+fn read_file(path: &Path) -> Result<(String, Encoding), Unread> {
     let mut file = File::open(path).map_err(Unread::Io)?;
     read_text(&mut file)
 }
 
-fn read_text(from: &mut dyn Read) -> Result<String, Unread> {
+fn read_text(from: &mut dyn Read) -> Result<(String, Encoding), Unread> {
     let mut bytes = Vec::new();
     from.take(LIMIT + 1).read_to_end(&mut bytes).map_err(Unread::Io)?;
     if bytes.len() as u64 > LIMIT {
         return Err(Unread::TooLarge);
     }
-    if bytes.contains(&0) {
-        return Err(Unread::Binary);
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        Unread::NotUtf8(error.as_bytes()[..valid].split(|byte| *byte == b'\n').count())
-    })
+    encoding::decode(bytes)
 }
 
 /// A walk through one directory.
@@ -309,5 +336,6 @@ fn cannot(act: &str, path: &Path, error: &io::Error) -> Failure {
     failure(format!("{}: cannot {act} it: {}", shown(path), plain(error))).caused_by(error)
 }
 
+mod encoding;
 #[cfg(test)]
 mod tests;

@@ -31,4 +31,5 @@ pub(crate) mod suppressions;
 pub(crate) mod survey;
 pub(crate) mod traffic;
 pub(crate) mod unread;
+pub(crate) mod values_files;
 pub(crate) mod witness;

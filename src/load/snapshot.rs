@@ -277,6 +277,10 @@ pub fn of_files(
                 }));
             }
             LoadedFile::PassedOver { .. } => read.passed_over += 1,
+            LoadedFile::Encrypted { name, by } => {
+                let why = by.to_string();
+                read.unread.push(UnreadSource { spot: Spot { file: name, line: 1 }, why, is_broken: false });
+            }
             LoadedFile::Refused { name, why, .. } => {
                 read.unread.push(UnreadSource { spot: Spot { file: name, line: 1 }, why, is_broken: true });
             }

@@ -65,8 +65,9 @@ pub(crate) enum ProofWish {
 pub(crate) enum ValuesSource {
     /// The release's record; without a name, that of Gloo's chart.
     Release { name: Option<String>, revision: Option<u64> },
-    /// A values file, or `-` for stdin: `--values`.
-    File(PathBuf),
+    /// Files with values or manifests that have some, or `-` for stdin: `--values`. `home` names the manifest that
+    /// has them, as `KIND/NAME` or `KIND/NAMESPACE/NAME`: `--home`.
+    Files { paths: Vec<PathBuf>, home: Option<String> },
 }
 
 /// The destination of the values.

@@ -61,6 +61,7 @@ pub(crate) fn value(changes: &[ValueChange], secrets: Secrets) -> Value {
         .map(|change| {
             let (old, origin) = match &change.old {
                 Old::Unset => (&Value::Null, "unset"),
+                Old::Unknown => (&Value::Null, "unknown"),
                 Old::Set(value) => (value, "values"),
                 Old::Chart(value) => (value, "chart"),
             };
@@ -78,6 +79,7 @@ pub(crate) fn value(changes: &[ValueChange], secrets: Secrets) -> Value {
 fn old(old: &Old, secrets: Secrets) -> String {
     match old {
         Old::Unset => "(unset)".to_owned(),
+        Old::Unknown => "(unknown)".to_owned(),
         Old::Set(value) => plain(value, secrets),
         Old::Chart(value) => format!("{} (chart)", plain(value, secrets)),
     }

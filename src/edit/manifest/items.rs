@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::place::{Task, task};
-use super::{Unsafe, cut, reads_as, splice, splice_of};
+use super::steps::reads_as;
+use super::{Unsafe, cut, splice, splice_of};
 use crate::edit::{Edit, json};
 use crate::model::{FieldPath, Segment};
 use crate::yaml;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::ManifestPlace;
 use super::guess;
 use super::split::{TextDocument, documents};
+use crate::edit::encrypted;
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Segment};
 use crate::yaml;
 
@@ -118,9 +119,8 @@ pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> ManifestObjects {
 }
 
 fn gather(objects: &mut ManifestObjects, kinds: &[&'static Kind], line: usize, mut value: Value) {
-    if value.get("sops").is_some_and(Value::is_object) {
-        let why = "the file is encrypted with SOPS".to_owned();
-        objects.unread.push(UnreadDocument { line, why, is_broken: false });
+    if let Some(by) = encrypted::of_document(&value) {
+        objects.unread.push(UnreadDocument { line, why: by.to_string(), is_broken: false });
         return;
     }
     if let Some(kind) = kinds.iter().find(|kind| is_kind(&value, kind, ListOf::Anything)) {
@@ -145,19 +145,23 @@ fn not_an_object(line: usize, index: usize) -> UnreadDocument {
 }
 
 fn take(members: &mut Members, kind: &'static Kind, document: &TextDocument, mut value: Value) {
-    let is_encrypted = value.get("sops").is_some_and(Value::is_object);
+    // Whatever it is, it may be of this kind.
+    if encrypted::is_encrypted_value(&value["kind"]) {
+        members.unreadable += 1;
+        return;
+    }
     let line = document.line;
     let before = members.found.len();
     let put = |members: &mut Members, value: Value, item: FieldPath| {
         let object = Object::new(kind, value);
-        let found = match unsafe_to_edit(&object, is_encrypted) {
-            Some((why, hint)) => ManifestObject::Refused {
+        let found = match is_template(&object) {
+            true => ManifestObject::Refused {
                 line,
-                why: why.to_owned(),
-                hint: hint.to_owned(),
+                why: guess::TEMPLATE.0.to_owned(),
+                hint: guess::TEMPLATE.1.to_owned(),
                 reference: (!object.reference.name.contains("{{")).then_some(object.reference),
             },
-            None => ManifestObject::Member { object, place: ManifestPlace { document: document.clone(), item } },
+            false => ManifestObject::Member { object, place: ManifestPlace { document: document.clone(), item } },
         };
         members.found.push(found);
     };
@@ -205,13 +209,7 @@ fn list_of(value: &Value, kind: &Kind) -> Option<ListOf> {
     kind.matches(api_version, name.strip_suffix("List")?).then_some(ListOf::TheKind)
 }
 
-fn unsafe_to_edit(object: &Object, is_encrypted: bool) -> Option<(&'static str, &'static str)> {
-    if is_encrypted {
-        return Some(("the file is encrypted with SOPS", "decrypt it, edit it, encrypt it again: sops edit FILE"));
-    }
+fn is_template(object: &Object) -> bool {
     let reference = &object.reference;
-    if reference.name.contains("{{") || reference.namespace.contains("{{") {
-        return Some(guess::TEMPLATE);
-    }
-    None
+    reference.name.contains("{{") || reference.namespace.contains("{{")
 }

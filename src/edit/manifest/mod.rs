@@ -5,13 +5,16 @@
 //! document then reads exactly as [`super::json::apply`] says. Every other edit is refused, with the change to make by
 //! hand.
 
+mod anchors;
 mod cut;
 mod guess;
 mod items;
+mod located;
 mod members;
 mod place;
 mod scalar;
 mod split;
+mod steps;
 mod style;
 
 use std::ops::Range;
@@ -19,11 +22,13 @@ use std::ops::Range;
 use serde_json::Value;
 
 pub(crate) use items::{insert_item, remove_item};
+pub(crate) use located::{LocatedDocument, located};
 pub(crate) use members::{ManifestObject, members, objects};
 
 use self::place::{Task, task};
 use self::split::TextDocument;
-use super::{Edit, Op};
+use self::steps::reads_as;
+use super::{Edit, Op, encrypted};
 use crate::model::FieldPath;
 use crate::yaml;
 
@@ -78,6 +83,10 @@ pub(crate) fn edit(text: &str, place: &ManifestPlace, edits: &[Edit]) -> Result<
 
 /// The splices for many objects of one text, one result for each job. A `List` with many objects is parsed once.
 pub(crate) fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
+    if let Some(by) = encrypted::of_text(text) {
+        let why = format!("{by}; {}", by.advice());
+        return jobs.iter().map(|job| Err(refusal(job, job.place.line(), &why))).collect();
+    }
     let same = |a: &Job, b: &Job| a.place.document == b.place.document;
     jobs.chunk_by(same).flat_map(|jobs| edit_document(text, jobs)).collect()
 }
@@ -127,6 +136,14 @@ pub(crate) fn appended(text: &str, document: &Value) -> Option<Splice> {
     Some(Splice { range: text.len()..text.len(), replacement })
 }
 
+/// The line on which the value at a path of an object is, from 1: that of its key. In a block scalar, line N of the
+/// value is N lines below.
+pub(crate) fn line_of(text: &str, place: &ManifestPlace, path: &FieldPath) -> usize {
+    let slice = &text[place.document.range.clone()];
+    let at = yaml::outline(slice).ok().flatten().and_then(|root| anchors::offset(&root, &place.item.join(path)));
+    place.document.line + slice[..at.unwrap_or(0)].matches('\n').count()
+}
+
 /// The object at a place.
 #[must_use]
 pub(crate) fn value_at(text: &str, place: &ManifestPlace) -> Option<Value> {
@@ -155,7 +172,7 @@ pub(crate) fn splice(text: &str, splices: &[Splice]) -> String {
 fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
     let document = &jobs[0].place.document;
     let slice = &text[document.range.clone()];
-    let jobs: Vec<(Vec<Edit>, &Job)> = jobs.iter().map(|job| (located(job), job)).collect();
+    let jobs: Vec<(Vec<Edit>, &Job)> = jobs.iter().map(|job| (from_top(job), job)).collect();
     let value = match yaml::parse(slice) {
         Ok(value) => value,
         Err(problem) => {
@@ -175,10 +192,8 @@ fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
     }
     jobs.iter()
         .map(|(edits, job)| {
-            let after = one_by_one(slice, &value, edits).map_err(|(at, why)| {
-                let line = document.line + slice[..at].matches('\n').count();
-                refusal(job, line, &why)
-            })?;
+            let after = steps::edited(slice, &value, edits)
+                .map_err(|(lines, why)| refusal(job, document.line + lines, &why))?;
             Ok(splice_of(slice, document.range.start, &Splice { range: 0..slice.len(), replacement: after }))
         })
         .collect()
@@ -194,9 +209,9 @@ fn halves(text: &str, jobs: &[(Vec<Edit>, &Job)]) -> Vec<Result<Splice, Unsafe>>
 }
 
 /// The edits of a job, with paths from the top of its document.
-fn located(job: &Job) -> Vec<Edit> {
-    let from_top = |edit: &Edit| Edit { path: job.place.item.join(&edit.path), op: edit.op.clone() };
-    job.edits.iter().map(from_top).collect()
+fn from_top(job: &Job) -> Vec<Edit> {
+    let located = |edit: &Edit| Edit { path: job.place.item.join(&edit.path), op: edit.op.clone() };
+    job.edits.iter().map(located).collect()
 }
 
 /// A splice for each job, if all of them together give the planned document.
@@ -221,41 +236,6 @@ fn together(slice: &str, value: &Value, jobs: &[(Vec<Edit>, &Job)]) -> Option<Ve
     let all: Vec<Edit> = jobs.iter().flat_map(|(edits, _)| edits.clone()).collect();
     let expected = super::json::apply(value, &all).ok()?;
     reads_as(slice, &splice(slice, &splices), &expected).then_some(chosen)
-}
-
-/// The document after the edits of one job; or the position and the reason of the failure.
-fn one_by_one(slice: &str, value: &Value, edits: &[Edit]) -> Result<String, (usize, String)> {
-    let mut text = slice.to_owned();
-    let mut value = value.clone();
-    for edit in edits {
-        let expected = super::json::apply(&value, std::slice::from_ref(edit))
-            .map_err(|path| (0, format!("{path} leads through a value that is neither a map nor a list")))?;
-        if expected != value {
-            text = step(&text, &value, edit, &expected)?;
-        }
-        value = expected;
-    }
-    Ok(text)
-}
-
-fn step(text: &str, value: &Value, edit: &Edit, expected: &Value) -> Result<String, (usize, String)> {
-    let root = yaml::outline(text).map_err(|problem| (0, problem.message))?;
-    let root = root.ok_or((0, "the document is empty".to_owned()))?;
-    let task = task(&root, value, edit).map_err(|why| (root.content, why))?;
-    let ways = cut::cuts(text, &root, &task);
-    let at = ways.first().map_or(root.content, |cut| cut.range.start);
-    ways.into_iter()
-        .map(|cut| splice(text, &[splice_of(text, 0, &cut)]))
-        .find(|after| reads_as(text, after, expected))
-        .ok_or_else(|| (at, "no change of the text gives the planned result".to_owned()))
-}
-
-/// Whether the text reads as planned. A document that was JSON must stay JSON.
-fn reads_as(before: &str, after: &str, expected: &Value) -> bool {
-    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    yaml::parse(after).as_ref() == Ok(expected)
-        && split::documents(after).len() == split::documents(before).len()
-        && (!before.trim_start().starts_with('{') || !is_json(before) || is_json(after))
 }
 
 /// The splice without the unchanged text at both ends.

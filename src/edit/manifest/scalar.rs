@@ -56,7 +56,7 @@ fn literal(text: &str, colon: usize, node: &Node, new: &str) -> Option<Splice> {
     let behind = old.iter().rev().zip(new.iter().rev()).take(room).take_while(|(old, new)| old.text == **new).count();
     let end = raw[last].0 + raw[last].1.len() + 1;
     let at = |index: usize| old.get(index).map_or(end.min(text.len()), |line| line.start);
-    let range = at(before)..at(old.len() - behind);
+    let mut range = at(before)..at(old.len() - behind);
     let (pad, newline) = (" ".repeat(indent), newline(text, colon));
     let put = |line: &&str| if line.is_empty() { newline.to_owned() } else { format!("{pad}{line}{newline}") };
     let mut lines: String = new[before..new.len() - behind].iter().map(put).collect();
@@ -65,6 +65,10 @@ fn literal(text: &str, colon: usize, node: &Node, new: &str) -> Option<Splice> {
         // Lines inserted after a last line without a line break need one before them.
         if range.is_empty() {
             lines.insert_str(0, newline);
+        } else if lines.is_empty() {
+            // Where the last lines go, the line above is the last one, without a line break.
+            let above = &text[..range.start];
+            range.start = above.strip_suffix("\r\n").or_else(|| above.strip_suffix('\n')).unwrap_or(above).len();
         }
     }
     Some(Splice { range, replacement: lines })

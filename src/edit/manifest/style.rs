@@ -105,9 +105,30 @@ pub(super) fn value_lines(value: &Value, indent: usize, style: Block) -> Vec<Str
     match value {
         Value::Object(map) if !map.is_empty() => lines.extend(map_lines(map, indent + style.step, style)),
         Value::Array(items) if !items.is_empty() => lines.extend(list_lines(items, indent + style.dash, style)),
+        Value::String(text) if is_literal(text) => lines = literal_lines(text, indent + style.step),
         _ => lines[0] = format!(" {}", flow(value, Flow { quoted: false, compact: false })),
     }
     lines
+}
+
+/// Whether a text of several lines can be written as a literal block (`|`) and keeps each character.
+fn is_literal(text: &str) -> bool {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let is_printed =
+        |c: char| c == '\n' || c == '\t' || !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'));
+    text.contains('\n')
+        && !body.ends_with('\n')
+        && body.starts_with(|c: char| !c.is_whitespace())
+        && text.chars().all(is_printed)
+        && !body.lines().any(|line| line.trim().is_empty() && !line.is_empty())
+}
+
+/// Formats a literal block: the header, then the lines of the text.
+fn literal_lines(text: &str, indent: usize) -> Vec<String> {
+    let header = if text.ends_with('\n') { " |" } else { " |-" };
+    let pad = " ".repeat(indent);
+    let line = |line: &str| if line.is_empty() { String::new() } else { format!("{pad}{line}") };
+    std::iter::once(header.to_owned()).chain(text.lines().map(line)).collect()
 }
 
 fn map_lines(map: &serde_json::Map<String, Value>, indent: usize, style: Block) -> Vec<String> {
@@ -253,6 +274,24 @@ mod tests {
         );
         let yaml = |text: &str| crate::yaml::parse(text).unwrap();
         assert_eq!(yaml(&text(4, 2))["v"], value);
+    }
+
+    #[test]
+    fn a_text_of_several_lines_is_a_literal_block() {
+        let read = |text: &str| {
+            let lines = entry_lines("v", &text.into(), 0, Block { step: 2, dash: 0 }).join("\n");
+            (lines.clone(), crate::yaml::parse(&format!("{lines}\n")).unwrap()["v"].clone())
+        };
+        for text in ["a: 1\nb:\n  c: 2\n", "a\n\nb", "# c\n\ta\n"] {
+            let (lines, value) = read(text);
+            assert!(lines.starts_with("v: |"), "{lines}");
+            assert_eq!(value, text);
+        }
+        for text in [" a\nb\n", "\na\n", "a\n\n", "a\r\nb\n", "a\n  \nb\n", "\n", "a\u{85}\nb"] {
+            let (lines, value) = read(text);
+            assert!(lines.starts_with("v: \""), "{lines}");
+            assert_eq!(value, text);
+        }
     }
 
     #[test]

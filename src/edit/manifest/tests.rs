@@ -228,22 +228,35 @@ fn what_cannot_be_read_is_refused_with_its_line_and_name() {
     assert_eq!(refused(&template).2.as_deref(), Some("a"));
     let quoted = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata:\n  name: \"{{ .name }}\"\nspec: {}\n";
     assert_eq!(refused(quoted), (1, "it is a template ({{ }}), not a manifest".into(), None));
-    let encrypted = format!("{HEAD}spec: {{}}\nsops:\n  mac: ENC[x]\n");
-    assert_eq!(refused(&encrypted).1, "the file is encrypted with SOPS");
     assert_eq!(refused(&format!("{HEAD}spec:\n\tkube: x\n")).1, "it is indented with tabs, which is not YAML");
+}
+
+#[test]
+fn nothing_in_an_encrypted_text_is_edited_and_the_change_to_make_is_told() {
+    let plain = format!("{HEAD}spec: {{}}\n");
+    for text in [format!("{plain}sops:\n  mac: ENC[x]\n"), format!("{plain}---\na: b\nsops: {{version: 3.9.0}}\n")] {
+        let refused = edit(&text, &all(&text)[0].1, &enable()).unwrap_err();
+        assert!(refused.why.starts_with("the file is encrypted with SOPS"), "{refused:?}");
+        assert!(refused.manual.contains(&"    targetUri: \"127.0.0.1:8234\"".to_owned()), "{:?}", refused.manual);
+    }
+    let whole = "apiVersion: ENC[x]\nkind: ENC[Upstream]\nmetadata:\n  name: ENC[x]\nsops: {}\n";
+    assert_eq!((one(whole).unreadable, one(whole).found.len()), (1, 0));
 }
 
 #[test]
 fn an_alias_is_not_edited_through_and_the_change_by_hand_is_told() {
     let text = format!("{HEAD}base: &base\n  kube: {{}}\nspec: *base\n");
     let refused = edit(&text, &all(&text)[0].1, &enable()).unwrap_err();
-    assert_eq!(refused.why, "the place is an alias (*) of another part of the file");
+    assert_eq!(refused.why, "spec is an alias (*base) of another part of the file");
     assert_eq!(refused.manual[0], "set spec.sslConfig to");
     assert!(refused.manual.contains(&"    targetUri: \"127.0.0.1:8234\"".to_owned()), "{:?}", refused.manual);
     let anchored = format!("{HEAD}spec: &base\n  kube: {{}}\nother: *base\n");
     assert!(edit(&anchored, &all(&anchored)[0].1, &enable()).is_err());
     let merged = format!("{HEAD}base: &base\n  sslConfig: {{}}\nspec:\n  <<: *base\n  kube: {{}}\n");
-    assert_eq!(edit(&merged, &all(&merged)[0].1, &disable()).unwrap_err().why, "the field comes from a merge key (<<)");
+    assert_eq!(
+        edit(&merged, &all(&merged)[0].1, &disable()).unwrap_err().why,
+        "spec.sslConfig comes from the merge key (<<)"
+    );
 }
 
 #[test]

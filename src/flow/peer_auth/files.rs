@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::edit::manifest::{self, ManifestObject, ManifestPlace, members};
-use crate::edit::{Edit, Op};
+use crate::edit::{Edit, Op, encrypted};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
 use crate::flow::files::by_hand;
@@ -52,6 +52,10 @@ pub(super) fn read(files: &FilesTask, home: Option<&str>, interrupts: &Interrupt
         match loaded? {
             LoadedFile::Text(text) => read.take(text, home),
             LoadedFile::PassedOver { .. } => {}
+            LoadedFile::Encrypted { name, by } => {
+                let why = Objection::new(Reason::Unsafe, by.to_string()).hint(by.advice());
+                read.doubtful.push(Row { file: Some(name), ..Row::left(nobody(), Outcome::Refused, why) });
+            }
             LoadedFile::Refused { name, why, hint } => {
                 let why = Objection::new(Reason::File, why).hint(hint);
                 read.doubtful.push(Row { file: Some(name), ..Row::left(nobody(), Outcome::Refused, why) });
@@ -182,6 +186,12 @@ fn of_files(wish: PolicyWish, message: String, without: &str) -> String {
 /// The index of the text to change, the line, and the splice.
 fn splice(read: &ReadPolicies, before: &Object, edits: &[Edit]) -> Result<(usize, usize, manifest::Splice), Objection> {
     let unsafe_because = |why: &str| Objection::new(Reason::Unsafe, format!("{why}; nothing changed"));
+    let encrypted = |text: &SourceText, by_hand: String| {
+        let by = encrypted::of_text(&text.text)?;
+        let mut why = unsafe_because(&by.to_string()).hint(by.advice());
+        why.details.push(by_hand);
+        Some(why)
+    };
     if before.value.is_null() {
         let (Some(text), true) = (read.texts.first(), read.is_single) else {
             return Err(Objection::new(Reason::NotFound, "is in none of the files")
@@ -190,6 +200,9 @@ fn splice(read: &ReadPolicies, before: &Object, edits: &[Edit]) -> Result<(usize
         let [Edit { op: Op::Set(document), .. }] = edits else {
             return Err(unsafe_because("it is not there"));
         };
+        if let Some(why) = encrypted(text, format!("the document to add: {document}")) {
+            return Err(why);
+        }
         let splice = manifest::appended(&text.text, document)
             .ok_or_else(|| unsafe_because("a JSON file takes no second document"))?;
         let line = text.text.lines().count() + 1;
@@ -201,10 +214,14 @@ fn splice(read: &ReadPolicies, before: &Object, edits: &[Edit]) -> Result<(usize
         .iter()
         .find(|seen| seen.value == before.value)
         .ok_or_else(|| unsafe_because(&format!("{name} is not found again")))?;
+    let text = &read.texts[seen.text];
     let is_removal = matches!(edits, [Edit { path, op: Op::Remove }] if path.segments().is_empty());
+    if is_removal && let Some(why) = encrypted(text, format!("the document to remove: {name}")) {
+        return Err(why);
+    }
     let splice = match is_removal {
         true => manifest::without(&seen.place).ok_or_else(|| unsafe_because("it is in a List with others"))?,
-        false => manifest::edit(&read.texts[seen.text].text, &seen.place, edits).map_err(|cannot| {
+        false => manifest::edit(&text.text, &seen.place, edits).map_err(|cannot| {
             let mut why = unsafe_because(&cannot.why);
             why.details = by_hand(cannot.manual);
             why

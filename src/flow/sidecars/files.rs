@@ -138,6 +138,12 @@ impl Read {
     fn take(&mut self, loaded: LoadedFile) {
         let text = match loaded {
             LoadedFile::Text(text) => text,
+            LoadedFile::Encrypted { name, by } => {
+                let nobody = ObjectRef::new(&kinds::DEPLOYMENT, "", "");
+                let why = Objection::new(Reason::Unsafe, by.to_string()).hint(by.advice());
+                self.refused.push(Row { file: Some(name), ..Row::left(nobody, Outcome::Refused, why) });
+                return;
+            }
             LoadedFile::PassedOver { .. } | LoadedFile::Refused { .. } => return,
         };
         let index = self.texts.len();

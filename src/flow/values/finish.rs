@@ -2,14 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::next;
+use super::homes::{self, ValuesFiles};
 use super::order::Upgrade;
 use super::planned::PlannedValues;
 use super::subject::ValuesSubject;
+use super::{next, sources};
 use crate::apply::files::{self as out, Print, Staging};
-use crate::error::{Exit, Failure};
+use crate::command::flag;
+use crate::edit::values;
+use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::kube::Session;
+use crate::load::files::SourceText;
 use crate::options::{Format, Global, UpgradeValues, ValuesDestination};
 use crate::render::diff::Secrets;
 use crate::render::proof;
@@ -28,8 +32,11 @@ pub(super) fn finish(
     if task.diff {
         report.diff(planned.diff(task.secrets));
     }
-    if task.check && !planned.plan.is_empty() {
-        report.ends(Exit::WouldChange);
+    if task.check {
+        match planned.plan.is_empty() {
+            true => sources::check_is_whole(planned)?,
+            false => report.ends(Exit::WouldChange),
+        }
     }
     if let ValuesDestination::Helm(_) = &task.destination {
         return Ok(planned.upgrade(task));
@@ -38,11 +45,16 @@ pub(super) fn finish(
         return Ok(None);
     }
     let PlannedValues { subject, after, text, .. } = planned;
-    match &task.destination {
-        ValuesDestination::Stdout if global.format == Format::Text => report.whole(text.as_bytes()),
-        ValuesDestination::InPlace => write(subject, text, report)?,
-        ValuesDestination::NewFile(file) => out::create_private(file, text.as_bytes())?,
-        ValuesDestination::Stdout | ValuesDestination::Helm(_) => {}
+    match (&task.destination, &subject.file) {
+        (ValuesDestination::Stdout, _) if global.format != Format::Text => {}
+        (ValuesDestination::Stdout, Some(files)) => print(files, &planned.edited, report),
+        (ValuesDestination::Stdout, None) => report.whole(text.as_bytes()),
+        (ValuesDestination::InPlace, Some(files)) => write(files, &planned.edited, report)?,
+        (ValuesDestination::NewFile(file), Some(files)) => {
+            out::create_private(file, &only(files, &planned.edited)?)?;
+        }
+        (ValuesDestination::NewFile(file), None) => out::create_private(file, text.as_bytes())?,
+        (ValuesDestination::InPlace, None) | (ValuesDestination::Helm(_), _) => {}
     }
     let ValuesSubject { release, chart, .. } = subject;
     if let Some(found) = release {
@@ -51,22 +63,70 @@ pub(super) fn finish(
     Ok(None)
 }
 
-fn write(subject: &ValuesSubject, new: &str, report: &Report<'_>) -> Result<(), Failure> {
-    let Some((read, _)) = &subject.file else { return Ok(()) };
-    let Some(file) = &read.file else { return Err(Failure::usage("--write cannot write to stdin")) };
-    if *new == read.text {
+/// Prints the text of a single file, or else the files that change, each after its name.
+fn print(files: &ValuesFiles, edited: &[(usize, String)], report: &mut Report<'_>) {
+    if let Some(bytes) = single(files, edited) {
+        return report.whole(&bytes);
+    }
+    for (index, new) in edited {
+        let text = &files.texts[*index];
+        let new = new.trim_start_matches('\u{feff}');
+        let newline = if new.ends_with('\n') { "" } else { "\n" };
+        report.whole(format!("---\n# Source: {}\n{new}{newline}", homes::shown(text)).as_bytes());
+    }
+}
+
+/// The bytes of the only file, in its encoding, edited or not. `None` if there are several, or another one changes.
+fn single(files: &ValuesFiles, edited: &[(usize, String)]) -> Option<Vec<u8>> {
+    let [text, ..] = &files.texts[..] else { return None };
+    match edited {
+        [] if files.named == 1 => Some(text.encoding.bytes(whole(text)).into_owned()),
+        [(0, new)] if files.named == 1 => Some(text.encoding.bytes(new).into_owned()),
+        _ => None,
+    }
+}
+
+/// A text without Helm's header, as it is printed.
+fn whole(text: &SourceText) -> &str {
+    values::without_header(&text.text)
+}
+
+/// The bytes of the only file that is printed, for a new file.
+fn only(files: &ValuesFiles, edited: &[(usize, String)]) -> Result<Vec<u8>, Failure> {
+    if let Some(bytes) = single(files, edited) {
+        return Ok(bytes);
+    }
+    match edited {
+        [(index, new)] => Ok(files.texts[*index].encoding.bytes(new).into_owned()),
+        [] => Err(Failure::usage("--output-file: nothing changes in several files, so there is no text to write")),
+        _ => {
+            let message = "--output-file: several files change, and one cannot have all of them";
+            let failure = Failure::usage(message).hint(flag("--write").text(" changes each in place"));
+            let names = edited.iter().map(|(index, _)| homes::shown(&files.texts[*index]));
+            Err(names.fold(failure, |failure, name| failure.detail(name)))
+        }
+    }
+}
+
+fn write(files: &ValuesFiles, edited: &[(usize, String)], report: &Report<'_>) -> Result<(), Failure> {
+    let mut staging = Staging::default();
+    for (index, new) in edited {
+        let SourceText { name, file, text, encoding } = &files.texts[*index];
+        if *index >= files.named {
+            let message = format!("{name}: not written, because only the files of --values are");
+            return Err(Failure::new(Exit::Failed, Reason::Unsafe, message).hint(files.named_with(name)));
+        }
+        let Some(file) = file else { return Err(Failure::usage("--write cannot write to stdin")) };
+        staging.stage(file, &encoding.bytes(new), Print::of_bytes(&encoding.bytes(text)))?;
+    }
+    if edited.is_empty() {
         return Ok(());
     }
-    let mut staging = Staging::default();
-    staging.stage(file, new.as_bytes(), Print::of_bytes(read.text.as_bytes()))?;
     staging.commit(&|| report.interrupts().check()).map(drop).map_err(|halted| *halted.failure)
 }
 
-fn document(
-    PlannedValues { subject, plan, proof, after, .. }: &PlannedValues,
-    task: &UpgradeValues,
-    report: &mut Report<'_>,
-) {
+fn document(planned: &PlannedValues, task: &UpgradeValues, report: &mut Report<'_>) {
+    let PlannedValues { subject, proof, after, .. } = planned;
     // If the values are the answer, they are shown completely.
     let is_answer = task.destination == ValuesDestination::Stdout && !task.diff && !task.check;
     let secrets = if is_answer { Secrets::Shown } else { task.secrets };
@@ -79,7 +139,11 @@ fn document(
     });
     report.field("release", release.unwrap_or(Value::Null));
     report.field("chart", shown::chart(&subject.choice));
-    report.field("changes", shown::value(&plan.changes, secrets));
+    report.field("changes", sources::changes(planned, secrets));
     report.field("proof", proof::value(proof));
+    if let Some(files) = &subject.file {
+        report.field("home", sources::home(files));
+        report.field("sources", sources::all(files));
+    }
     report.field("values", secrets.shown(after));
 }

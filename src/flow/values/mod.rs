@@ -3,11 +3,13 @@
 mod apply;
 mod back;
 mod finish;
+mod homes;
 mod next;
 mod order;
 mod planned;
 mod prove;
 mod settle;
+mod sources;
 mod subject;
 
 pub(super) use apply::{Upgraded, ready};
@@ -18,7 +20,7 @@ use crate::flow::session;
 use serde_json::{Value, json};
 
 use self::finish::finish;
-use self::subject::{ValuesSubject, of_file, of_release};
+use self::subject::{ValuesSubject, of_files, of_release};
 use super::execute::Stopped;
 use super::guard;
 use super::interrupt::Interrupts;
@@ -42,9 +44,13 @@ use crate::plan::values::{self, ValuesPlan, findings};
 /// The values could not be read, merged or written.
 pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.source {
-        ValuesSource::File(path) => {
-            let subject = of_file(path, task, report)?;
+        ValuesSource::Files { paths, home } => {
+            let subject = of_files((paths, home.as_deref()), task, report)?;
             let flags = flags(task);
+            if subject.is_denied() {
+                let plan = plan(&subject, task, &[], None).unwrap_or_default();
+                return PlannedValues::new(subject, plan).map(drop);
+            }
             let needs = task.act == ValuesAct::Merge
                 && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
             if needs {

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::next;
 use super::order::Upgrade;
-use super::prove;
-use super::subject::{ValuesSubject, refusal};
+use super::subject::ValuesSubject;
+use super::{homes, prove, sources};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;
 use crate::error::Failure;
@@ -18,7 +18,6 @@ use crate::plan::values::proof::Proof;
 use crate::plan::values::{self, ValuesPlan, ineffective};
 use crate::render::diff::{self, Secrets};
 use crate::render::proof;
-use crate::render::text::STDIN;
 use crate::render::values as shown;
 use crate::yaml;
 
@@ -28,8 +27,10 @@ pub(crate) struct PlannedValues {
     pub plan: ValuesPlan,
     pub proof: Proof,
     pub after: Value,
-    /// `after` as the text of a file.
+    /// `after` as the text of a file, for a release.
     pub text: String,
+    /// The new texts of the files that change, with their indices.
+    pub edited: Vec<(usize, String)>,
 }
 
 impl PlannedValues {
@@ -37,18 +38,22 @@ impl PlannedValues {
     ///
     /// # Errors
     /// The values, or the text of their file, cannot be edited in this way.
-    pub(crate) fn new(subject: ValuesSubject, (plan, proof): (ValuesPlan, Proof)) -> Result<Self, Failure> {
-        let after = subject.after(&plan)?;
-        let text = match &subject.file {
-            Some((read, found)) => {
-                text::edit(&read.text, found, &plan.edits).map_err(|cannot| refusal(&read.name, cannot))?
-            }
-            None => match values::sorted(&after) {
+    pub(crate) fn new(subject: ValuesSubject, (mut plan, proof): (ValuesPlan, Proof)) -> Result<Self, Failure> {
+        let Some(files) = &subject.file else {
+            let after = subject.after(&plan)?;
+            let text = match values::sorted(&after) {
                 Value::Null => "{}\n".to_owned(),
                 after => yaml::write(&after),
-            },
+            };
+            return Ok(Self { subject, plan, proof, after, text, edited: Vec::new() });
         };
-        Ok(Self { subject, plan, proof, after, text })
+        if let Some(denied) = &files.denied {
+            return Err(sources::denial(denied, &plan.edits));
+        }
+        sources::settle(files, &subject, &mut plan)?;
+        let after = subject.after(&plan)?;
+        let edited = files.edited(&plan.edits, &after)?;
+        Ok(Self { plan, proof, after, text: String::new(), edited, subject })
     }
 
     /// Reports the changes and advice.
@@ -65,6 +70,9 @@ impl PlannedValues {
         match plan.is_empty() && is_left_out {
             true => notes.status("no change would have an effect"),
             false => shown::changes(&plan.changes, others, task.secrets).iter().for_each(|line| notes.status(line)),
+        }
+        if let Some(files) = &subject.file {
+            sources::say_effective(files, subject, plan, notes);
         }
         let is_told = task.proof == ProofWish::Rendered || subject.at_hand.is_some();
         proof::lines(proof).iter().filter(|_| is_told).for_each(|line| notes.status(line));
@@ -94,19 +102,22 @@ impl PlannedValues {
 
     /// The change as a unified diff.
     pub(crate) fn diff(&self, secrets: Secrets) -> String {
-        let Some((read, _)) = &self.subject.file else {
+        let Some(files) = &self.subject.file else {
             let shown = |values: &Value| match values {
                 Value::Null => String::new(),
                 values => yaml::write(&secrets.shown(&values::sorted(values))),
             };
             return diff::unified("values", "values", &shown(&self.subject.values), &shown(&self.after));
         };
-        let name = if read.name == STDIN { "stdin" } else { &read.name };
         let shown = |text: &str| match secrets {
             Secrets::Shown => text.to_owned(),
             Secrets::Masked => text::masked(text),
         };
-        diff::unified(name, name, &shown(&read.text), &shown(&self.text))
+        let of_file = |(index, new): &(usize, String)| {
+            let name = homes::shown(&files.texts[*index]);
+            diff::unified(name, name, &shown(&files.texts[*index].text), &shown(new))
+        };
+        self.edited.iter().map(of_file).collect()
     }
 
     /// The input of the Helm upgrade. `None` if the release has these values already.

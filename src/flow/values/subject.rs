@@ -1,9 +1,11 @@
 //! The values to change, from a file or a release.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::homes::{self, ValuesFiles};
+use super::sources;
 use crate::command::flag;
 use crate::edit::json;
 use crate::edit::manifest::Unsafe;
@@ -13,13 +15,11 @@ use crate::flow::notes::Notes;
 use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::load::chart::{self, AtHand};
-use crate::load::files::{self, LoadedFile, SourceText};
 use crate::load::release::FoundRelease;
 use crate::load::release_chart;
 use crate::options::UpgradeValues;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::values::{self, Chart, ChartChoice, ChartVersion, ChartWish, NamedChart, ValuesPlan};
-use crate::render::text::STDIN;
 
 /// The values to change, with their chart and source.
 pub(crate) struct ValuesSubject {
@@ -29,13 +29,18 @@ pub(crate) struct ValuesSubject {
     pub choice: ChartChoice,
     /// The chart of `--chart`.
     pub at_hand: Option<AtHand>,
-    pub file: Option<(SourceText, text::FoundValues)>,
+    pub file: Option<ValuesFiles>,
     pub release: Option<FoundRelease>,
     /// Why Helm 4 would refuse an upgrade of a release that was made with server-side apply.
     pub conflict: Option<Advice>,
 }
 
 impl ValuesSubject {
+    /// Whether the values are in a file that is not edited.
+    pub(super) fn is_denied(&self) -> bool {
+        self.file.as_ref().is_some_and(|files| files.denied.is_some())
+    }
+
     /// Applies the plan to the values.
     ///
     /// # Errors
@@ -46,63 +51,33 @@ impl ValuesSubject {
     }
 }
 
-/// Reads the values of a file.
+/// Reads the values of files.
 ///
 /// # Errors
-/// It cannot be read, or does not say which values to change.
-pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<ValuesSubject, Failure> {
-    let mut inputs = files::find(&files::sources_of(&[path.to_owned()])?)?;
-    if !inputs.is_single() {
-        return Err(Failure::usage(format!("--values {}: one file, or - for stdin", path.display())));
-    }
-    let read = match inputs.next(&mut report.interrupts().stdin()) {
-        Some(Ok(LoadedFile::Text(read))) => read,
-        Some(Ok(LoadedFile::Refused { name, why, .. } | LoadedFile::PassedOver { name, why })) => {
-            return Err(Failure::new(Exit::Failed, Reason::File, format!("{name}: {why}")));
-        }
-        Some(Err(failure)) => return Err(failure),
-        None => return Err(Failure::usage("--values: no file")),
-    };
-    let name = if read.name == STDIN { "stdin".to_owned() } else { read.name.clone() };
-    let mut found = text::find(&read.text).map_err(|cannot| refusal(&name, cannot))?;
-    let found = match (found.pop(), found.pop()) {
-        (Some(one), None) => one,
-        (None, _) => {
-            let message = format!("{name}: a manifest that renders no chart");
-            return Err(Failure::new(Exit::SaidNo, Reason::NotFound, message)
-                .detail("looked for an Application or a HelmRelease with Gloo's chart"));
-        }
-        _ => {
-            let message = format!("{name}: several charts, and none is named gloo or gloo-ee");
-            return Err(Failure::new(Exit::Failed, Reason::Ambiguous, message).hint("remove the others from the file"));
-        }
-    };
-    if found.has_header() {
+/// They cannot be read, or do not say which values to change.
+pub(super) fn of_files(
+    (paths, home): (&[PathBuf], Option<&str>),
+    task: &UpgradeValues,
+    report: &mut Report<'_>,
+) -> Result<ValuesSubject, Failure> {
+    let files = homes::of_files(paths, home, &report.interrupts())?;
+    for text in files.texts.iter().take(files.named).filter(|text| text::has_header(&text.text)) {
+        let name = homes::shown(text);
         report.advice(Advice::note(
             Code::Header,
             format!("{name}: the first line, which helm get values prints, is skipped"),
         ));
     }
+    let values = text::merged(&files.home.sources);
     let at_hand = at_hand(task)?;
-    let beside = match read.file {
-        Some(_) => chart::beside(path)?,
-        None => None,
-    };
-    let named = [at_hand.as_ref().map(AtHand::named), of_home(&found), beside];
-    let (chart, choice) = chosen(&found.values, named, at_hand.as_ref(), &Value::Null, task)?;
+    let named = [at_hand.as_ref().map(AtHand::named), of_home(&files.home), beside(&files)?];
+    let (chart, choice) = chosen(&values, named, at_hand.as_ref(), &Value::Null, task)?;
     report.ui.status(&choice.line());
-    if let Some(object) = &found.object {
-        report.ui.status(&format!("values of {object} in {name}"));
+    if let Some(name) = &files.home.name {
+        report.ui.status(&format!("values of {name} in {}", homes::shown(&files.texts[files.home.text])));
     }
-    Ok(ValuesSubject {
-        values: found.values.clone(),
-        chart,
-        choice,
-        at_hand,
-        file: Some((read, found)),
-        release: None,
-        conflict: None,
-    })
+    sources::say(&files, report);
+    Ok(ValuesSubject { values, chart, choice, at_hand, file: Some(files), release: None, conflict: None })
 }
 
 /// Takes the values of a release.
@@ -159,10 +134,18 @@ fn chosen(
 }
 
 /// The chart that a manifest names for its values.
-fn of_home(found: &text::FoundValues) -> Option<NamedChart> {
-    let source = found.object.as_ref()?.to_string();
-    let name = found.chart.clone().unwrap_or_default();
-    Some(NamedChart { source, name, version: found.version.clone(), ..NamedChart::default() })
+fn of_home(home: &text::ValuesHome) -> Option<NamedChart> {
+    let text::HomeChart { name, repository, version } = home.chart.clone();
+    let source = home.name.as_ref()?.to_string();
+    Some(NamedChart { source, name: name.unwrap_or_default(), repository, version, ..NamedChart::default() })
+}
+
+/// The chart in whose directory the values file is.
+fn beside(files: &ValuesFiles) -> Result<Option<NamedChart>, Failure> {
+    match &files.texts[files.home.text].file {
+        Some(path) if files.home.name.is_none() => chart::beside(path),
+        _ => Ok(None),
+    }
 }
 
 fn at_hand(task: &UpgradeValues) -> Result<Option<AtHand>, Failure> {

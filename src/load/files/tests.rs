@@ -29,6 +29,7 @@ fn summary(root: &Path, loaded: Vec<Result<LoadedFile, Failure>>) -> Vec<String>
         .into_iter()
         .map(|loaded| match loaded.unwrap() {
             LoadedFile::Text(text) => format!("{}={}", short(text.name), text.text),
+            LoadedFile::Encrypted { name, .. } => format!("*{}", short(name)),
             LoadedFile::PassedOver { name, .. } => format!("-{}", short(name)),
             LoadedFile::Refused { name, .. } => format!("!{}", short(name)),
         })
@@ -103,7 +104,7 @@ fn what_is_not_text_is_refused_by_name_and_passed_over_in_a_directory() {
     let latin = put(root.path(), "latin.yaml", b"a: 1\nb: \xe9\n");
     let binary = put(root.path(), "bin.yaml", b"\x7fELF\0");
     let named = |path: &Path| read(&[path]).remove(0).unwrap_err().message;
-    assert_eq!(named(&latin), format!("{}: not UTF-8 (line 2)", shown(&latin)));
+    assert!(named(&latin).starts_with(&format!("{}: not UTF-8 (line 2)", shown(&latin))));
     assert_eq!(named(&binary), format!("{}: binary, not a manifest", shown(&binary)));
     assert_eq!(summary(root.path(), read(&[root.path()])), ["-bin.yaml", "-latin.yaml"]);
 }
@@ -129,4 +130,25 @@ fn standard_input_is_read_where_it_is_named_and_only_once() {
         other => panic!("{other:?}"),
     }
     assert!(files.next(&mut io::empty()).is_none());
+}
+
+#[test]
+fn an_encrypted_file_is_told_by_name_and_passed_over_in_a_directory() {
+    let root = tree();
+    let file = put(root.path(), "a.yaml", b"\0GITCRYPT\0\x01\x02");
+    assert_eq!(summary(root.path(), read(&[&file])), ["*a.yaml"]);
+    assert_eq!(summary(root.path(), read(&[root.path()])), ["-a.yaml"]);
+}
+
+#[test]
+fn utf_16_with_a_mark_is_text() {
+    let root = tree();
+    let text = "\u{feff}a: \u{e9}\n";
+    let file = put(root.path(), "a.yaml", &Encoding::Utf16LittleEndian.bytes(text));
+    match &read(&[&file])[..] {
+        [Ok(LoadedFile::Text(read))] => {
+            assert_eq!((read.text.as_str(), read.encoding), (text, Encoding::Utf16LittleEndian));
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -62,6 +62,8 @@ pub(crate) struct ValueChange {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Old {
     Unset,
+    /// No source that was read sets it, but one that was not read may.
+    Unknown,
     Set(Value),
     /// The values did not set it. This is the chart's own value.
     Chart(Value),
@@ -139,4 +141,16 @@ pub(crate) fn leaves(value: &Value) -> usize {
         Value::Null => 0,
         _ => 1,
     }
+}
+
+/// Returns the paths of all settings of Istio that the chart reads, set or not.
+pub(crate) fn settings(values: &Value, chart: &Chart) -> Vec<FieldPath> {
+    let proxies = chart.proxies();
+    let keys = proxies.get(values).and_then(Value::as_object).into_iter().flat_map(|map| map.keys());
+    let of_gateway_api = then(&chart.kube_istio(), "istioProxyContainer");
+    let maps = keys.map(|key| then(&proxies, key)).chain([of_gateway_api]);
+    let of_proxies = maps.flat_map(|map| PROXY_KEYS.map(|key| then(&map, key)));
+    let switches = [chart.integration(values), chart.auto_mtls(values), chart.sds(values)];
+    let image = IMAGE_PARTS.map(|part| image_part(part, values, chart));
+    switches.into_iter().chain(image).chain(of_proxies).collect()
 }

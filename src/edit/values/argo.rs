@@ -1,0 +1,178 @@
+//! Argo CD: Application and ApplicationSet.
+//!
+//! Of the values of a chart, `parameters` beat `valuesObject`, which beats `values`, which beats `valueFiles`; a later
+//! file wins. `values` are ignored where `valuesObject` is set. With `forceString`, and from a file, a parameter is
+//! set after the others. Source: Argo CD's user guide, Helm, "Value precedence"; `helm template` orders `--set`,
+//! `--set-string` and `--set-file`.
+
+use serde_json::Value;
+
+use super::documents::Document;
+use super::home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
+use super::home::{last_part, normalized};
+use super::{in_text, set};
+use crate::model::{FieldPath, Segment};
+
+/// The homes of an Application: one for each source that renders a chart.
+pub(super) fn application(document: &Document) -> Vec<ValuesHome> {
+    homes(document, &FieldPath::keys(&["spec"]))
+}
+
+/// The homes of an ApplicationSet: those of its template.
+pub(super) fn application_set(document: &Document) -> Vec<ValuesHome> {
+    let mut homes = homes(document, &FieldPath::keys(&["spec", "template", "spec"]));
+    let spec = &document.value["spec"];
+    let patch = spec["templatePatch"].as_str().is_some_and(|patch| patch.contains("helm"));
+    for home in &mut homes {
+        if patch {
+            let why = "a template that is merged over the Application";
+            home.sources.push(ValuesSource::unread("spec.templatePatch", why));
+        }
+        if generates_helm(&spec["generators"]) {
+            let why = "the template of a generator, which is merged over the Application";
+            home.sources.push(ValuesSource::unread("spec.generators", why));
+        }
+    }
+    homes
+}
+
+/// Whether a generator has a template of its own with values.
+fn generates_helm(generators: &Value) -> bool {
+    match generators {
+        Value::Array(items) => items.iter().any(generates_helm),
+        Value::Object(map) => map.iter().any(|(key, value)| match key.as_str() {
+            "template" => ["source", "sources"].iter().any(|source| !value["spec"][*source].is_null()),
+            _ => generates_helm(value),
+        }),
+        _ => false,
+    }
+}
+
+fn homes(document: &Document, spec: &FieldPath) -> Vec<ValuesHome> {
+    let Some(there) = spec.get(&document.value) else { return Vec::new() };
+    let single = there["source"].is_object().then(|| spec.then(Segment::Key("source".to_owned())));
+    let several = there["sources"].as_array().map_or(0, Vec::len);
+    let sources = spec.then(Segment::Key("sources".to_owned()));
+    // Argo CD ignores `source` if there are `sources`.
+    let paths: Vec<FieldPath> = match several {
+        0 => single.into_iter().collect(),
+        _ => (0..several).map(|index| sources.then(Segment::Index(index))).collect(),
+    };
+    paths.iter().filter_map(|path| home(document, path)).collect()
+}
+
+fn home(document: &Document, path: &FieldPath) -> Option<ValuesHome> {
+    let source = path.get(&document.value)?;
+    let helm = path.then(Segment::Key("helm".to_owned()));
+    let is_registry = source["repoURL"].as_str().is_some_and(|url| url.starts_with("oci://"));
+    if source["chart"].is_null() && !source["helm"].is_object() && !is_registry {
+        return None;
+    }
+    let chart = match (&source["chart"], source["repoURL"].as_str()) {
+        (Value::Null, Some(url)) if is_registry => {
+            HomeChart::new(&last_part(url).into(), &source["repoURL"], &source["targetRevision"])
+        }
+        // In Git, the revision is not the version of the chart.
+        (Value::Null, _) => HomeChart::new(&source["path"], &source["repoURL"], &Value::Null),
+        (chart, _) => HomeChart::new(chart, &source["repoURL"], &source["targetRevision"]),
+    };
+    let mut notes = Vec::new();
+    let mut sources = files(source, &helm);
+    sources.extend(inline(document, source, &helm, sources.is_empty(), &mut notes));
+    sources.extend(parameters(document, source, &helm));
+    Some(ValuesHome { name: Some(HomeName::of(&document.value)), text: document.text, chart, sources, notes })
+}
+
+fn below(helm: &FieldPath, key: &str) -> FieldPath {
+    helm.then(Segment::Key(key.to_owned()))
+}
+
+fn files(source: &Value, helm: &FieldPath) -> Vec<ValuesSource> {
+    let names = source["helm"]["valueFiles"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let file = |name: &Value| {
+        let name = name.as_str().unwrap_or_default();
+        let content = reference(name, source).map_or_else(SourceContent::Unread, SourceContent::File);
+        ValuesSource { origin: format!("{} {name}", below(helm, "valueFiles")), content, below: None }
+    };
+    names.iter().map(file).collect()
+}
+
+fn reference(name: &str, source: &Value) -> Result<FileReference, String> {
+    let outside = || "it leads out of the repository".to_owned();
+    if name.contains("{{") {
+        return Err("its name is a template".to_owned());
+    }
+    if name.contains("://") {
+        return Err("a URL".to_owned());
+    }
+    if name.contains(['*', '?']) {
+        return Err("a pattern".to_owned());
+    }
+    if let Some((_, path)) = name.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
+        return Ok(FileReference { path: normalized(path).ok_or_else(outside)?, base: FileBase::Repository });
+    }
+    let (path, base) = match (name.strip_prefix('/'), source["path"].as_str()) {
+        (Some(path), _) => (path.to_owned(), FileBase::Repository),
+        (None, Some(directory)) => (format!("{directory}/{name}"), FileBase::Repository),
+        (None, None) => (name.to_owned(), FileBase::Chart),
+    };
+    Ok(FileReference { path: normalized(&path).ok_or_else(outside)?, base })
+}
+
+/// The values in the Application itself. `is_alone` says that no file has values: only then a new map may be added,
+/// because it would override what is in the files.
+fn inline(
+    document: &Document,
+    source: &Value,
+    helm: &FieldPath,
+    is_alone: bool,
+    notes: &mut Vec<String>,
+) -> Option<ValuesSource> {
+    let (object, text) = (below(helm, "valuesObject"), below(helm, "values"));
+    let place = document.place.clone();
+    let has_text = source["helm"]["values"].as_str().is_some_and(|text| !text.trim().is_empty());
+    let values = &source["helm"]["valuesObject"];
+    match (values.is_null(), source["helm"]["values"].as_str()) {
+        (false, _) => {
+            if has_text {
+                notes.push(format!("{text} has no effect: {object} is set"));
+            }
+            let seat = Seat::Map { place, path: object.clone() };
+            Some(ValuesSource::read(object.to_string(), values.clone(), document.text, seat))
+        }
+        (true, Some(inner)) if is_alone || has_text => Some(in_text(document, &text, inner)),
+        (true, _) => is_alone.then(|| {
+            let seat = Seat::Map { place, path: object.clone() };
+            ValuesSource::read(object.to_string(), Value::Null, document.text, seat)
+        }),
+    }
+}
+
+/// The parameters: those that Helm reads by type, then those that are always text, then those from files.
+fn parameters(document: &Document, source: &Value, helm: &FieldPath) -> Vec<ValuesSource> {
+    let path = below(helm, "parameters");
+    let list = source["helm"]["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut found = Vec::new();
+    for is_text in [false, true] {
+        let mut values = Value::Null;
+        for parameter in list.iter().filter(|parameter| (parameter["forceString"] == true) == is_text) {
+            let (name, value) = (parameter["name"].as_str(), parameter["value"].as_str().unwrap_or_default());
+            let value = if is_text { value.into() } else { set::typed(value) };
+            match name.and_then(set::path) {
+                Some(path) => set::put(&mut values, &path, value),
+                None => found.push(ValuesSource::unread(path.to_string(), "a name in it is not a path")),
+            }
+        }
+        if !values.is_null() {
+            let seat = Seat::Parameters { place: document.place.clone(), path: path.clone() };
+            found.push(ValuesSource::read(path.to_string(), values, document.text, seat));
+        }
+    }
+    let files = source["helm"]["fileParameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for parameter in files {
+        let path = parameter["name"].as_str().and_then(set::path);
+        let origin = below(helm, "fileParameters").to_string();
+        found.push(ValuesSource { below: path, ..ValuesSource::unread(origin, "a value from a file") });
+    }
+    found
+}

@@ -1,0 +1,242 @@
+//! What a home of values is: a manifest or a file that says with which values a chart is rendered.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::edit::manifest::ManifestPlace;
+use crate::model::FieldPath;
+
+/// The chart that a home names, as far as it names one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct HomeChart {
+    /// Its name, without repository and directories.
+    pub name: Option<String>,
+    /// The URL of the Helm repository, the registry, or the Git repository.
+    pub repository: Option<String>,
+    /// A version or a range.
+    pub version: Option<String>,
+}
+
+impl HomeChart {
+    /// The chart of these texts. Of a name with directories (`solo/gloo`, `./charts/gloo`), the last part counts.
+    pub(super) fn new(name: &Value, repository: &Value, version: &Value) -> Self {
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Self { name: text(name).map(|name| last_part(&name)), repository: text(repository), version: text(version) }
+    }
+
+    /// Whether it is one of Gloo's charts.
+    pub(crate) fn is_gloo(&self) -> bool {
+        self.name.as_deref().is_some_and(|name| matches!(name, "gloo" | "gloo-ee"))
+    }
+}
+
+/// The last part of a path or URL, without the ending of a packed chart: `gloo` of `solo/gloo`.
+pub(super) fn last_part(path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or(path);
+    last.strip_suffix(".tgz").unwrap_or(last).to_owned()
+}
+
+/// The object that is a home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HomeName {
+    pub group: String,
+    pub kind: String,
+    /// Empty if the manifest has none.
+    pub namespace: String,
+    pub name: String,
+}
+
+impl HomeName {
+    /// The name of an object of this kind, from its `metadata`.
+    pub(super) fn of(object: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let api_version = text(&object["apiVersion"]);
+        Self {
+            group: api_version.split_once('/').map_or("", |(group, _)| group).to_owned(),
+            kind: text(&object["kind"]),
+            namespace: text(&object["metadata"]["namespace"]),
+            name: text(&object["metadata"]["name"]),
+        }
+    }
+
+    /// Whether `KIND/NAME` or `KIND/NAMESPACE/NAME` names it.
+    pub(crate) fn is_named_by(&self, wanted: &str) -> bool {
+        let parts: Vec<&str> = wanted.split('/').collect();
+        let is_kind = |kind: &str| {
+            let full = format!("{}.{}", self.kind, self.group);
+            kind.eq_ignore_ascii_case(&self.kind) || kind.eq_ignore_ascii_case(&full)
+        };
+        match parts[..] {
+            [kind, name] => is_kind(kind) && name == self.name,
+            [kind, namespace, name] => is_kind(kind) && namespace == self.namespace && name == self.name,
+            _ => false,
+        }
+    }
+
+    /// The shortest text that names it in `--home`.
+    pub(crate) fn for_flag(&self) -> String {
+        let kind = self.kind.to_lowercase();
+        match self.namespace.as_str() {
+            "" => format!("{kind}/{}", self.name),
+            namespace => format!("{kind}/{namespace}/{}", self.name),
+        }
+    }
+}
+
+/// Formats the name as kubectl does: `application.argoproj.io/edge`.
+impl fmt::Display for HomeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.to_lowercase();
+        match self.group.as_str() {
+            "" => write!(f, "{kind}/{}", self.name),
+            group => write!(f, "{kind}.{group}/{}", self.name),
+        }
+    }
+}
+
+/// A home of values.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ValuesHome {
+    /// `None` for values files that no manifest names.
+    pub name: Option<HomeName>,
+    /// The index of its text.
+    pub text: usize,
+    pub chart: HomeChart,
+    /// All sources of its values: a later one wins.
+    pub sources: Vec<ValuesSource>,
+    /// What an operator should know about the sources, such as one that has no effect.
+    pub notes: Vec<String>,
+}
+
+/// One source of the values of a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ValuesSource {
+    /// What it is, for a person: `spec.source.helm.valuesObject`, `$ref/values.yaml`.
+    pub origin: String,
+    pub content: SourceContent,
+    /// The path of the only value that it sets, if it sets only one.
+    pub below: Option<FieldPath>,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SourceContent {
+    /// It was read.
+    Read {
+        /// Null if the source does not exist yet, but can be added.
+        values: Value,
+        /// Where it is edited; `None` if it is not.
+        seat: Option<(usize, Seat)>,
+    },
+    /// A file of values.
+    File(FileReference),
+    /// A key of a `ConfigMap` or a Secret.
+    Key(KeyReference),
+    /// Why it was not read.
+    Unread(String),
+}
+
+/// Where values are in a text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Seat {
+    /// The whole text from this offset on.
+    Plain { start: usize },
+    /// A map in a manifest.
+    Map { place: ManifestPlace, path: FieldPath },
+    /// YAML text in a manifest.
+    Text { place: ManifestPlace, path: FieldPath },
+    /// A list of `name` and `value`: Argo CD's `parameters`.
+    Parameters { place: ManifestPlace, path: FieldPath },
+    /// A map of names as in `--set`: `spec.set` of a `HelmChart`.
+    Pairs { place: ManifestPlace, path: FieldPath },
+}
+
+impl Seat {
+    /// Whether new values may be put there. Parameters are for single values.
+    pub(crate) fn takes_new_values(&self) -> bool {
+        matches!(self, Self::Plain { .. } | Self::Map { .. } | Self::Text { .. })
+    }
+}
+
+/// A file that a home names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileReference {
+    /// The path below the base, with `/` and without `..`.
+    pub path: String,
+    pub base: FileBase,
+}
+
+/// What the path of a file is relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileBase {
+    /// The root of the repository that has the manifest.
+    Repository,
+    /// The directory of the text with this index.
+    Directory(usize),
+    /// The chart.
+    Chart,
+}
+
+/// A key of an object that a home names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyReference {
+    /// `ConfigMap` or `Secret`.
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    pub key: String,
+}
+
+impl ValuesSource {
+    pub(super) fn read(origin: impl Into<String>, values: Value, text: usize, seat: Seat) -> Self {
+        let content = SourceContent::Read { values, seat: Some((text, seat)) };
+        Self { origin: origin.into(), content, below: None }
+    }
+
+    pub(super) fn unread(origin: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { origin: origin.into(), content: SourceContent::Unread(why.into()), below: None }
+    }
+
+    /// The values, if they were read.
+    pub(crate) fn values(&self) -> Option<&Value> {
+        match &self.content {
+            SourceContent::Read { values, .. } => Some(values),
+            _ => None,
+        }
+    }
+
+    /// Where it is edited, with the index of the text.
+    pub(crate) fn seat(&self) -> Option<&(usize, Seat)> {
+        match &self.content {
+            SourceContent::Read { seat, .. } => seat.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it was not read, and may set the value at this path.
+    pub(crate) fn may_set(&self, path: &FieldPath) -> bool {
+        let reaches = |below: &FieldPath| {
+            let (short, long) = match below.segments().len() < path.segments().len() {
+                true => (below, path),
+                false => (path, below),
+            };
+            long.segments().starts_with(short.segments())
+        };
+        self.values().is_none() && self.below.as_ref().is_none_or(reaches)
+    }
+}
+
+/// The path without `.` and `..`; `None` if it leads out of its base.
+pub(super) fn normalized(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
+}

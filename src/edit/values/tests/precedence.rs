@@ -1,0 +1,257 @@
+//! Random homes with random sources, against a small model of the rules of Argo CD, Flux, k3s, Kustomize and Helm.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+/// The keys that sources may set.
+const KEYS: [&str; 4] = ["g.a", "g.b", "p.x.c", "p.x.d"];
+
+/// What one source sets: a number for each key, or nothing.
+type Numbers = [Option<u8>; 4];
+
+/// A source of the model: what it sets, and whether it is given.
+#[derive(Debug, Clone)]
+struct Given {
+    numbers: Numbers,
+    is_given: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    Argo,
+    ArgoText,
+    ArgoBoth,
+    Flux,
+    K3s,
+    KustomizeOverride,
+    KustomizeMerge,
+    KustomizeReplace,
+    Files,
+}
+
+const TOOLS: [Tool; 9] = [
+    Tool::Argo,
+    Tool::ArgoText,
+    Tool::ArgoBoth,
+    Tool::Flux,
+    Tool::K3s,
+    Tool::KustomizeOverride,
+    Tool::KustomizeMerge,
+    Tool::KustomizeReplace,
+    Tool::Files,
+];
+
+/// A home: two files, the values inside, and single values.
+#[derive(Debug, Clone)]
+struct Model {
+    tool: Tool,
+    files: [Given; 2],
+    inline: Numbers,
+    other: Numbers,
+    single: Numbers,
+}
+
+impl Model {
+    /// The sources, the strongest first, as the documentation of the tool orders them.
+    fn strongest_first(&self) -> Vec<Given> {
+        let here = |numbers: &Numbers| Given { numbers: *numbers, is_given: true };
+        let [first, second] = self.files.clone();
+        let (single, inline, other) = (here(&self.single), here(&self.inline), here(&self.other));
+        match self.tool {
+            // parameters, valuesObject, values, valueFiles from the last to the first
+            Tool::Argo | Tool::ArgoText => vec![single, inline, second, first],
+            // values are ignored if there is a valuesObject
+            Tool::ArgoBoth => vec![single, inline, second, first],
+            // spec.values, then valuesFrom from the last to the first
+            Tool::Flux => vec![inline, second, first],
+            // spec.set, the HelmChartConfig, the HelmChart
+            Tool::K3s => vec![single, other, inline],
+            // additionalValuesFiles, then valuesInline over valuesFile
+            Tool::KustomizeOverride => vec![second, inline, first],
+            Tool::KustomizeMerge => vec![second, first, inline],
+            Tool::KustomizeReplace => vec![second, inline],
+            Tool::Files => vec![second, first],
+        }
+    }
+
+    /// The value of a key: `Err` if a source that is not given may set it.
+    fn effective(&self, key: usize) -> Result<Option<u8>, ()> {
+        for source in self.strongest_first() {
+            match (source.is_given, source.numbers[key]) {
+                (false, _) => return Err(()),
+                (true, Some(number)) => return Ok(Some(number)),
+                (true, None) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The texts with their names: the manifest first, then the files that are given.
+    fn texts(&self) -> Vec<(String, String)> {
+        let names = ["one.yaml", "two.yaml"];
+        let object = |numbers: &Numbers| values(numbers).to_string();
+        let block = |numbers: &Numbers, indent: usize| {
+            let pad = " ".repeat(indent);
+            let text = yaml::write(&values(numbers));
+            text.lines().map(|line| format!("{pad}{line}\n")).collect::<String>()
+        };
+        let argo = |inner: &str| {
+            let parameters: String = (0..4)
+                .filter_map(|key| Some((KEYS[key], self.single[key]?)))
+                .map(|(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n"))
+                .collect();
+            let parameters =
+                if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") };
+            format!(
+                "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: x}}\nspec:\n  source:\n    chart: gloo\n    helm:\n      valueFiles: [$r/one.yaml, $r/two.yaml]\n{inner}{parameters}"
+            )
+        };
+        let kustomize = |merge: &str| {
+            format!(
+                "helmCharts:\n- name: gloo\n  valuesFile: one.yaml\n  additionalValuesFiles: [two.yaml]\n  valuesMerge: {merge}\n  valuesInline: {}\n",
+                object(&self.inline)
+            )
+        };
+        let home = match self.tool {
+            Tool::Argo => argo(&format!("      valuesObject: {}\n", object(&self.inline))),
+            Tool::ArgoText => argo(&format!("      values: |\n{}", block(&self.inline, 8))),
+            Tool::ArgoBoth => argo(&format!(
+                "      valuesObject: {}\n      values: |\n{}",
+                object(&self.inline),
+                block(&self.other, 8)
+            )),
+            Tool::Flux => format!(
+                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{spec: {{chart: gloo}}}}\n  valuesFrom:\n  - {{kind: ConfigMap, name: one}}\n  - {{kind: ConfigMap, name: two}}\n  values: {}\n",
+                object(&self.inline)
+            ),
+            Tool::K3s => {
+                let set: serde_json::Map<String, Value> =
+                    (0..4).filter_map(|key| Some((KEYS[key].to_owned(), self.single[key]?.into()))).collect();
+                format!(
+                    "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {{name: x}}\nspec:\n  chart: gloo\n  set: {}\n  valuesContent: |\n{}---\napiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nmetadata: {{name: x}}\nspec:\n  valuesContent: |\n{}",
+                    Value::Object(set),
+                    block(&self.inline, 4),
+                    block(&self.other, 4)
+                )
+            }
+            Tool::KustomizeOverride => kustomize("override"),
+            Tool::KustomizeMerge => kustomize("merge"),
+            Tool::KustomizeReplace => kustomize("replace"),
+            Tool::Files => "# no manifest\n".to_owned(),
+        };
+        let mut texts = vec![("home.yaml".to_owned(), home)];
+        for (name, file) in names.iter().zip(&self.files).filter(|(_, file)| file.is_given) {
+            let text = yaml::write(&values(&file.numbers));
+            let map = || {
+                let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
+                format!(
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}}}\ndata:\n  values.yaml: |\n{indented}",
+                    name.trim_end_matches(".yaml")
+                )
+            };
+            texts.push(((*name).to_owned(), if self.tool == Tool::Flux { map() } else { text.clone() }));
+        }
+        texts
+    }
+}
+
+/// The values of a source as a tree.
+fn values(numbers: &Numbers) -> Value {
+    let mut values = json!({"other": 1});
+    for (key, number) in KEYS.iter().zip(numbers) {
+        if let Some(number) = number {
+            set::put(&mut values, &set::path(key).unwrap(), (*number).into());
+        }
+    }
+    values
+}
+
+/// The home with its files attached, as the flow attaches those that it finds.
+fn home(model: &Model, texts: &[(String, String)]) -> ValuesHome {
+    let named: Vec<_> = texts.iter().map(|(name, text)| NamedText { name, text }).collect();
+    let found = find(&named);
+    let mut home = match model.tool {
+        Tool::Files => of_files(&named, &found.plain[1..]).unwrap(),
+        _ => found.homes[0].clone(),
+    };
+    for source in &mut home.sources {
+        if let SourceContent::File(reference) = &source.content {
+            let index = texts.iter().position(|(name, _)| *name == reference.path);
+            *source = match index {
+                Some(index) => of_file(index, named[index]).unwrap(),
+                None => ValuesSource::unread(source.origin.clone(), "not given"),
+            };
+        }
+    }
+    home
+}
+
+fn numbers() -> impl Strategy<Value = Numbers> {
+    prop::array::uniform4(prop::option::weighted(0.4, 0..9_u8))
+}
+
+fn models() -> impl Strategy<Value = Model> {
+    let given = || (numbers(), prop::bool::weighted(0.8)).prop_map(|(numbers, is_given)| Given { numbers, is_given });
+    let files = [given(), given()];
+    (prop::sample::select(TOOLS.to_vec()), files, numbers(), numbers(), numbers()).prop_map(
+        |(tool, mut files, inline, other, single)| {
+            // Files of Helm itself are all given.
+            files.iter_mut().for_each(|file| file.is_given |= tool == Tool::Files);
+            Model { tool, files, inline, other, single }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn sources_are_merged_by_the_rules_of_each_tool(model in models(), key in 0..4_usize) {
+        let texts = model.texts();
+        let home = home(&model, &texts);
+        let path = set::path(KEYS[key]).unwrap();
+        let values = merged(&home.sources);
+        match (model.effective(key), decided(&home.sources, &path)) {
+            (Err(()), Decided::Unknown(_)) => {}
+            (Ok(None), Decided::Nowhere) => prop_assert_eq!(path.get(&values), None),
+            (Ok(Some(number)), Decided::By(index)) => {
+                prop_assert_eq!(path.get(&values), Some(&json!(number)));
+                prop_assert_eq!(path.get(home.sources[index].values().unwrap()), Some(&json!(number)));
+            }
+            (wanted, found) => prop_assert!(false, "{:?} {:?}\n{}", wanted, found, texts[0].1),
+        }
+    }
+
+    #[test]
+    fn an_edit_has_its_effect_and_no_other_or_is_refused(model in models(), key in 0..4_usize) {
+        let texts = model.texts();
+        let before = home(&model, &texts);
+        let edit = Edit::set(set::path(KEYS[key]).unwrap(), 42.into());
+        let all_given = model.strongest_first().iter().all(|source| source.is_given);
+        let placed = match placed(&before.sources, &[edit]) {
+            Ok(placed) => placed,
+            Err(why) => {
+                prop_assert!(!all_given, "{:?}", why);
+                return Ok(());
+            }
+        };
+        let read: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+        let changed = edited(&read, &before.sources, &placed).unwrap();
+        let mut new = texts.clone();
+        for (index, text) in changed {
+            new[index].1 = text;
+        }
+        let after = home(&model, &new);
+        for (other, name) in KEYS.iter().enumerate() {
+            let path = set::path(name).unwrap();
+            let value = path.get(&merged(&after.sources)).cloned();
+            if other == key {
+                prop_assert_eq!(value, Some(json!(42)), "{:?}", new);
+                prop_assert!(matches!(decided(&after.sources, &path), Decided::By(_)));
+            } else {
+                prop_assert_eq!(value, path.get(&merged(&before.sources)).cloned(), "{:?}", new);
+            }
+        }
+    }
+}

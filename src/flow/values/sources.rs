@@ -1,0 +1,191 @@
+//! What is said about the sources of values: which there are, which were not read, and where each value is.
+
+use serde_json::{Value, json};
+
+use super::homes::{self, Denied, ValuesFiles};
+use super::planned::PlannedValues;
+use super::subject::ValuesSubject;
+use crate::command::{Hint, flag};
+use crate::edit::values::{self, Decided, SourceContent, ValuesSource};
+use crate::edit::{Edit, Op, json as applied};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::notes::Notes;
+use crate::model::FieldPath;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::values::{Old, ValueChange, ValuesPlan, settings};
+use crate::render::diff::Secrets;
+use crate::render::values as shown;
+use crate::yaml;
+
+/// How to have another source read.
+pub(super) fn give() -> Hint {
+    flag("--values").text(" FILE, repeated, gives the file as well")
+}
+
+/// What a source is called: a file by its name, a field by its path.
+fn name<'f>(files: &'f ValuesFiles, source: &'f ValuesSource) -> &'f str {
+    match source.seat() {
+        Some((text, values::Seat::Plain { .. })) => homes::shown(&files.texts[*text]),
+        _ => &source.origin,
+    }
+}
+
+/// Says which sources there are, if there is more than one, and which of them were not read.
+pub(super) fn say(files: &ValuesFiles, notes: &mut dyn Notes) {
+    let has_values = |source: &&ValuesSource| source.values().is_some_and(|values| !values.is_null());
+    let there: Vec<_> = files.home.sources.iter().filter(has_values).map(|source| name(files, source)).collect();
+    let unread: Vec<_> = files.unread().collect();
+    if files.denied.is_none() && (there.len() > 1 || files.attached_any() || !unread.is_empty()) && !there.is_empty() {
+        notes.status(&format!("sources, later ones win: {}", there.join(", ")));
+    }
+    for (origin, why) in unread {
+        notes.advice(Advice::note(Code::Unknown, format!("not read: {origin} ({why})")).hint(give()));
+    }
+    for note in &files.home.notes {
+        notes.advice(Advice::note(Code::Swallowed, note.as_str()));
+    }
+}
+
+/// Marks the changes of keys that a source which was not read may set.
+///
+/// # Errors
+/// A change rests on a key that is unset, and whether it is unset is unknown.
+pub(super) fn settle(files: &ValuesFiles, subject: &ValuesSubject, plan: &mut ValuesPlan) -> Result<(), Failure> {
+    let ValuesSubject { chart, values: before, .. } = subject;
+    for change in &mut plan.changes {
+        let Decided::Unknown(source) = values::decided(&files.home.sources, &change.path) else { continue };
+        if matches!(change.old, Old::Set(_)) {
+            continue;
+        }
+        change.old = Old::Unknown;
+        // What a flag asks for, and the integration itself, are set whatever is there.
+        let is_wanted = change.source.starts_with("--") || change.path == chart.integration(before);
+        if !is_wanted {
+            let origin = &files.home.sources[source].origin;
+            let message = format!("{}: unknown, because {origin} was not read; nothing changed", change.path);
+            let failure = Failure::new(Exit::Failed, Reason::Unknown, message).hint(give());
+            return Err(match change.path == chart.auto_mtls(before) {
+                true => failure.hint(flag("--auto-mtls").or_else(" or ", flag("--no-auto-mtls")).text(" decides")),
+                false => failure,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// With `--check`, no change is an answer only if all sources were read.
+///
+/// # Errors
+/// A source was not read that may have other values.
+pub(super) fn check_is_whole(planned: &PlannedValues) -> Result<(), Failure> {
+    let Some(files) = planned.subject.file.as_ref().filter(|files| files.is_partial()) else { return Ok(()) };
+    let unread: Vec<_> = files.unread().map(|(origin, _)| origin).collect();
+    let message = format!("what was read needs no change, but not all was read: {}", unread.join(", "));
+    Err(Failure::new(Exit::Failed, Reason::Unknown, message).hint(give()))
+}
+
+/// The refusal of a file that is not edited, with the values to set in another way.
+pub(super) fn denial(denied: &Denied, edits: &[Edit]) -> Failure {
+    let Denied { place, why, instead } = denied;
+    let failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{place}: {why}; nothing changed"));
+    let failure = by_hand(edits).into_iter().fold(failure, Failure::detail);
+    failure.hint(instead.as_str())
+}
+
+/// The values to set and to remove, as lines to paste.
+pub(super) fn by_hand(edits: &[Edit]) -> Vec<String> {
+    let sets: Vec<Edit> = edits.iter().filter(|edit| matches!(edit.op, Op::Set(_))).cloned().collect();
+    let mut lines = Vec::new();
+    if let (false, Ok(values)) = (sets.is_empty(), applied::apply(&Value::Null, &sets)) {
+        lines.push("the values to set:".to_owned());
+        lines.extend(yaml::write(&values).lines().map(|line| format!("  {line}")));
+    }
+    let removed: Vec<_> = edits.iter().filter(|edit| edit.op == Op::Remove).collect();
+    if !removed.is_empty() {
+        lines.push("the values to remove:".to_owned());
+        lines.extend(removed.iter().map(|edit| format!("  {}", edit.path)));
+    }
+    lines
+}
+
+/// Says the values of Istio that stay, with the source of each, if there are several sources.
+pub(super) fn say_effective(files: &ValuesFiles, subject: &ValuesSubject, plan: &ValuesPlan, notes: &mut dyn Notes) {
+    let has_several =
+        files.home.sources.iter().filter(|source| source.values().is_none_or(|it| !it.is_null())).count() > 1;
+    if !has_several && !files.attached_any() {
+        return;
+    }
+    for change in &plan.changes {
+        if let Some(origin) = origin(files, &change.path) {
+            notes.status(&format!("  {} was set in {origin}", change.path));
+        }
+    }
+    let changes = |path: &FieldPath| plan.changes.iter().any(|change| change.path == *path);
+    let paths = settings(&subject.values, &subject.chart);
+    let mut stays =
+        paths.iter().filter(|path| !changes(path)).filter_map(|path| Some((path, path.get(&subject.values)?)));
+    if let Some(first) = stays.next() {
+        notes.status("unchanged, with their source");
+        for (path, value) in std::iter::once(first).chain(stays) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let origin = origin(files, path).unwrap_or_default();
+            notes.status(&format!("  {path}: {value} ({origin})"));
+        }
+    }
+}
+
+/// The name of the source that sets the value at this path.
+fn origin<'f>(files: &'f ValuesFiles, path: &FieldPath) -> Option<&'f str> {
+    match values::decided(&files.home.sources, path) {
+        Decided::By(index) => Some(name(files, &files.home.sources[index])),
+        Decided::Unknown(_) | Decided::Nowhere => None,
+    }
+}
+
+/// The changes as a value of the document, each with the source that it is written to.
+pub(super) fn changes(planned: &PlannedValues, secrets: Secrets) -> Value {
+    let mut all = shown::value(&planned.plan.changes, secrets);
+    let (Some(files), Some(items)) = (&planned.subject.file, all.as_array_mut()) else { return all };
+    for (item, change) in items.iter_mut().zip(&planned.plan.changes) {
+        if let Some(item) = item.as_object_mut() {
+            item.insert("origin".to_owned(), json!(origin(files, &change.path)));
+            item.insert("writtenTo".to_owned(), json!(written_to(files, change)));
+        }
+    }
+    all
+}
+
+fn written_to(files: &ValuesFiles, change: &ValueChange) -> Vec<String> {
+    let edit = match &change.new {
+        Some(new) => Edit::set(change.path.clone(), new.clone()),
+        None => Edit::remove(change.path.clone()),
+    };
+    let placed = values::placed(&files.home.sources, &[edit]).unwrap_or_default();
+    placed.iter().map(|(index, _)| name(files, &files.home.sources[*index]).to_owned()).collect()
+}
+
+/// The home as a value of the document; null for values files.
+pub(super) fn home(files: &ValuesFiles) -> Value {
+    let values::ValuesHome { name, text, chart, .. } = &files.home;
+    let values::HomeChart { name: of_chart, repository, version } = chart;
+    match name {
+        None => Value::Null,
+        Some(values::HomeName { kind, namespace, name, .. }) => json!({
+            "kind": kind, "namespace": namespace, "name": name, "file": homes::shown(&files.texts[*text]),
+            "chart": {"name": of_chart, "repository": repository, "version": version},
+        }),
+    }
+}
+
+/// The sources of the values as a value of the document, the lowest first.
+pub(super) fn all(files: &ValuesFiles) -> Value {
+    let one = |source: &ValuesSource| {
+        let why = match &source.content {
+            SourceContent::Unread(why) => Some(why.as_str()),
+            _ => None,
+        };
+        json!({"origin": name(files, source), "read": source.values().is_some(), "why": why})
+    };
+    let is_there = |source: &&ValuesSource| source.values().is_none_or(|values| !values.is_null());
+    files.home.sources.iter().filter(is_there).map(one).collect()
+}
