@@ -34,6 +34,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let namespace = &upstream.reference.namespace;
         Some(
             Finding::new(&codes::AUTO_MTLS_HARMS, &upstream.reference, format!("auto-mTLS sends plaintext: {why}"))
+                .decided_by(settings.reference.clone())
                 .hint(gloo_rs("istio auto-mtls disable -u").value(format!("{namespace}/{name}"))),
         )
     });

@@ -172,6 +172,12 @@ codes! {
     PORT_OF_SERVICE = "GRS407" Warning "portLevelMtls with a port of a Service",
         "The keys of portLevelMtls are ports of the pods. This policy names the port of a Service that leads to another port of the pods, so the mode has no effect.",
         "Use the targetPort of the Service as the key.";
+    IGNORED_PART = "GRS408" Warning "part of a PeerAuthentication that Istio ignores",
+        "Istio reads portLevelMtls only in a policy with a selector, and in the root namespace only a policy without one. The rest of the object is ignored without a message.",
+        "Give the policy a selector, or move it to the namespace of the workloads.";
+    INVALID_MODE = "GRS409" Error "PeerAuthentication that the API server refuses",
+        "A mode is none of STRICT, PERMISSIVE, DISABLE and UNSET (all in capital letters), or a key of portLevelMtls is not a port. kubectl apply fails.",
+        "Correct the value in the file.";
     REJECTED = "GRS501" Error "rejected by Gloo",
         "Gloo rejected the object. It serves the previous version, or nothing.",
         "Fix what the reason names.";
@@ -190,6 +196,12 @@ codes! {
     CIRCLE = "GRS506" Error "delegation loop",
         "A RouteTable delegates to another one that leads back to it. Gloo serves no route of this loop.",
         "Remove one of the delegations.";
+    LEFT_OUT = "GRS507" Error "route that Gloo leaves out",
+        "The route does not fit the route that delegates to it, or has no action. Gloo does not serve it. A delegated route must begin with its parent's prefix and have its parent's headers, query parameters and methods.",
+        "Change the matcher of the route, or the matcher of the route that delegates to it.";
+    SHARED_DOMAIN = "GRS508" Error "domain of several VirtualServices",
+        "Several VirtualServices of one listener have the same domain. Gloo rejects all of them, and keeps the routes that it served before.",
+        "Join them into one VirtualService that delegates to RouteTables, or remove the domain from all but one.";
     NOT_INSTALLED = "GRS601" Error "Gloo is not installed",
         "The namespace has no Deployment.",
         "Set the right namespace with --gloo-namespace, or install Gloo.";

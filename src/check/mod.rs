@@ -13,8 +13,10 @@ mod deployments;
 mod discovery;
 mod exposure;
 mod gateway_api;
+pub(crate) mod groups;
 mod helm;
 mod injection;
+mod left_out;
 pub(crate) mod look;
 mod mtls;
 mod opted_out;
@@ -39,7 +41,7 @@ pub use registry::CHECKS;
 pub(crate) use registry::is_named;
 
 use crate::command::Hint;
-use crate::model::{Kind, ObjectRef, Spot, Unknown};
+use crate::model::{Kind, ObjectRef, Spot, Unknown, kinds};
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +64,7 @@ impl Severity {
 }
 
 /// How urgent a finding is. On a terminal each has a section, in this order, so that the most urgent is read last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
     CouldBeBetter,
     WillBreak,
@@ -103,6 +105,9 @@ pub struct Finding {
     pub severity: Severity,
     pub section: Section,
     pub object: ObjectRef,
+    /// The object that causes it: a policy, a gateway, a missing target. Otherwise a namespace. Findings with the same
+    /// code and cause are one problem.
+    pub decided_by: ObjectRef,
     /// One sentence about this object.
     pub message: String,
     /// The evidence, line by line.
@@ -121,6 +126,10 @@ impl Finding {
             severity: code.severity,
             section: code.section(),
             object: object.clone(),
+            decided_by: match object.namespace.as_str() {
+                "" => object.clone(),
+                namespace => ObjectRef::new(&kinds::NAMESPACE, "", namespace),
+            },
             message: message.into(),
             details: Vec::new(),
             hint: None,
@@ -132,6 +141,12 @@ impl Finding {
     #[must_use]
     pub fn breaks_now(self) -> Self {
         Self { severity: Severity::Error, section: Section::BrokenNow, ..self }
+    }
+
+    /// Sets the object that causes it.
+    #[must_use]
+    pub fn decided_by(self, decided_by: ObjectRef) -> Self {
+        Self { decided_by, ..self }
     }
 
     /// Adds the evidence. Only the first ten lines are kept, with the number of the others.

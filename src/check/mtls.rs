@@ -12,7 +12,7 @@ use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
-use crate::plan::path::{Behind, Cause, Described, Facts, Membership, ProxyState, Sends, Verdict, pair};
+use crate::plan::path::{Behind, Cause, Decider, Described, Facts, Membership, ProxyState, Sends, Verdict, pair};
 use crate::plan::sidecars::GatewayProxy;
 
 pub(super) const CHECK: Check = Check {
@@ -101,14 +101,30 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     for unread in facts.unread().into_iter().filter(|why| !is_of_settings(why)) {
         look.gap(&Unknown { why: unread.why.clone(), rule: unread.rule.clone() });
     }
-    let Described { facts, judged } = Described::from(facts);
+    let described = Described::from(facts);
+    let decided_by = decided_by(look, described.decider());
+    let Described { facts, judged } = described;
     let is_upstream = *object.kind == kinds::UPSTREAM;
     let code = code(judged.cause?, is_upstream, &facts)?;
     let message = if is_upstream { judged.why } else { format!("routes to {}: {}", facts.target, judged.why) };
-    let finding = Finding::new(code, object, message).details(evidence(code, &facts));
+    let finding = Finding::new(code, object, message).details(evidence(code, &facts)).decided_by(decided_by);
     let is_routed = look.routed().is_some_and(|routed| routed.is_routed(look.paths(), &facts.target));
     let finding = if judged.verdict == Verdict::Broken && is_routed { finding.breaks_now() } else { finding };
     Some(Finding { hint: judged.fix, ..finding })
+}
+
+/// The object that stands for the decider in a finding.
+fn decided_by(look: &Look<'_>, decider: Decider) -> ObjectRef {
+    match decider {
+        Decider::Policy(policy) => ObjectRef::new(&kinds::PEER_AUTHENTICATION, policy.namespace, policy.name),
+        Decider::Namespace(name) => ObjectRef::new(&kinds::NAMESPACE, "", name),
+        Decider::Gateway(full) => {
+            let known = look.gateways().iter().map(|proxy| &proxy.workload.reference);
+            let (namespace, name) = full.split_once('/').unwrap_or(("", &full));
+            let found = known.into_iter().find(|it| it.namespace == namespace && it.name == name);
+            found.cloned().unwrap_or_else(|| ObjectRef::new(&kinds::DEPLOYMENT, namespace, name))
+        }
+    }
 }
 
 /// The code of the finding. `None` if another check reports the object to fix.
@@ -188,9 +204,15 @@ fn serving<'b>(look: &Look<'_>, upstream: &Object, bare: &[&'b ObjectRef]) -> Ve
 }
 
 fn without_sds(object: &Object, paths: &[String], bare: &[&ObjectRef]) -> Finding {
+    let first = bare.first();
     let bare: Vec<_> = bare.iter().map(ToString::to_string).collect();
     let message = format!("needs certificates from gateway_proxy_sds, which {} lacks", bare.join(", "));
-    Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).details(paths.iter().cloned()).hint(
-        gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" if Helm manages the gateway"),
-    )
+    let hint =
+        gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" if Helm manages the gateway");
+    let finding = Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).hint(hint);
+    let finding = finding.details(paths.iter().cloned());
+    match first {
+        Some(first) => finding.decided_by((*first).clone()),
+        None => finding,
+    }
 }

@@ -8,12 +8,19 @@ use serde_json::Value;
 
 use super::{Check, Finding, Look, codes, opted_out, port_modes};
 use crate::model::{Object, ObjectRef, kinds};
+use crate::plan::peer::ignored::ignored;
 use crate::plan::peer::{Policies, PolicyRef, selector};
 
 pub(super) const CHECK: Check = Check {
     title: "PeerAuthentications",
     word: "peer-authentications",
-    codes: &[&codes::SHADOWED_POLICY, &codes::OPTED_OUT_UNDER_STRICT, &codes::PORT_OF_SERVICE],
+    codes: &[
+        &codes::SHADOWED_POLICY,
+        &codes::OPTED_OUT_UNDER_STRICT,
+        &codes::PORT_OF_SERVICE,
+        &codes::IGNORED_PART,
+        &codes::INVALID_MODE,
+    ],
     kinds: &[
         &kinds::PEER_AUTHENTICATION,
         &kinds::POD,
@@ -36,6 +43,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
             by_namespace.entry(namespace).or_default().push(policy);
         }
     }
+    let parts = by_namespace.values().flatten().flat_map(|policy| ignored_parts(policy, root)).collect::<Vec<_>>();
     let mut pairs = BTreeSet::new();
     for (namespace, policies) in by_namespace.into_iter().filter(|(_, policies)| policies.len() > 1) {
         let values: Vec<Value> = policies.iter().map(|policy| policy.value.clone()).collect();
@@ -50,9 +58,26 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         }
     }
     let mut found: Vec<_> = pairs.into_iter().map(|(namespace, name, by)| finding(&namespace, &name, &by)).collect();
+    found.extend(parts);
     found.extend(opted_out::find(look));
     found.extend(port_modes::find(look));
     found
+}
+
+/// At most one finding of each code: what Istio ignores, and what no API server stores.
+fn ignored_parts(policy: &Object, root: &str) -> Vec<Finding> {
+    let (refused, ignored): (Vec<_>, Vec<_>) =
+        ignored(&policy.value, root).into_iter().partition(|part| part.why.is_refused());
+    let edit =
+        || kubectl("edit peerauthentication").value(&policy.reference.name).with("-n", &policy.reference.namespace);
+    let found =
+        [(&codes::IGNORED_PART, ignored), (&codes::INVALID_MODE, refused)].into_iter().filter_map(|(code, parts)| {
+            let first = parts.first()?;
+            let message = format!("{} has no effect: {}", first.field, first.why);
+            let details = parts.iter().skip(1).map(|part| format!("{}: {}", part.field, part.why));
+            Some(Finding::new(code, &policy.reference, message).details(details))
+        });
+    found.map(|finding| if finding.code == &codes::IGNORED_PART { finding.hint(edit()) } else { finding }).collect()
 }
 
 /// The policies that are ignored, each with the effective one.

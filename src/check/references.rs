@@ -4,14 +4,20 @@ use std::ops::Not as _;
 
 use serde_json::Value;
 
-use super::{Check, Finding, FindingCode, Look, circles, codes};
-use crate::model::{Found, Kind, Object, kinds};
+use super::{Check, Finding, FindingCode, Look, circles, codes, left_out};
+use crate::model::{Found, Kind, Object, ObjectRef, kinds};
 use crate::plan::destinations::{self, DestinationTarget, RouteDestination};
 
 pub(super) const ROUTES: Check = Check {
     title: "references",
     word: "references",
-    codes: &[&codes::DANGLING_ROUTE, &codes::DANGLING_REFERENCE, &codes::CIRCLE],
+    codes: &[
+        &codes::DANGLING_ROUTE,
+        &codes::DANGLING_REFERENCE,
+        &codes::CIRCLE,
+        &codes::LEFT_OUT,
+        &codes::SHARED_DOMAIN,
+    ],
     kinds: &[
         &kinds::VIRTUAL_SERVICE,
         &kinds::ROUTE_TABLE,
@@ -23,6 +29,7 @@ pub(super) const ROUTES: Check = Check {
         &kinds::RATE_LIMIT_CONFIG,
         &kinds::VIRTUAL_HOST_OPTION,
         &kinds::ROUTE_OPTION,
+        &kinds::SETTINGS,
     ],
     beyond: &[],
     run: routes,
@@ -39,6 +46,7 @@ pub(super) const SECRETS: Check = Check {
 
 fn routes(look: &Look<'_>) -> Vec<Finding> {
     let mut found = circles::find(look);
+    found.extend(left_out::find(look));
     for kind in [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY] {
         for object in look.watched(kind) {
             found.extend(
@@ -83,7 +91,8 @@ fn dangling(look: &Look<'_>, object: &Object, destination: &RouteDestination) ->
             (format!("leads to {kind} {namespace}/{name}, which does not exist"), near(look, kind, namespace, name))
         }
     };
-    Some(Finding::new(code, &object.reference, message).details([destination.path.to_string()]).details(near))
+    let finding = Finding::new(code, &object.reference, message).details([destination.path.to_string()]).details(near);
+    Some(finding.decided_by(ObjectRef::new(kind, namespace, name)))
 }
 
 fn near(look: &Look<'_>, kind: &'static Kind, namespace: &str, name: &str) -> Option<String> {
@@ -170,7 +179,10 @@ fn missing(look: &Look<'_>, object: &Object, named: &Named) -> Option<Finding> {
     let namespace = if named.namespace.is_empty() { home } else { &named.namespace };
     (look.find(named.kind, namespace, &named.name) == Found::NotThere).then(|| {
         let message = format!("refers to {} {namespace}/{}, which does not exist", named.kind, named.name);
-        Finding::new(&codes::DANGLING_REFERENCE, &object.reference, message).details([named.path.clone()])
+        let missing = ObjectRef::new(named.kind, namespace, &named.name);
+        Finding::new(&codes::DANGLING_REFERENCE, &object.reference, message)
+            .details([named.path.clone()])
+            .decided_by(missing)
     })
 }
 

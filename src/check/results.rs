@@ -146,3 +146,21 @@ impl Results {
         self.findings().any(is_over) || (self.threshold.unknown == Unseen::Fails && !self.is_whole())
     }
 }
+
+#[cfg(test)]
+impl Results {
+    /// The results of one check that has these findings.
+    pub(crate) fn of(findings: Vec<Finding>) -> Self {
+        let ran = Ran {
+            check: &super::CHECKS[0],
+            findings,
+            suppressed: Vec::new(),
+            unknown: Vec::new(),
+            skipped: None,
+            read: Vec::new(),
+            saw_something: true,
+        };
+        let threshold = Threshold { severity: Severity::Error, unknown: Unseen::Passes };
+        Self { ran: vec![ran], threshold, unread: 0 }
+    }
+}

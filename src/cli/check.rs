@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::help;
 use crate::check::results::{Threshold, Unseen};
 use crate::check::{CHECKS, FindingCode, Severity, codes};
+use crate::command::gloo_rs;
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Command};
@@ -43,7 +44,7 @@ pub(super) struct CheckArgs {
     /// Suppress the findings listed in this file, each with a reason
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
-    /// Explain a finding code and how to fix it
+    /// Explain a finding code and how to fix it; all: list the codes
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
 }
@@ -57,8 +58,10 @@ enum FailOn {
 
 impl CheckArgs {
     pub(super) fn options(self) -> Result<Command, Failure> {
-        if let Some(code) = &self.explain {
-            return Ok(Command::Check(CheckCommand::Explain(explained(code)?)));
+        match self.explain.as_deref() {
+            Some("all") => return Ok(Command::Check(CheckCommand::Codes)),
+            Some(code) => return Ok(Command::Check(CheckCommand::Explain(explained(code)?))),
+            None => {}
         }
         for namespace in &self.resource_namespaces {
             super::istio::names::check_namespace("--resource-namespaces", namespace)?;
@@ -98,7 +101,7 @@ fn explained(text: &str) -> Result<&'static FindingCode, Failure> {
     let retired = codes::RETIRED.iter().any(|id| id.eq_ignore_ascii_case(text));
     let what = if retired { "is retired: check does not report it any more" } else { "is not a finding code" };
     Err(with_near(Failure::usage(format!("--explain {text:?} {what}")), &text.to_uppercase(), ids)
-        .hint("docs/findings.md lists all codes"))
+        .hint(gloo_rs("check --explain all").then(" lists all codes")))
 }
 
 fn check_word(word: &str) -> Result<(), Failure> {

@@ -179,7 +179,9 @@ impl Word {
             Self::Istio(word) => word.formats(),
             Self::Proxy(word) => word.formats(),
             Self::UpgradeValues(_) => &[Format::Text, Format::Json, Format::Yaml],
-            Self::Check(_) => &[Format::Text, Format::Table, Format::Json, Format::Yaml, Format::Sarif, Format::Junit],
+            Self::Check(_) => {
+                &[Format::Text, Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Sarif, Format::Junit]
+            }
             Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
             Self::Completion(_) | Self::Options => &[Format::Text],
         }

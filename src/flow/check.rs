@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::report::Report;
+use crate::check::codes::ALL;
 use crate::check::control_plane;
 use crate::check::look::{EnvoySaid, Release};
 use crate::check::results::Results;
@@ -44,6 +45,13 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
                 report.line(&line);
             }
             report.field("explanation", findings::explanation(code));
+            return Ok(());
+        }
+        CheckCommand::Codes => {
+            for line in findings::list() {
+                report.line(&line);
+            }
+            report.field("codes", ALL.iter().map(|code| findings::explanation(code)).collect());
             return Ok(());
         }
     };
@@ -255,9 +263,10 @@ fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: 
             }
         }
         _ if failure.is_none() => {
-            let order = match report.ui.is_terminal() {
-                true => FindingOrder::BySection,
-                false => FindingOrder::ByCheck,
+            let order = match (format, report.ui.is_terminal()) {
+                (Format::Wide, _) => FindingOrder::Each,
+                (_, true) => FindingOrder::BySection,
+                (_, false) => FindingOrder::ByCheck,
             };
             for line in findings::lines(results, order) {
                 report.paragraph(&line);

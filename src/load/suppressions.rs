@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::check::suppress::{Suppression, parse};
+use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::file;
 use crate::yaml;
@@ -17,5 +18,5 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Suppression>, Failure> {
     let text = file::text(path).map_err(|error| failure(plain(&error)).caused_by(&error))?;
     let document =
         yaml::parse(&text).map_err(|problem| failure(format!("line {}: {}", problem.line, problem.message)))?;
-    parse(&document).map_err(|why| failure(why).hint("docs/check.md has an example"))
+    parse(&document).map_err(|why| failure(why).hint(gloo_rs("check --help").then(" has an example")))
 }

@@ -11,6 +11,8 @@ use crate::model::Selector;
 pub(crate) enum CheckCommand {
     /// Explains a code: `--explain`.
     Explain(&'static FindingCode),
+    /// Lists all codes: `--explain all`.
+    Codes,
     Run(CheckTask),
 }
 

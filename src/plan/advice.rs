@@ -81,6 +81,8 @@ codes! {
     StalePods = "stalePods",
     /// There is another policy of the same level, and Istio uses only the older one.
     ShadowedPolicy = "shadowedPolicy",
+    /// Istio ignores a part of a policy.
+    IgnoredPart = "ignoredPart",
     /// A narrower policy, or a port, keeps another mode.
     KeepsMode = "keepsMode",
     /// Pods have no sidecar, so no policy applies to them.

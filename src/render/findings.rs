@@ -1,21 +1,35 @@
 //! Findings as lines for people, as fields of the document, and as the page of all codes.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
+use super::table::{Align, table};
 use super::text::{count, short_name};
 use crate::check::codes::{ALL, RETIRED};
+use crate::check::groups::{self, CodeGroups, FindingGroup};
 use crate::check::results::{CheckStatus, Results, status};
 use crate::check::suppress::Suppression;
 use crate::check::{CHECKS, Check, Finding, FindingCode, Section, Severity};
+use crate::model::{ObjectRef, kinds};
 
-/// How the findings are ordered.
+/// Which findings are printed, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FindingOrder {
-    /// Check by check.
+    /// Every finding, check by check.
+    Each,
+    /// Grouped by cause, check by check.
     ByCheck,
-    /// For a terminal: the most urgent last, where they are read first.
+    /// Grouped by cause, for a terminal: the most severe last, where they are read first.
     BySection,
 }
+
+/// The number of findings of a group that are printed like single ones.
+const WHOLE: usize = 3;
+/// The number of objects that are named of a larger group.
+const NAMED: usize = 10;
+/// The number of groups that are printed of one code.
+const GROUPS: usize = 5;
 
 /// The printed lines, in order: one for each check, the findings, the unknowns, and the summary. With sections, the
 /// unknowns come before the findings.
@@ -25,24 +39,60 @@ pub(crate) fn lines(results: &Results, order: FindingOrder) -> Vec<String> {
         results.shown().map(|ran| format!("Checking {}... {}", ran.check.title, status(ran))).collect();
     lines.extend(results.messages());
     match order {
-        FindingOrder::ByCheck => {
+        FindingOrder::Each => {
             lines.extend(results.findings().flat_map(finding));
             lines.extend(unknown(results));
         }
-        FindingOrder::BySection => {
+        FindingOrder::ByCheck => {
+            lines.extend(groups::by_check(results).iter().flat_map(of_code).flatten());
             lines.extend(unknown(results));
-            lines.extend(Section::ALL.into_iter().flat_map(|section| in_section(results, section)));
+        }
+        FindingOrder::BySection => {
+            let codes = groups::by_section(results);
+            lines.extend(unknown(results));
+            lines.extend(Section::ALL.into_iter().flat_map(|section| in_section(&codes, section)));
         }
     }
     lines.push(last(results));
     lines
 }
 
-/// The heading and the findings of a section. Nothing if there are none.
-fn in_section(results: &Results, section: Section) -> Vec<String> {
-    let mut findings = results.findings().filter(|finding| finding.section == section).peekable();
-    let heading = findings.peek().map(|_| [String::new(), format!("{}:", section.title())]);
-    heading.into_iter().flatten().chain(findings.flat_map(finding)).collect()
+/// The heading and the findings of a section, the largest group of a code last. Nothing if there are none.
+fn in_section(codes: &[CodeGroups<'_>], section: Section) -> Vec<String> {
+    let mut codes = codes.iter().filter(|code| code.section() == section).peekable();
+    let heading = codes.peek().map(|_| [String::new(), format!("{}:", section.title())]);
+    heading.into_iter().flatten().chain(codes.flat_map(|code| of_code(code).into_iter().rev().flatten())).collect()
+}
+
+/// The largest groups of a code, each as its lines, and then how many others there are.
+fn of_code(code: &CodeGroups<'_>) -> Vec<Vec<String>> {
+    let (shown, others) = code.groups.split_at(code.groups.len().min(GROUPS));
+    let others = others.first().map(|first| {
+        let Finding { severity, code, .. } = first.first;
+        let objects: usize = others.iter().map(FindingGroup::len).sum();
+        let (causes, objects) = (count(others.len(), "more cause"), count(objects, "object"));
+        vec![format!("{} {}: {causes}, {objects}; -o wide lists them", severity.name(), code.id)]
+    });
+    shown.iter().map(group).chain(others).collect()
+}
+
+fn group(group: &FindingGroup<'_>) -> Vec<String> {
+    if group.len() <= WHOLE {
+        return group.findings().flat_map(finding).collect();
+    }
+    let Finding { severity, code, decided_by, hint, .. } = group.first;
+    let cause = match *decided_by.kind == kinds::NAMESPACE {
+        true => format!("  in namespace {}", decided_by.name),
+        false => format!("  because of {}/{}", decided_by.kind, short_name(decided_by, "")),
+    };
+    let mut lines = vec![format!("{} {} {}: {}", severity.name(), code.id, count(group.len(), "object"), code.title)];
+    lines.push(cause);
+    lines.extend(group.findings().take(NAMED).map(|finding| format!("    {}: {}", subject(finding), finding.message)));
+    let more = group.len().saturating_sub(NAMED);
+    lines.extend((more > 0).then(|| format!("    and {more} more; -o wide lists them")));
+    let whose = if group.findings().all(|other| other.hint == *hint) { "hint" } else { "hint for the first" };
+    lines.extend(hint.as_ref().map(|hint| format!("  {whose}: {hint}")));
+    lines
 }
 
 /// The object of a finding: `upstream.gloo.solo.io/shop/cart`.
@@ -76,9 +126,15 @@ fn last(results: &Results) -> String {
         (0, true) => format!("No problems detected.{left_out}"),
         (0, false) => format!("no problem in what could be read{left_out}"),
         _ => {
-            let sum = format!("{}, {}{left_out}", count(errors, "error"), count(warnings, "warning"));
-            let first = results.findings().next().map_or("GRS101", |finding| finding.code.id);
-            format!("{sum}; gloo-rs check --explain {first} explains it")
+            let causes: usize = groups::by_check(results).iter().map(|code| code.groups.len()).sum();
+            let objects: HashSet<_> = results.findings().map(|finding| &finding.object).collect();
+            let from = format!("{} in {}", count(causes, "cause"), count(objects.len(), "object"));
+            let sum = format!("{}, {}: {from}{left_out}", count(errors, "error"), count(warnings, "warning"));
+            let worst = groups::most_severe(results).map_or("GRS101", |code| code.id);
+            format!(
+                "{sum}; gloo-rs check --explain {worst} explains {}",
+                if causes == 1 { "it" } else { "the most severe" }
+            )
         }
     }
 }
@@ -111,6 +167,7 @@ pub(crate) fn fields(results: &Results) -> Vec<(&'static str, Value)> {
         ("messages", results.messages().into()),
         ("errors", errors.into()),
         ("findings", results.findings().map(value).collect()),
+        ("causes", groups::by_check(results).iter().flat_map(|code| &code.groups).map(cause).collect()),
         ("suppressed", suppressed.into()),
         ("unknown", unknown.into()),
     ]
@@ -127,11 +184,29 @@ fn value(finding: &Finding) -> Value {
         "name": finding.object.name,
         "file": finding.spot.as_ref().map(|spot| spot.file.as_str()),
         "line": finding.spot.as_ref().map(|spot| spot.line),
+        "cause": reference(&finding.decided_by),
         "message": finding.message,
         "details": finding.details,
         "hint": finding.hint.as_ref().map(ToString::to_string),
         "docs": finding.code.anchor(),
     })
+}
+
+/// A group of findings. Those with the same code, section and cause belong to it.
+fn cause(group: &FindingGroup<'_>) -> Value {
+    let Finding { code, severity, section, decided_by, .. } = group.first;
+    json!({
+        "code": code.id,
+        "severity": severity.name(),
+        "section": section.name(),
+        "title": code.title,
+        "cause": reference(decided_by),
+        "count": group.len(),
+    })
+}
+
+fn reference(object: &ObjectRef) -> Value {
+    json!({"kind": object.kind.kind, "namespace": object.namespace, "name": object.name})
 }
 
 /// A suppression that has expired, or that matches no finding.
@@ -154,8 +229,15 @@ pub(crate) fn explained(code: &FindingCode) -> Vec<String> {
     lines.extend(code.meaning.split_inclusive(". ").map(|sentence| format!("  {}", sentence.trim_end())));
     lines.push(format!("fix: {}", code.fix));
     lines.extend(checks_of(code).map(|check| format!("reads: {}", needs(check))));
-    lines.push(format!("docs: {}", code.anchor()));
     lines
+}
+
+/// A line for each code.
+#[must_use]
+pub(crate) fn list() -> Vec<String> {
+    let columns = [("CODE", Align::Left), ("SEVERITY", Align::Left), ("WHAT", Align::Left)];
+    let rows = ALL.iter().map(|code| [code.id, code.severity.name(), code.title].map(str::to_owned).to_vec());
+    table(&columns, &rows.collect::<Vec<_>>())
 }
 
 /// The same explanation for the document.
@@ -223,29 +305,16 @@ pub fn page() -> String {
 mod tests {
     use super::*;
     use crate::check::codes;
-    use crate::check::results::{Threshold, Unseen};
-    use crate::check::{Ran, Severity};
-    use crate::model::{ObjectRef, kinds};
 
     #[test]
     fn on_a_terminal_what_is_broken_now_comes_last() {
         let upstream = ObjectRef::new(&kinds::UPSTREAM, "shop", "cart");
         let finding = |code| Finding::new(code, &upstream, "a sentence");
-        let ran = Ran {
-            check: &CHECKS[0],
-            findings: vec![
-                finding(&codes::NOBODY_BEHIND).breaks_now(),
-                finding(&codes::REJECTED),
-                finding(&codes::SDS_EXPOSED),
-            ],
-            suppressed: Vec::new(),
-            unknown: Vec::new(),
-            skipped: None,
-            read: Vec::new(),
-            saw_something: true,
-        };
-        let threshold = Threshold { severity: Severity::Error, unknown: Unseen::Passes };
-        let results = Results { ran: vec![ran], threshold, unread: 0 };
+        let results = Results::of(vec![
+            finding(&codes::NOBODY_BEHIND).breaks_now(),
+            finding(&codes::REJECTED),
+            finding(&codes::SDS_EXPOSED),
+        ]);
         let of = |order| {
             let lines = lines(&results, order).into_iter();
             lines
@@ -259,5 +328,46 @@ mod tests {
         let sections =
             ["Could be better:".to_owned(), better, "Will break:".to_owned(), later, "503 now:".to_owned(), now];
         assert_eq!(of(FindingOrder::BySection), sections);
+    }
+
+    fn broken_by(policy: usize, upstream: usize) -> Finding {
+        let upstream = ObjectRef::new(&kinds::UPSTREAM, "shop", format!("u{upstream}"));
+        let policy = ObjectRef::new(&kinds::PEER_AUTHENTICATION, "shop", format!("p{policy}"));
+        Finding::new(&codes::STRICT_PLAINTEXT, &upstream, "a sentence").breaks_now().decided_by(policy)
+    }
+
+    #[test]
+    fn two_thousand_objects_with_one_cause_are_a_few_lines_and_whole_when_wide() {
+        let results = Results::of((0..2000).map(|number| broken_by(0, number)).collect());
+        for order in [FindingOrder::ByCheck, FindingOrder::BySection] {
+            let lines = lines(&results, order);
+            assert!(lines.len() < 20, "{} lines", lines.len());
+            assert!(lines.iter().any(|line| line.contains("2000 objects")), "{lines:#?}");
+            assert!(lines.iter().any(|line| line.contains("shop/p0")), "{lines:#?}");
+            assert_eq!(lines.iter().filter(|line| line.contains("/shop/u")).count(), NAMED);
+            assert!(lines.last().is_some_and(|last| last.contains("1 cause in 2000 objects")), "{lines:#?}");
+        }
+        let wide = lines(&results, FindingOrder::Each);
+        assert_eq!(wide.iter().filter(|line| line.contains("/shop/u")).count(), 2000);
+    }
+
+    #[test]
+    fn many_causes_of_one_code_fit_a_few_screens_too_and_the_others_are_counted() {
+        let results = Results::of((0..400).map(|number| broken_by(number / 4, number)).collect());
+        for order in [FindingOrder::ByCheck, FindingOrder::BySection] {
+            let lines = lines(&results, order);
+            assert!(lines.len() < 50, "{} lines", lines.len());
+            assert!(lines.iter().any(|line| line.contains("95 more causes, 380 objects")), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_finding_and_each_cause_once() {
+        let results = Results::of((0..12).map(|number| broken_by(number % 2, number)).collect());
+        let fields: std::collections::BTreeMap<_, _> = fields(&results).into_iter().collect();
+        assert_eq!(fields["findings"].as_array().map(Vec::len), Some(12));
+        let causes: Vec<_> = fields["causes"].as_array().into_iter().flatten().collect();
+        let shown: Vec<_> = causes.iter().map(|it| (&it["cause"]["name"], &it["count"])).collect();
+        assert_eq!(shown, [(&json!("p0"), &json!(6)), (&json!("p1"), &json!(6))]);
     }
 }

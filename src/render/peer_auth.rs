@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::table::{Align, table};
 use crate::plan::peer::change::{by, shown};
+use crate::plan::peer::ignored::IgnoredPart;
 use crate::plan::peer::report::Line;
 use crate::plan::peer::{Effective, Mode, PolicyRef};
 
@@ -36,9 +37,9 @@ pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
     table(&COLUMNS, &rows)
 }
 
-/// The modes as a value of the document, with every level that has a policy.
+/// The modes as a value of the document, with every level that has a policy, and the parts that have no effect.
 #[must_use]
-pub(crate) fn value(root_namespace: &str, lines: &[Line]) -> Value {
+pub(crate) fn value(root_namespace: &str, lines: &[Line], ignored: &[IgnoredPart]) -> Value {
     let policy = |policy: &PolicyRef| json!({"namespace": policy.namespace, "name": policy.name});
     let modes = lines.iter().map(|line| {
         let effective = line.effective.as_ref().ok();
@@ -63,5 +64,9 @@ pub(crate) fn value(root_namespace: &str, lines: &[Line]) -> Value {
             "sources": chain.collect::<Vec<_>>(),
         })
     });
-    json!({"rootNamespace": root_namespace, "modes": modes.collect::<Vec<_>>()})
+    let ignored: Vec<_> = ignored
+        .iter()
+        .map(|part| json!({"policy": policy(&part.policy), "field": part.field, "why": part.why.to_string()}))
+        .collect();
+    json!({"rootNamespace": root_namespace, "modes": modes.collect::<Vec<_>>(), "ignored": ignored})
 }

@@ -50,7 +50,14 @@ Examples:
   # only manifests, without a cluster; warnings fail too
   gloo-rs check -f upstreams.yaml --fail-on warning
 
-  gloo-rs check --explain GRS101";
+  gloo-rs check --explain GRS101
+
+A file for --suppress:
+  suppress:
+  - code: GRS102
+    object: {kind: Upstream, namespace: gloo-system, name: legacy-*}
+    reason: moves out of the mesh in March
+    expires: 2027-03-31";
 
 /// After `version --help`.
 pub(super) const VERSION: &str = "\

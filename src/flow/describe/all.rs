@@ -174,11 +174,12 @@ impl Found {
                 }
             }
             _ if self.rows.is_empty() => {}
-            format => {
-                let width = if format == Format::Wide { Width::Wide } else { Width::Usual };
-                for line in render::table(&self.rows, width) {
-                    report.line(&line);
-                }
+            Format::Wide => render::table(&self.rows, Width::Wide).iter().for_each(|line| report.line(line)),
+            _ => {
+                // A script that reads the rows gets all of them.
+                let (rows, more) =
+                    if report.ui.is_terminal() { render::grouped(self.rows) } else { (self.rows, Vec::new()) };
+                render::table(&rows, Width::Usual).iter().chain(&more).for_each(|line| report.line(line));
             }
         }
         for why in &self.unread {

@@ -11,6 +11,7 @@ use crate::plan::Unread;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::peer::Policies;
 use crate::plan::peer::change::PolicyScope;
+use crate::plan::peer::ignored::ignored;
 use crate::plan::peer::report::lines;
 use crate::render::peer_auth::{rows, value};
 
@@ -70,7 +71,8 @@ fn of_files(task: &PeerAuthGet, manifests: &FilesTask, report: &mut Report<'_>) 
 /// Prints the modes. `hidden` is why the policies of the mesh are not among them.
 fn say(task: &PeerAuthGet, policies: &Policies, hidden: Option<&Unread>, report: &mut Report<'_>) {
     let lines = lines(task.scope.as_ref(), policies, hidden);
-    report.field("peerAuthentication", value(policies.root_namespace, &lines));
+    let parts: Vec<_> = policies.all.iter().flat_map(|policy| ignored(policy, policies.root_namespace)).collect();
+    report.field("peerAuthentication", value(policies.root_namespace, &lines, &parts));
     for row in rows(&lines) {
         report.line(&row);
     }
@@ -82,5 +84,8 @@ fn say(task: &PeerAuthGet, policies: &Policies, hidden: Option<&Unread>, report:
         let what = format!("Istio ignores policies that are younger than {}", source.policy);
         let details = source.shadowed.iter().map(|policy| format!("ignored: {policy}"));
         report.advice(Advice::warning(Code::ShadowedPolicy, what).details(details));
+    }
+    for part in &parts {
+        report.advice(Advice::warning(Code::IgnoredPart, format!("no effect: {part}")));
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod behind;
 pub(crate) mod causes;
+mod decider;
 pub(crate) mod effect;
 pub(crate) mod endpoints;
 pub(crate) mod forecast;
@@ -26,6 +27,7 @@ use super::peer::{Effective, Mode};
 use super::routes::RouteTarget;
 
 pub(crate) use causes::Cause;
+pub(crate) use decider::Decider;
 pub use judge::judge;
 pub(crate) use judge::{Judged, inject};
 pub(crate) use pair::missing;

@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 pub(crate) mod exceptions;
+pub(crate) mod ignored;
 pub(crate) mod mode;
 pub(crate) mod report;
 mod scope;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::matcher::{Matcher, Path};
 use super::target::Action;
-use super::{LeftOut, Route, Routing, full_name, is_named, list, order, select, text};
+use super::{LeftOut, Route, Routing, WhyLeftOut, full_name, is_named, list, order, select, text};
 use crate::model::{Object, ObjectRef};
 
 /// The maximum number of routes. Tables with wide selectors can select each other and produce more routes than any
@@ -56,7 +56,10 @@ impl Walk<'_> {
             trail.push(format!("{kind} {} route {}", full_name(object), index + 1));
             match self.one(route, home, &trail, parent) {
                 Ok(found) => routes.extend(found),
-                Err((matchers, why)) => self.left_out.push(LeftOut { trail, matchers, why }),
+                Err((matchers, why)) => {
+                    let holder = object.reference.clone();
+                    self.left_out.push(LeftOut { holder, trail, matchers, why });
+                }
             }
         }
         routes
@@ -69,10 +72,11 @@ impl Walk<'_> {
         home: &str,
         trail: &[String],
         parent: Option<&Parent>,
-    ) -> Result<Vec<Route>, (Vec<Matcher>, String)> {
+    ) -> Result<Vec<Route>, (Vec<Matcher>, WhyLeftOut)> {
         self.made += 1;
         let (matchers, hands_down_path, hands_down_rest) = inherited(route, parent);
-        let refused = |why: String| (if matchers.is_empty() { vec![Matcher::any()] } else { matchers.clone() }, why);
+        let left_out = |why| (if matchers.is_empty() { vec![Matcher::any()] } else { matchers.clone() }, why);
+        let refused = |why| left_out(WhyLeftOut::Refused(why));
         if self.made > MOST_ROUTES {
             return Err(refused(format!("more than {MOST_ROUTES} routes by delegation")));
         }
@@ -88,7 +92,8 @@ impl Walk<'_> {
             return Ok(vec![Route { trail: trail.to_vec(), matchers, action }]);
         }
         let matcher = delegating(&matchers).map_err(refused)?;
-        let tables = tables(delegate, home, self.routing.route_tables).map_err(refused)?;
+        let tables =
+            tables(delegate, home, self.routing.route_tables).map_err(|why| left_out(WhyLeftOut::LeadsNowhere(why)))?;
         let parent = Parent { matcher, trail: trail.to_vec(), hands_down_path, hands_down_rest };
         Ok(self.tables(tables, &parent))
     }
@@ -106,8 +111,9 @@ impl Walk<'_> {
             for table in &tables {
                 if self.visited.contains(&table.reference) {
                     let why = format!("route table {} is already part of this chain: a cycle", full_name(table));
-                    let trail = parent.trail.clone();
-                    self.left_out.push(LeftOut { trail, matchers: vec![parent.matcher.clone()], why });
+                    let (holder, trail) = (table.reference.clone(), parent.trail.clone());
+                    let (matchers, why) = (vec![parent.matcher.clone()], WhyLeftOut::LeadsNowhere(why));
+                    self.left_out.push(LeftOut { holder, trail, matchers, why });
                     continue;
                 }
                 self.visited.push(table.reference.clone());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::domain::{self, Rank};
 use super::matcher::Matcher;
 use super::target::{Action, RouteTarget, Share};
-use super::{LeftOut, Request, Route, Routing, full_name, is_named, list, order, select, text};
+use super::{LeftOut, Request, Route, Routing, WhyLeftOut, full_name, is_named, list, order, select, text};
 use crate::model::Object;
 
 /// The `GatewayClass` that Gloo's chart creates.
@@ -198,9 +198,10 @@ impl<'v> Listener<'v> {
         Some(match why {
             None => Ok(Attached { rank, hostname, route, listener: *self }),
             Some(why) => Err(LeftOut {
+                holder: route.reference.clone(),
                 trail: vec![format!("httproute {}", full_name(route))],
                 matchers: rules(route).into_iter().map(|(matcher, ..)| matcher).collect(),
-                why,
+                why: WhyLeftOut::Refused(why),
             }),
         })
     }

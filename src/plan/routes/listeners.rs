@@ -1,5 +1,7 @@
 //! The listeners of the Gateways of Gloo's own API, with the virtual hosts that each serves.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::domain::{self, Rank};
@@ -114,6 +116,15 @@ impl<'v> Listener<'v> {
     /// # Errors
     /// The Gateway's own selection is invalid.
     pub(crate) fn chain(&self, request: &Request, routing: &Routing<'v>) -> Result<Option<Chain<'v>>, String> {
+        let served = self.served(routing)?;
+        Ok(match self.ssl {
+            true => Chain::of_tls(served, self.server_names, domain::without_port(&request.host)),
+            false => Some(Chain::plain(served)),
+        })
+    }
+
+    /// Returns the `VirtualServices` that the listener serves.
+    fn served(&self, routing: &Routing<'v>) -> Result<Vec<&'v Object>, String> {
         let watched = routing.settings.and_then(|settings| watched(&settings.value));
         let mut served = Vec::new();
         for service in routing.virtual_services {
@@ -122,10 +133,23 @@ impl<'v> Listener<'v> {
                 served.push(service);
             }
         }
-        Ok(match self.ssl {
-            true => Chain::of_tls(served, self.server_names, domain::without_port(&request.host)),
-            false => Some(Chain::plain(served)),
-        })
+        Ok(served)
+    }
+
+    /// Returns the domains that several `VirtualServices` of one filter chain have, with these `VirtualServices`. Gloo
+    /// rejects all of them (`validateVirtualServiceDomains` in `projects/gateway/pkg/translator/http_translator.go`).
+    pub(crate) fn shared_domains(&self, routing: &Routing<'v>) -> Vec<(String, Vec<&'v Object>)> {
+        let mut by_domain: BTreeMap<(String, String), Vec<&'v Object>> = BTreeMap::new();
+        for service in self.served(routing).unwrap_or_default() {
+            // With TLS, each sslConfig has its own filter chain.
+            let chain = service.value["spec"]["sslConfig"].to_string();
+            let domains: BTreeSet<_> = domains(service).iter().map(|domain| domain.to_ascii_lowercase()).collect();
+            for domain in domains {
+                by_domain.entry((chain.clone(), domain)).or_default().push(service);
+            }
+        }
+        let shared = by_domain.into_iter().filter(|(_, services)| services.len() > 1);
+        shared.map(|((_, domain), services)| (domain, services)).collect()
     }
 
     /// Returns the virtual host of a chain that matches the request.

@@ -24,7 +24,7 @@ pub(crate) use target::{Action, Share};
 use serde_json::Value;
 
 use self::matcher::Matcher;
-use crate::model::Object;
+use crate::model::{Object, ObjectRef};
 
 /// A request, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +71,27 @@ pub(crate) struct Route {
 /// A route that Gloo does not serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeftOut {
+    /// The object that has the route.
+    pub holder: ObjectRef,
     pub trail: Vec<String>,
     pub matchers: Vec<Matcher>,
-    pub why: String,
+    pub why: WhyLeftOut,
+}
+
+/// Why Gloo does not serve a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WhyLeftOut {
+    /// The route itself is wrong: it does not fit its parent, or has no action.
+    Refused(String),
+    /// It delegates to no table, or in a cycle.
+    LeadsNowhere(String),
+}
+
+impl std::fmt::Display for WhyLeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Refused(why) | Self::LeadsNowhere(why)) = self;
+        f.write_str(why)
+    }
 }
 
 /// Returns a string member of an object. Empty if it is not a string.

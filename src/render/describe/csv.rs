@@ -79,6 +79,7 @@ mod tests {
             peer: String::new(),
             status: String::new(),
             owner: String::new(),
+            cause: String::new(),
             why: "because".into(),
             fix: String::new(),
         };

@@ -8,6 +8,6 @@ mod value;
 
 pub(crate) use csv::{HEAD as CSV_HEAD, line as csv};
 pub(crate) use request::lines as request;
-pub(crate) use row::{TargetRow, Width, table};
+pub(crate) use row::{TargetRow, Width, grouped, table};
 pub(crate) use target::lines as target;
 pub(crate) use value::{of_answer, of_target};

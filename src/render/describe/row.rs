@@ -1,5 +1,7 @@
 //! A target as one row of the table and of the CSV.
 
+use std::collections::HashMap;
+
 use super::target::{modes, revisions};
 use crate::plan::path::{Behind, Described, Membership, Sends};
 use crate::plan::routes::RouteTarget;
@@ -24,6 +26,8 @@ pub(crate) struct TargetRow {
     pub peer: String,
     pub status: String,
     pub owner: String,
+    /// `strict peer, policy shop/default`. Empty if nothing is wrong, or if something could not be read.
+    pub cause: String,
     pub why: String,
     pub fix: String,
 }
@@ -66,6 +70,10 @@ impl From<&Described> for TargetRow {
             peer: peer.collect::<Vec<_>>().join(" "),
             status: facts.acceptance.as_ref().map_or_else(String::new, ToString::to_string),
             owner: facts.owner.as_ref().map_or_else(String::new, ToString::to_string),
+            cause: judged
+                .cause
+                .map(|cause| format!("{}, {}", cause.row().words, described.decider()))
+                .unwrap_or_default(),
             why: judged.why.clone(),
             fix: judged.fix.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
@@ -96,6 +104,7 @@ impl TargetRow {
         let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let meshed = if self.pods.is_empty() { "-".to_owned() } else { format!("{}/{}", self.meshed, self.pods) };
         let mut cells = vec![self.verdict.to_owned(), self.subject(), meshed, self.tls.to_owned(), or_dash(&self.peer)];
+        cells.push(or_dash(&self.cause));
         if width == Width::Wide {
             cells.extend([&self.revisions, &self.status, &self.owner, &self.why].map(|text| or_dash(text)));
         }
@@ -111,9 +120,77 @@ pub(crate) fn table(rows: &[TargetRow], width: Width) -> Vec<String> {
         ("MESHED", Align::Left),
         ("TLS", Align::Left),
         ("PEER", Align::Left),
+        ("CAUSE", Align::Left),
     ];
     if width == Width::Wide {
         head.extend(["REVISION", "STATUS", "OWNER", "WHY"].map(|name| (name, Align::Left)));
     }
     columns(&head, &rows.iter().map(|row| row.cells(width)).collect::<Vec<_>>())
+}
+
+/// The number of rows that a terminal shows of one cause.
+const SHOWN: usize = 10;
+
+/// The rows for a terminal: those without a cause first, then those of each cause, the largest last. Only the first ten
+/// of a cause are kept. The second value says how many others there are.
+pub(crate) fn grouped(rows: Vec<TargetRow>) -> (Vec<TargetRow>, Vec<String>) {
+    let mut causes: Vec<(String, Vec<TargetRow>)> = Vec::new();
+    let mut shown = Vec::new();
+    let mut at: HashMap<String, usize> = HashMap::new();
+    for row in rows {
+        if row.cause.is_empty() {
+            shown.push(row);
+            continue;
+        }
+        let index = *at.entry(row.cause.clone()).or_insert_with(|| {
+            causes.push((row.cause.clone(), Vec::new()));
+            causes.len() - 1
+        });
+        causes[index].1.push(row);
+    }
+    causes.sort_by_key(|(_, rows)| rows.len());
+    let mut more = Vec::new();
+    for (cause, rows) in causes {
+        let others = rows.len().saturating_sub(SHOWN);
+        more.extend((others > 0).then(|| format!("and {others} more: {cause}; -o wide lists them")));
+        shown.extend(rows.into_iter().take(SHOWN));
+    }
+    (shown, more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: usize, cause: &str) -> TargetRow {
+        let text = String::new;
+        TargetRow {
+            verdict: "broken",
+            kind: "upstream",
+            namespace: "shop".to_owned(),
+            name: format!("u{name}"),
+            port: text(),
+            tls: "none",
+            meshed: text(),
+            pods: text(),
+            revisions: text(),
+            peer: text(),
+            status: text(),
+            owner: text(),
+            cause: cause.to_owned(),
+            why: text(),
+            fix: text(),
+        }
+    }
+
+    #[test]
+    fn a_terminal_shows_ten_targets_of_a_cause_and_the_largest_cause_last() {
+        let many = (0..2000).map(|number| row(number, "strict peer, policy shop/default"));
+        let rows = many.chain([row(2000, "no sidecar, namespace shop"), row(2001, "")]).collect();
+        let (shown, more) = grouped(rows);
+        let causes: Vec<_> = shown.iter().map(|row| row.cause.as_str()).collect();
+        assert_eq!(causes[..2], ["", "no sidecar, namespace shop"]);
+        assert_eq!(causes[2..], ["strict peer, policy shop/default"; SHOWN]);
+        assert_eq!(more, ["and 1990 more: strict peer, policy shop/default; -o wide lists them"]);
+    }
 }

@@ -110,7 +110,7 @@ fn heard(heard: &Heard) -> Value {
         "others": heard.others,
         "trouble": heard.trouble,
         "routes": heard.candidates.iter().map(candidate).collect::<Vec<_>>(),
-        "leftOut": heard.left_out.iter().map(|it| json!({"source": it.trail, "why": it.why})).collect::<Vec<_>>(),
+        "leftOut": heard.left_out.iter().map(|it| json!({"source": it.trail, "why": it.why.to_string()})).collect::<Vec<_>>(),
     })
 }
 

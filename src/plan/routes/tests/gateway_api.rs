@@ -65,7 +65,7 @@ spec:
     let answer = world.answer("x.inner.example", "/", None);
     let heard: Vec<_> = answer.heard.iter().map(|heard| (heard.host.as_str(), heard.candidates.len())).collect();
     assert_eq!(heard, [("no accepted route by HTTPRoutes", 0), ("*.inner.example by HTTPRoutes", 1)]);
-    assert_eq!(answer.heard[0].left_out[0].why, "the listener takes no routes from away");
+    assert_eq!(answer.heard[0].left_out[0].why.to_string(), "the listener takes no routes from away");
     assert_eq!(
         answer.heard[1].proxies,
         [resolve::RouteProxy { namespace: "shop".into(), name: "gloo-proxy-edge".into() }]
@@ -93,7 +93,7 @@ status:
 "
     ));
     let answer = world.answer("x", "/", Some(8080));
-    assert_eq!(answer.heard[0].left_out[0].why, "not accepted: NotAllowed by policy");
+    assert_eq!(answer.heard[0].left_out[0].why.to_string(), "not accepted: NotAllowed by policy");
 }
 
 #[test]
