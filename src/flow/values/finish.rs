@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::homes::{self, ValuesFiles};
+use super::files::{ValuesFiles, shown};
 use super::order::Upgrade;
 use super::planned::PlannedValues;
 use super::subject::ValuesSubject;
@@ -16,6 +16,7 @@ use crate::kube::Session;
 use crate::load::files::SourceText;
 use crate::options::{Format, Global, UpgradeValues, ValuesDestination};
 use crate::render::diff::Secrets;
+use crate::render::values as changes;
 
 /// Reports the changes and outputs the values as requested.
 pub(super) fn finish(
@@ -31,9 +32,10 @@ pub(super) fn finish(
         report.diff(planned.diff(task.secrets));
     }
     if task.check {
-        match planned.plan.is_empty() {
-            true => sources::check_is_whole(planned)?,
-            false => report.ends(Exit::WouldChange),
+        match (planned.plan.is_empty(), &planned.subject.file) {
+            (false, _) => report.ends(Exit::WouldChange),
+            (true, Some(files)) => sources::check_is_whole(files)?,
+            (true, None) => {}
         }
     }
     if let ValuesDestination::Helm(_) = &task.destination {
@@ -70,7 +72,7 @@ fn print(files: &ValuesFiles, edited: &[(usize, String)], report: &mut Report<'_
         let text = &files.texts[*index];
         let new = new.trim_start_matches('\u{feff}');
         let newline = if new.ends_with('\n') { "" } else { "\n" };
-        report.whole(format!("---\n# Source: {}\n{new}{newline}", homes::shown(text)).as_bytes());
+        report.whole(format!("---\n# Source: {}\n{new}{newline}", shown(text)).as_bytes());
     }
 }
 
@@ -100,7 +102,7 @@ fn only(files: &ValuesFiles, edited: &[(usize, String)]) -> Result<Vec<u8>, Fail
         _ => {
             let message = "--output-file: several files change, and one cannot have all of them";
             let failure = Failure::usage(message).hint(flag("--write").text(" changes each in place"));
-            let names = edited.iter().map(|(index, _)| homes::shown(&files.texts[*index]));
+            let names = edited.iter().map(|(index, _)| shown(&files.texts[*index]));
             Err(names.fold(failure, |failure, name| failure.detail(name)))
         }
     }
@@ -136,7 +138,11 @@ fn document(planned: &PlannedValues, task: &UpgradeValues, report: &mut Report<'
         })
     });
     report.field("release", release.unwrap_or(Value::Null));
-    report.field("changes", sources::changes(planned, secrets));
+    let changes = match &subject.file {
+        Some(files) => sources::changes(files, &planned.plan, secrets),
+        None => changes::value(&planned.plan.changes, secrets),
+    };
+    report.field("changes", changes);
     if let Some(files) = &subject.file {
         report.field("home", sources::home(files));
         report.field("sources", sources::all(files));

@@ -2,11 +2,13 @@
 
 mod apply;
 mod back;
+mod files;
 mod finish;
 mod homes;
 mod next;
 mod order;
 mod planned;
+mod refused;
 mod sources;
 mod subject;
 
@@ -51,6 +53,9 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             }
             let needs = task.act == ValuesAct::Merge
                 && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
+            if let (true, None, Some(files)) = (needs, &task.istio.revision, &subject.file) {
+                sources::check_address(files)?;
+            }
             if needs {
                 return session::block_on(&report.interrupts(), live(subject, task, global, report));
             }

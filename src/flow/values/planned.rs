@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::next;
 use super::order::Upgrade;
 use super::subject::ValuesSubject;
-use super::{homes, sources};
+use super::{files, refused, sources};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;
 use crate::error::Failure;
@@ -45,8 +45,9 @@ impl PlannedValues {
             return Ok(Self { subject, plan, after, text, edited: Vec::new() });
         };
         if let Some(denied) = &files.denied {
-            return Err(sources::denial(denied, &plan.edits));
+            return Err(refused::denial(denied, &plan.edits));
         }
+        files.check_place(&plan.edits)?;
         sources::settle(files, &mut plan)?;
         let after = subject.after(&plan)?;
         let edited = files.edited(&plan.edits, &after)?;
@@ -65,7 +66,7 @@ impl PlannedValues {
             notes.status(&line);
         }
         if let Some(files) = &subject.file {
-            sources::say_effective(files, subject, plan, notes);
+            sources::say_effective(files, (&subject.values, subject.chart.edition), plan, notes);
         }
         notes.advices(plan.advice.iter().cloned());
         notes.advices(findings::of_values(&subject.values, &self.after, &subject.chart));
@@ -104,8 +105,8 @@ impl PlannedValues {
             Secrets::Masked => text::masked(text),
         };
         let of_file = |(index, new): &(usize, String)| {
-            let name = homes::shown(&files.texts[*index]);
-            diff::unified(name, name, &shown(&files.texts[*index].text), &shown(new))
+            let of_name = files::shown(&files.texts[*index]);
+            diff::unified(of_name, of_name, &shown(&files.texts[*index].text), &shown(new))
         };
         self.edited.iter().map(of_file).collect()
     }
