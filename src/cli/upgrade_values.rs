@@ -35,7 +35,7 @@ pub(super) struct UpgradeValuesArgs {
     chart_alias: Option<String>,
     #[arg(long, value_name = "FILE|-", help = VALUES_HELP)]
     values: Vec<PathBuf>,
-    /// With --values: edit the values of this manifest, as KIND/NAME or KIND/NAMESPACE/NAME [default: Gloo's]
+    /// With --values: edit the values of this manifest, KIND/NAME [default: the one of Gloo's chart]
     #[arg(long, value_name = "HOME", requires = "values")]
     home: Option<String>,
     /// With --values: edit the files in place
@@ -96,9 +96,9 @@ pub(super) struct UpgradeValuesArgs {
     show_secrets: bool,
 }
 
-/// Not a doc comment, where `HelmRelease` would need backticks.
-const VALUES_HELP: &str = "Read values from a file instead of a release: Helm's, or a manifest of Argo CD, Flux, k3s \
-    or Kustomize; repeat it for files that these name; - is stdin";
+/// Not a doc comment, where the names would need backticks.
+const VALUES_HELP: &str =
+    "Read values from a file or a manifest of Argo CD, Flux, k3s, Kustomize; can be repeated; - is stdin";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EditionArg {

@@ -5,8 +5,6 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::manifest;
-
 /// The tool that encrypted a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encryption {
@@ -64,14 +62,6 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Encryption> {
     WHOLE.iter().find(|(mark, _)| bytes.starts_with(mark) || from_text.starts_with(mark)).map(|(_, by)| *by)
 }
 
-/// The encryption of a text: as a whole, or of one of its documents.
-pub(crate) fn of_text(text: &str) -> Option<Encryption> {
-    // Most texts have neither mark, and are not parsed.
-    let may_be = text.contains("sops") || text.contains("ENC[");
-    let of_a_document = || may_be.then(|| manifest::values(text).iter().find_map(of_document)).flatten();
-    of_bytes(text.as_bytes()).or_else(of_a_document)
-}
-
 /// The encryption of one document.
 pub(crate) fn of_document(document: &Value) -> Option<Encryption> {
     if document.get("sops").is_some_and(Value::is_object) {
@@ -96,6 +86,7 @@ fn has_encrypted_value(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edit::manifest;
 
     #[test]
     fn each_mark_names_its_tool() {
@@ -115,7 +106,7 @@ mod tests {
             ("", None),
         ];
         for (text, wanted) in table {
-            assert_eq!(of_text(text), wanted, "{text:?}");
+            assert_eq!(manifest::encryption(text), wanted, "{text:?}");
         }
     }
 }

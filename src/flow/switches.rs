@@ -186,7 +186,13 @@ fn status_of_files(files: &FilesTask, report: &mut Report<'_>) -> Result<(), Fai
     let mut stdin = report.interrupts().stdin();
     let mut found = false;
     while let Some(loaded) = inputs.next(&mut stdin) {
-        let LoadedFile::Text(text) = loaded? else { continue };
+        let text = match loaded? {
+            LoadedFile::Text(text) => text,
+            LoadedFile::Encrypted { name, by } => {
+                return Err(Failure::new(Exit::Failed, Reason::Unsafe, format!("{name}: {by}")).hint(by.advice()));
+            }
+            LoadedFile::PassedOver { .. } | LoadedFile::Refused { .. } => continue,
+        };
         for member in members(&text.text, &kinds::SETTINGS).found {
             if let manifest::ManifestObject::Member { object, .. } = member
                 && object.reference.name == NAME

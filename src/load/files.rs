@@ -217,7 +217,7 @@ impl Unread {
             Self::TooLarge => format!("larger than {LIMIT_NAME}, the limit of one file"),
             Self::Binary => "binary, not a manifest".to_owned(),
             Self::Encrypted(by) => by.to_string(),
-            Self::Encoding(name) => format!("{name} text, which kubectl does not read; save it as UTF-8"),
+            Self::Encoding(name) => format!("{name}, which is no encoding of manifests; save it as UTF-8"),
             Self::NotUtf8(line) => {
                 format!("not UTF-8 (line {line}), perhaps ISO-8859-1 or Windows-1252; save it as UTF-8")
             }

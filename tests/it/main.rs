@@ -14,6 +14,7 @@ mod check;
 mod command_line;
 mod completion;
 mod describe;
+mod encodings;
 mod enroll;
 mod files_interrupted;
 mod helm_told;

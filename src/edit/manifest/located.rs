@@ -47,7 +47,7 @@ fn items(mut whole: LocatedDocument) -> Vec<LocatedDocument> {
     if !is_list || !whole.value["items"].is_array() {
         return vec![whole];
     }
-    let Value::Array(items) = whole.value["items"].take() else { return Vec::new() };
+    let Some(Value::Array(items)) = whole.value.get_mut("items").map(Value::take) else { return Vec::new() };
     let path = |index| FieldPath::keys(&["items"]).then(Segment::Index(index));
     items
         .into_iter()

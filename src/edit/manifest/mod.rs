@@ -28,7 +28,8 @@ pub(crate) use members::{ManifestObject, members, objects};
 use self::place::{Task, task};
 use self::split::TextDocument;
 use self::steps::reads_as;
-use super::{Edit, Op, encrypted};
+use super::encrypted::{self, Encryption};
+use super::{Edit, Op};
 use crate::model::FieldPath;
 use crate::yaml;
 
@@ -83,7 +84,7 @@ pub(crate) fn edit(text: &str, place: &ManifestPlace, edits: &[Edit]) -> Result<
 
 /// The splices for many objects of one text, one result for each job. A `List` with many objects is parsed once.
 pub(crate) fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
-    if let Some(by) = encrypted::of_text(text) {
+    if let Some(by) = encryption(text) {
         let why = format!("{by}; {}", by.advice());
         return jobs.iter().map(|job| Err(refusal(job, job.place.line(), &why))).collect();
     }
@@ -96,6 +97,14 @@ pub(crate) fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> 
 pub(crate) fn values(text: &str) -> Vec<Value> {
     let mut stream = yaml::aliases::Stream::default();
     split::documents(text).into_iter().filter_map(|document| stream.parse(&text[document.range]).ok()).collect()
+}
+
+/// The encryption of a text: as a whole, or of one of its documents.
+pub(crate) fn encryption(text: &str) -> Option<Encryption> {
+    // Most texts have neither mark, and are not parsed.
+    let may_be = text.contains("sops") || text.contains("ENC[");
+    let of_a_document = || may_be.then(|| values(text).iter().find_map(encrypted::of_document)).flatten();
+    encrypted::of_bytes(text.as_bytes()).or_else(of_a_document)
 }
 
 /// The ranges of the documents of a text.

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::documents::Document;
+use super::document::Document;
 use super::home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
 use super::home::{last_part, normalized};
 use super::{in_text, set};

@@ -1,28 +1,12 @@
-//! The documents of the texts that were given, and the references between them.
+//! The references of a home to objects in the texts that were given.
 
 use serde_json::Value;
 
+use super::document::Document;
 use super::home::{KeyReference, SourceContent, ValuesHome};
 use super::{in_text, kustomize, set};
 use crate::edit::encrypted;
-use crate::edit::manifest::ManifestPlace;
 use crate::model::{FieldPath, Segment};
-
-/// A document of one of the texts.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Document {
-    /// The index of the text.
-    pub text: usize,
-    pub value: Value,
-    pub place: ManifestPlace,
-}
-
-impl Document {
-    /// Whether it is an object of Kubernetes.
-    pub(super) fn is_object(&self) -> bool {
-        self.value["apiVersion"].is_string() && self.value["kind"].is_string()
-    }
-}
 
 /// The object of a reference with `kind` and `name`, by default in the namespace of what refers to it.
 pub(super) fn find<'d>(all: &'d [Document], reference: &Value, home: &str) -> Option<&'d Document> {

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use super::documents::{Document, find};
+use super::document::Document;
+use super::documents::find;
 use super::home::{FileBase, FileReference, HomeChart, HomeName, KeyReference, Seat, SourceContent, ValuesHome};
 use super::home::{ValuesSource, last_part, normalized};
 use super::set;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::documents::Document;
+use super::document::Document;
 use super::home::HomeName;
 use crate::model::FieldPath;
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::documents::Document;
+use super::document::Document;
 use super::home::{HomeChart, HomeName, Seat, ValuesHome, ValuesSource};
 use super::{in_text, set};
 use crate::model::FieldPath;

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::documents::Document;
+use super::document::Document;
 use super::home::normalized;
 use super::home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
 use crate::model::{FieldPath, Segment};

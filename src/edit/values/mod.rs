@@ -3,6 +3,7 @@
 //! A document with `apiVersion` and `kind` is a known home or it is refused; keys are never added at its root.
 
 mod argo;
+mod document;
 mod documents;
 mod edits;
 mod flux;
@@ -19,7 +20,8 @@ use super::mask;
 use crate::model::FieldPath;
 use crate::yaml;
 
-pub(crate) use documents::{Document, may_have, resolve};
+pub(crate) use document::Document;
+pub(crate) use documents::{may_have, resolve};
 pub(crate) use edits::{Refusal, edited};
 pub(crate) use foreign::Refused;
 pub(crate) use home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};

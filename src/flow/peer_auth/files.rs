@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::edit::manifest::{self, ManifestObject, ManifestPlace, members};
-use crate::edit::{Edit, Op, encrypted};
+use crate::edit::{Edit, Op};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
 use crate::flow::files::by_hand;
@@ -187,7 +187,7 @@ fn of_files(wish: PolicyWish, message: String, without: &str) -> String {
 fn splice(read: &ReadPolicies, before: &Object, edits: &[Edit]) -> Result<(usize, usize, manifest::Splice), Objection> {
     let unsafe_because = |why: &str| Objection::new(Reason::Unsafe, format!("{why}; nothing changed"));
     let encrypted = |text: &SourceText, by_hand: String| {
-        let by = encrypted::of_text(&text.text)?;
+        let by = manifest::encryption(&text.text)?;
         let mut why = unsafe_because(&by.to_string()).hint(by.advice());
         why.details.push(by_hand);
         Some(why)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::homes::{self, ValuesFiles};
+use super::files::{ValuesFiles, shown};
 use super::order::Upgrade;
 use super::planned::PlannedValues;
 use super::subject::ValuesSubject;
@@ -33,9 +33,10 @@ pub(super) fn finish(
         report.diff(planned.diff(task.secrets));
     }
     if task.check {
-        match planned.plan.is_empty() {
-            true => sources::check_is_whole(planned)?,
-            false => report.ends(Exit::WouldChange),
+        match (planned.plan.is_empty(), &planned.subject.file) {
+            (false, _) => report.ends(Exit::WouldChange),
+            (true, Some(files)) => sources::check_is_whole(files)?,
+            (true, None) => {}
         }
     }
     if let ValuesDestination::Helm(_) = &task.destination {
@@ -72,7 +73,7 @@ fn print(files: &ValuesFiles, edited: &[(usize, String)], report: &mut Report<'_
         let text = &files.texts[*index];
         let new = new.trim_start_matches('\u{feff}');
         let newline = if new.ends_with('\n') { "" } else { "\n" };
-        report.whole(format!("---\n# Source: {}\n{new}{newline}", homes::shown(text)).as_bytes());
+        report.whole(format!("---\n# Source: {}\n{new}{newline}", shown(text)).as_bytes());
     }
 }
 
@@ -102,7 +103,7 @@ fn only(files: &ValuesFiles, edited: &[(usize, String)]) -> Result<Vec<u8>, Fail
         _ => {
             let message = "--output-file: several files change, and one cannot have all of them";
             let failure = Failure::usage(message).hint(flag("--write").text(" changes each in place"));
-            let names = edited.iter().map(|(index, _)| homes::shown(&files.texts[*index]));
+            let names = edited.iter().map(|(index, _)| shown(&files.texts[*index]));
             Err(names.fold(failure, |failure, name| failure.detail(name)))
         }
     }
@@ -126,7 +127,7 @@ fn write(files: &ValuesFiles, edited: &[(usize, String)], report: &Report<'_>) -
 }
 
 fn document(planned: &PlannedValues, task: &UpgradeValues, report: &mut Report<'_>) {
-    let PlannedValues { subject, proof, after, .. } = planned;
+    let PlannedValues { subject, plan, proof, after, .. } = planned;
     // If the values are the answer, they are shown completely.
     let is_answer = task.destination == ValuesDestination::Stdout && !task.diff && !task.check;
     let secrets = if is_answer { Secrets::Shown } else { task.secrets };
@@ -139,7 +140,11 @@ fn document(planned: &PlannedValues, task: &UpgradeValues, report: &mut Report<'
     });
     report.field("release", release.unwrap_or(Value::Null));
     report.field("chart", shown::chart(&subject.choice));
-    report.field("changes", sources::changes(planned, secrets));
+    let changes = match &subject.file {
+        Some(files) => sources::changes(files, plan, secrets),
+        None => shown::value(&plan.changes, secrets),
+    };
+    report.field("changes", changes);
     report.field("proof", proof::value(proof));
     if let Some(files) = &subject.file {
         report.field("home", sources::home(files));

@@ -2,12 +2,14 @@
 
 mod apply;
 mod back;
+mod files;
 mod finish;
 mod homes;
 mod next;
 mod order;
 mod planned;
 mod prove;
+mod refused;
 mod settle;
 mod sources;
 mod subject;
@@ -36,6 +38,7 @@ use crate::options::{GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestin
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::Flags;
+use crate::plan::values::proof::Proof;
 use crate::plan::values::{self, ValuesPlan, findings};
 
 /// Prints, writes or applies the values.
@@ -49,10 +52,13 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             let flags = flags(task);
             if subject.is_denied() {
                 let plan = plan(&subject, task, &[], None).unwrap_or_default();
-                return PlannedValues::new(subject, plan).map(drop);
+                return PlannedValues::new(subject, (plan, Proof::default())).map(drop);
             }
             let needs = task.act == ValuesAct::Merge
                 && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
+            if let (true, None, Some(files)) = (needs, &task.istio.revision, &subject.file) {
+                sources::check_address(files)?;
+            }
             if needs {
                 return session::block_on(&report.interrupts(), live(subject, task, global, report));
             }

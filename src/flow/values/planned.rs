@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::next;
 use super::order::Upgrade;
 use super::subject::ValuesSubject;
-use super::{homes, prove, sources};
+use super::{files, prove, refused, sources};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;
 use crate::error::Failure;
@@ -48,9 +48,10 @@ impl PlannedValues {
             return Ok(Self { subject, plan, proof, after, text, edited: Vec::new() });
         };
         if let Some(denied) = &files.denied {
-            return Err(sources::denial(denied, &plan.edits));
+            return Err(refused::denial(denied, &plan.edits));
         }
-        sources::settle(files, &subject, &mut plan)?;
+        files.check_place(&plan.edits)?;
+        sources::settle(files, (&subject.values, &subject.chart), &mut plan)?;
         let after = subject.after(&plan)?;
         let edited = files.edited(&plan.edits, &after)?;
         Ok(Self { plan, proof, after, text: String::new(), edited, subject })
@@ -72,7 +73,7 @@ impl PlannedValues {
             false => shown::changes(&plan.changes, others, task.secrets).iter().for_each(|line| notes.status(line)),
         }
         if let Some(files) = &subject.file {
-            sources::say_effective(files, subject, plan, notes);
+            sources::say_effective(files, (&subject.values, &subject.chart), plan, notes);
         }
         let is_told = task.proof == ProofWish::Rendered || subject.at_hand.is_some();
         proof::lines(proof).iter().filter(|_| is_told).for_each(|line| notes.status(line));
@@ -114,8 +115,8 @@ impl PlannedValues {
             Secrets::Masked => text::masked(text),
         };
         let of_file = |(index, new): &(usize, String)| {
-            let name = homes::shown(&files.texts[*index]);
-            diff::unified(name, name, &shown(&files.texts[*index].text), &shown(new))
+            let of_name = files::shown(&files.texts[*index]);
+            diff::unified(of_name, of_name, &shown(&files.texts[*index].text), &shown(new))
         };
         self.edited.iter().map(of_file).collect()
     }

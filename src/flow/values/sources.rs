@@ -2,31 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::homes::{self, Denied, ValuesFiles};
-use super::planned::PlannedValues;
-use super::subject::ValuesSubject;
-use crate::command::{Hint, flag};
+use super::files::{self, ValuesFiles};
+use super::refused::give;
+use crate::command::flag;
+use crate::edit::Edit;
 use crate::edit::values::{self, Decided, SourceContent, ValuesSource};
-use crate::edit::{Edit, Op, json as applied};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::notes::Notes;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::values::{Old, ValueChange, ValuesPlan, settings};
+use crate::plan::values::{Chart, Old, ValueChange, ValuesPlan, settings};
 use crate::render::diff::Secrets;
 use crate::render::values as shown;
-use crate::yaml;
 
-/// How to have another source read.
-pub(super) fn give() -> Hint {
-    flag("--values").text(" FILE, repeated, gives the file as well")
-}
-
-/// What a source is called: a file by its name, a field by its path.
-fn name<'f>(files: &'f ValuesFiles, source: &'f ValuesSource) -> &'f str {
+/// What a source is called: a file by its name, a field by its path, with the file if that is not the home's.
+fn name(files: &ValuesFiles, source: &ValuesSource) -> String {
     match source.seat() {
-        Some((text, values::Seat::Plain { .. })) => homes::shown(&files.texts[*text]),
-        _ => &source.origin,
+        Some((text, values::Seat::Plain { .. })) => files::shown(&files.texts[*text]).to_owned(),
+        Some((text, _)) if *text != files.home.text => {
+            format!("{} in {}", source.origin, files::shown(&files.texts[*text]))
+        }
+        _ => source.origin.clone(),
     }
 }
 
@@ -50,8 +46,11 @@ pub(super) fn say(files: &ValuesFiles, notes: &mut dyn Notes) {
 ///
 /// # Errors
 /// A change rests on a key that is unset, and whether it is unset is unknown.
-pub(super) fn settle(files: &ValuesFiles, subject: &ValuesSubject, plan: &mut ValuesPlan) -> Result<(), Failure> {
-    let ValuesSubject { chart, values: before, .. } = subject;
+pub(super) fn settle(
+    files: &ValuesFiles,
+    (before, chart): (&Value, &Chart),
+    plan: &mut ValuesPlan,
+) -> Result<(), Failure> {
     for change in &mut plan.changes {
         let Decided::Unknown(source) = values::decided(&files.home.sources, &change.path) else { continue };
         if matches!(change.old, Old::Set(_)) {
@@ -73,43 +72,40 @@ pub(super) fn settle(files: &ValuesFiles, subject: &ValuesSubject, plan: &mut Va
     Ok(())
 }
 
+/// Istio's address is only looked up if it is known that the values have none.
+///
+/// # Errors
+/// A source was not read that may have it.
+pub(super) fn check_address(files: &ValuesFiles) -> Result<(), Failure> {
+    if !files.is_partial() {
+        return Ok(());
+    }
+    let unread: Vec<_> = files.unread().map(|(origin, _)| origin).collect();
+    let message = format!("the address of istiod is unknown, because not all was read: {}", unread.join(", "));
+    let decides = flag("--istio-discovery-address").text(" ADDRESS decides");
+    Err(Failure::new(Exit::Failed, Reason::Unknown, message).hint(give()).hint(decides))
+}
+
 /// With `--check`, no change is an answer only if all sources were read.
 ///
 /// # Errors
 /// A source was not read that may have other values.
-pub(super) fn check_is_whole(planned: &PlannedValues) -> Result<(), Failure> {
-    let Some(files) = planned.subject.file.as_ref().filter(|files| files.is_partial()) else { return Ok(()) };
+pub(super) fn check_is_whole(files: &ValuesFiles) -> Result<(), Failure> {
+    if !files.is_partial() {
+        return Ok(());
+    }
     let unread: Vec<_> = files.unread().map(|(origin, _)| origin).collect();
     let message = format!("what was read needs no change, but not all was read: {}", unread.join(", "));
     Err(Failure::new(Exit::Failed, Reason::Unknown, message).hint(give()))
 }
 
-/// The refusal of a file that is not edited, with the values to set in another way.
-pub(super) fn denial(denied: &Denied, edits: &[Edit]) -> Failure {
-    let Denied { place, why, instead } = denied;
-    let failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{place}: {why}; nothing changed"));
-    let failure = by_hand(edits).into_iter().fold(failure, Failure::detail);
-    failure.hint(instead.as_str())
-}
-
-/// The values to set and to remove, as lines to paste.
-pub(super) fn by_hand(edits: &[Edit]) -> Vec<String> {
-    let sets: Vec<Edit> = edits.iter().filter(|edit| matches!(edit.op, Op::Set(_))).cloned().collect();
-    let mut lines = Vec::new();
-    if let (false, Ok(values)) = (sets.is_empty(), applied::apply(&Value::Null, &sets)) {
-        lines.push("the values to set:".to_owned());
-        lines.extend(yaml::write(&values).lines().map(|line| format!("  {line}")));
-    }
-    let removed: Vec<_> = edits.iter().filter(|edit| edit.op == Op::Remove).collect();
-    if !removed.is_empty() {
-        lines.push("the values to remove:".to_owned());
-        lines.extend(removed.iter().map(|edit| format!("  {}", edit.path)));
-    }
-    lines
-}
-
 /// Says the values of Istio that stay, with the source of each, if there are several sources.
-pub(super) fn say_effective(files: &ValuesFiles, subject: &ValuesSubject, plan: &ValuesPlan, notes: &mut dyn Notes) {
+pub(super) fn say_effective(
+    files: &ValuesFiles,
+    (values, chart): (&Value, &Chart),
+    plan: &ValuesPlan,
+    notes: &mut dyn Notes,
+) {
     let has_several =
         files.home.sources.iter().filter(|source| source.values().is_none_or(|it| !it.is_null())).count() > 1;
     if !has_several && !files.attached_any() {
@@ -121,9 +117,8 @@ pub(super) fn say_effective(files: &ValuesFiles, subject: &ValuesSubject, plan: 
         }
     }
     let changes = |path: &FieldPath| plan.changes.iter().any(|change| change.path == *path);
-    let paths = settings(&subject.values, &subject.chart);
-    let mut stays =
-        paths.iter().filter(|path| !changes(path)).filter_map(|path| Some((path, path.get(&subject.values)?)));
+    let paths = settings(values, chart);
+    let mut stays = paths.iter().filter(|path| !changes(path)).filter_map(|path| Some((path, path.get(values)?)));
     if let Some(first) = stays.next() {
         notes.status("unchanged, with their source");
         for (path, value) in std::iter::once(first).chain(stays) {
@@ -135,7 +130,7 @@ pub(super) fn say_effective(files: &ValuesFiles, subject: &ValuesSubject, plan: 
 }
 
 /// The name of the source that sets the value at this path.
-fn origin<'f>(files: &'f ValuesFiles, path: &FieldPath) -> Option<&'f str> {
+fn origin(files: &ValuesFiles, path: &FieldPath) -> Option<String> {
     match values::decided(&files.home.sources, path) {
         Decided::By(index) => Some(name(files, &files.home.sources[index])),
         Decided::Unknown(_) | Decided::Nowhere => None,
@@ -143,10 +138,10 @@ fn origin<'f>(files: &'f ValuesFiles, path: &FieldPath) -> Option<&'f str> {
 }
 
 /// The changes as a value of the document, each with the source that it is written to.
-pub(super) fn changes(planned: &PlannedValues, secrets: Secrets) -> Value {
-    let mut all = shown::value(&planned.plan.changes, secrets);
-    let (Some(files), Some(items)) = (&planned.subject.file, all.as_array_mut()) else { return all };
-    for (item, change) in items.iter_mut().zip(&planned.plan.changes) {
+pub(super) fn changes(files: &ValuesFiles, plan: &ValuesPlan, secrets: Secrets) -> Value {
+    let mut all = shown::value(&plan.changes, secrets);
+    let items = all.as_array_mut().into_iter().flatten();
+    for (item, change) in items.zip(&plan.changes) {
         if let Some(item) = item.as_object_mut() {
             item.insert("origin".to_owned(), json!(origin(files, &change.path)));
             item.insert("writtenTo".to_owned(), json!(written_to(files, change)));
@@ -161,7 +156,7 @@ fn written_to(files: &ValuesFiles, change: &ValueChange) -> Vec<String> {
         None => Edit::remove(change.path.clone()),
     };
     let placed = values::placed(&files.home.sources, &[edit]).unwrap_or_default();
-    placed.iter().map(|(index, _)| name(files, &files.home.sources[*index]).to_owned()).collect()
+    placed.iter().map(|(index, _)| name(files, &files.home.sources[*index])).collect()
 }
 
 /// The home as a value of the document; null for values files.
@@ -171,7 +166,7 @@ pub(super) fn home(files: &ValuesFiles) -> Value {
     match name {
         None => Value::Null,
         Some(values::HomeName { kind, namespace, name, .. }) => json!({
-            "kind": kind, "namespace": namespace, "name": name, "file": homes::shown(&files.texts[*text]),
+            "kind": kind, "namespace": namespace, "name": name, "file": files::shown(&files.texts[*text]),
             "chart": {"name": of_chart, "repository": repository, "version": version},
         }),
     }

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::homes::{self, ValuesFiles};
-use super::sources;
+use super::files::{self, ValuesFiles};
+use super::{homes, sources};
 use crate::command::flag;
 use crate::edit::json;
-use crate::edit::manifest::Unsafe;
 use crate::edit::values as text;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::notes::Notes;
@@ -62,7 +61,7 @@ pub(super) fn of_files(
 ) -> Result<ValuesSubject, Failure> {
     let files = homes::of_files(paths, home, &report.interrupts())?;
     for text in files.texts.iter().take(files.named).filter(|text| text::has_header(&text.text)) {
-        let name = homes::shown(text);
+        let name = files::shown(text);
         report.advice(Advice::note(
             Code::Header,
             format!("{name}: the first line, which helm get values prints, is skipped"),
@@ -74,7 +73,7 @@ pub(super) fn of_files(
     let (chart, choice) = chosen(&values, named, at_hand.as_ref(), &Value::Null, task)?;
     report.ui.status(&choice.line());
     if let Some(name) = &files.home.name {
-        report.ui.status(&format!("values of {name} in {}", homes::shown(&files.texts[files.home.text])));
+        report.ui.status(&format!("values of {name} in {}", files::shown(&files.texts[files.home.text])));
     }
     sources::say(&files, report);
     Ok(ValuesSubject { values, chart, choice, at_hand, file: Some(files), release: None, conflict: None })
@@ -162,14 +161,4 @@ fn at_hand(task: &UpgradeValues) -> Result<Option<AtHand>, Failure> {
 fn release_line(record: &Record) -> String {
     let Record { name, namespace, revision, status, chart, chart_version, .. } = record;
     format!("release {namespace}/{name}, revision {revision}, {status}, chart {chart}-{chart_version}")
-}
-
-/// Why the text cannot be edited.
-pub(super) fn refusal(name: &str, cannot: Unsafe) -> Failure {
-    let Unsafe { line, why, manual } = cannot;
-    let mut failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{name}:{line}: {why}; nothing changed"));
-    if !manual.is_empty() {
-        failure.details = crate::flow::files::by_hand(manual);
-    }
-    failure
 }

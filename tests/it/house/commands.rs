@@ -19,6 +19,9 @@ const MANIFESTS: [(&str, &[&str]); 7] = [
     ("examples/dump.json", &["dump.json"]),
 ];
 
+/// The page that shows the homes of values.
+const VALUES_PAGE: &str = "docs/gitops.md";
+
 /// A command line and where it stands.
 #[derive(Debug)]
 struct Example {
@@ -41,15 +44,24 @@ impl Example {
     /// Whether it went as the example promises.
     fn is_kept(&self, output: &Output) -> bool {
         match output.code {
-            Some(0) => self.is_question() || !output.stdout.is_empty(),
+            Some(0) => {
+                self.is_question() || self.words.iter().any(|word| word == "--write") || !output.stdout.is_empty()
+            }
             Some(3) => self.is_question(),
             _ => false,
         }
     }
 
+    /// Whether it edits the values of files, with all that a cluster would tell.
+    fn is_of_values(&self) -> bool {
+        let has = |flag: &str| self.words.iter().any(|word| word == flag);
+        has("--values") && (has("--remove") || has("--istio-discovery-address"))
+    }
+
     /// Whether it needs no cluster.
     fn is_offline(&self) -> bool {
-        matches!(self.words[1].as_str(), "completion" | "options")
+        self.is_of_values()
+            || matches!(self.words[1].as_str(), "completion" | "options")
             || self
                 .words
                 .iter()
@@ -97,6 +109,14 @@ fn shell_lines(page: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The files that a page shows: each YAML block whose first line is a comment with its name.
+fn yaml_blocks(page: &str) -> Vec<(String, String)> {
+    let text = read(page);
+    let blocks = text.split("```yaml\n# ").skip(1).filter_map(|rest| rest.split_once("```"));
+    let files = blocks.filter_map(|(block, _)| block.split_once('\n'));
+    files.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
 }
 
 /// Every command without subcommands, with the words that lead to it.
@@ -155,6 +175,9 @@ fn every_example_that_needs_no_cluster_runs_and_says_something() {
                 sandbox.write(name, read(manifest));
             }
         }
+        for (name, text) in yaml_blocks(VALUES_PAGE) {
+            sandbox.write(&name, text);
+        }
         let args: Vec<_> = example.words[1..].iter().map(String::as_str).collect();
         let output = sandbox.run(&args);
         if !example.is_kept(&output) {
@@ -162,6 +185,17 @@ fn every_example_that_needs_no_cluster_runs_and_says_something() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn each_home_of_values_is_shown_and_its_example_runs() {
+    let shown: Vec<_> = yaml_blocks(VALUES_PAGE).into_iter().map(|(name, _)| name).collect();
+    assert!(shown.len() >= 8, "{shown:?}");
+    let examples: Vec<_> = examples().into_iter().filter(Example::is_of_values).collect();
+    for home in ["app.yaml", "appset.yaml", "multi.yaml", "helmrelease.yaml", "helmchart.yaml", "kustomization.yaml"] {
+        assert!(shown.iter().any(|name| name == home), "{home} is not shown");
+        assert!(examples.iter().any(|example| example.words.iter().any(|word| word == home)), "{home} has no example");
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub fn fits(document: &Value) {
 fn printed(args: &[&str]) -> (Option<i32>, Value) {
     let sandbox = Sandbox::new();
     sandbox.write("upstream.yaml", read("examples/upstream.yaml"));
+    sandbox.write("values.yaml", "discovery: {enabled: false}\n");
     let output = sandbox.run(args);
     let document = serde_json::from_str(&output.stdout);
     (output.code, document.unwrap_or_else(|error| panic!("{args:?}: {error}\n{output:#?}")))
@@ -127,7 +128,7 @@ fn a_wrong_command_line_prints_the_document_too() {
 fn values_and_their_changes_fit_the_schema() {
     let address = ["--istio-discovery-address", "istiod.istio-system.svc:15012"];
     let (code, document) =
-        printed(&[&["upgrade-values", "--values", "upstream.yaml", "-o", "json"], &address[..]].concat());
+        printed(&[&["upgrade-values", "--values", "values.yaml", "-o", "json"], &address[..]].concat());
     assert_eq!((code, document["changes"].as_array().map(Vec::len)), (Some(0), Some(3)));
     fits(&document);
 }
