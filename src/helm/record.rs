@@ -99,9 +99,11 @@ impl Record {
 /// A dependency in the metadata of a chart.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct ChartDependency {
+    /// The alias if there is one: Helm renames it.
     pub name: String,
     pub alias: Option<String>,
     pub version: Option<String>,
+    pub repository: Option<String>,
 }
 
 /// Why a record cannot be read.
@@ -351,6 +353,7 @@ mod tests {
             name: name.to_owned(),
             alias: alias.map(str::to_owned),
             version: version.map(str::to_owned),
+            repository: version.map(|_| "x".to_owned()),
         };
         let wanted = [dependency("gloo", Some("edge"), Some("1.18.x")), dependency("redis", None, None)];
         assert_eq!(dependencies, wanted);

@@ -9,7 +9,7 @@ use crate::error::{Exit, Failure, Reason, plain};
 use crate::file;
 use crate::helm::{File, RecordProblem, unpacked};
 use crate::plan::values::known::ChartKeys;
-use crate::plan::values::{Dependency, NamedChart, merged};
+use crate::plan::values::{Dependency, Edition, NamedChart, merged};
 use crate::yaml;
 
 /// The maximum depth of directories, for a chart and its subcharts.
@@ -21,6 +21,8 @@ pub(crate) struct AtHand {
     pub name: String,
     pub version: String,
     pub dependencies: Vec<Dependency>,
+    /// The charts of Gloo that it depends on, and does not contain yet.
+    pub lacks: Vec<String>,
     /// The default values of the chart, with those of the charts in it below their keys.
     pub defaults: Value,
     pub known: ChartKeys,
@@ -59,6 +61,7 @@ pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     let others = others.map(|file| (file.path.as_str(), file.text.as_str()));
     let is_crd = |file: &File| file.path.starts_with("crds/") || file.path.contains("/crds/");
     Ok(AtHand {
+        lacks: lacks(&files, &dependencies),
         has_crds: files.iter().any(is_crd),
         name: text("name"),
         version: text("version"),
@@ -104,9 +107,22 @@ pub(crate) fn beside(values: &Path) -> Result<Option<NamedChart>, Failure> {
 fn dependencies(chart: &Value) -> Vec<Dependency> {
     let dependency = |it: &Value| {
         let text = |key: &str| it[key].as_str().map(str::to_owned);
-        Some(Dependency { name: text("name")?, alias: text("alias"), version: text("version") })
+        let (alias, version, repository) = (text("alias"), text("version"), text("repository"));
+        Some(Dependency { name: text("name")?, alias, version, repository })
     };
     chart["dependencies"].as_array().into_iter().flatten().filter_map(dependency).collect()
+}
+
+/// The dependencies on Gloo's charts that are not among the files: `charts/gloo/`, or `charts/gloo-1.17.7/` where it
+/// was packed.
+fn lacks(files: &[File], dependencies: &[Dependency]) -> Vec<String> {
+    let inner = |file: &File| Some(file.path.strip_prefix("charts/")?.split_once('/')?.0.to_owned());
+    let there: Vec<_> = files.iter().filter_map(inner).collect();
+    let editions = |name: &str| [name.to_owned(), format!("{name}.tgz")].iter().find_map(|it| Edition::of_chart(it));
+    let is_missing = |it: &&Dependency| {
+        Edition::of_chart(&it.name).is_some_and(|edition| !there.iter().any(|name| editions(name) == Some(edition)))
+    };
+    dependencies.iter().filter(is_missing).map(|it| it.name.clone()).collect()
 }
 
 /// The default values of the chart in this directory, and below their keys those of the charts in it.
@@ -156,4 +172,48 @@ fn walk(root: &Path, below: &str, depth: usize, files: &mut Vec<File>) -> std::i
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn chart(files: &[(&str, &str)]) -> AtHand {
+        let directory = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        read(directory.path()).unwrap()
+    }
+
+    const EDGE: &str = "name: edge\ndependencies:\n- {name: gloo, alias: ingress, version: 1.18.2}\n- {name: redis}\n";
+
+    #[test]
+    fn the_values_of_charts_in_a_chart_are_below_their_keys() {
+        let all = chart(&[
+            ("Chart.yaml", EDGE),
+            ("values.yaml", "ingress: {a: 1, gone: null}\nown: 2\n"),
+            ("charts/gloo/Chart.yaml", "name: gloo\n"),
+            ("charts/gloo/values.yaml", "a: 0\nb: 3\ngone: 4\n"),
+        ]);
+        assert_eq!(all.defaults, json!({"ingress": {"b": 3, "a": 1}, "own": 2}));
+        assert_eq!((all.lacks, all.dependencies.len()), (Vec::new(), 2));
+        assert_eq!(chart(&[("Chart.yaml", EDGE), ("charts/gloo-ee/Chart.yaml", "name: gloo-ee\n")]).lacks, ["gloo"]);
+    }
+
+    #[test]
+    fn packed_charts_in_a_directory_are_read() {
+        let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
+        let inner = crate::helm::packed(&[file("Chart.yaml", "name: gloo\n"), file("values.yaml", "b: 3\n")]).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("charts")).unwrap();
+        fs::write(directory.path().join("Chart.yaml"), EDGE).unwrap();
+        fs::write(directory.path().join("charts/gloo-1.18.2.tgz"), inner).unwrap();
+        let all = read(directory.path()).unwrap();
+        assert_eq!((all.defaults, all.lacks), (json!({"ingress": {"b": 3}}), Vec::new()));
+    }
 }

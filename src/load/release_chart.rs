@@ -12,6 +12,7 @@ pub(crate) fn named_chart(record: &Record) -> NamedChart {
         name: it.name.clone(),
         alias: it.alias.clone(),
         version: it.version.clone(),
+        repository: it.repository.clone(),
     };
     NamedChart {
         source: format!("release {}", record.name),

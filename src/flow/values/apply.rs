@@ -63,7 +63,7 @@ pub(super) async fn run(
     session.check_unchanged(&crate::flow::session::target(global, Environment::of_process()))?;
     stop.begin_writes()?;
     helm_upgrades(session, &helm, order, upgrade, stop, report).await?;
-    let settled = caught(settle::run(session, upgrade, stop, task, global, report)).await;
+    let settled = caught(settle::wait(session, upgrade, stop, task, global, report)).await;
     let settled = settled.unwrap_or_else(|panicked| Err(Failure::from(panicked).detail(UPGRADED)));
     settled.map_err(unconfirmed)
 }

@@ -61,7 +61,7 @@ pub(super) async fn prove(
         }
         Err(why) => {
             let why = SecretTexts::of_value(&subject.values).masked(&why);
-            (plan, Proof { unread, ..Proof::not_proven(format!("Helm cannot render it: {why}")) })
+            (plan, Proof { unread, ..Proof::not_proven(format!("rendered by Helm: {why}")) })
         }
     }
 }
@@ -89,8 +89,11 @@ async fn source(
     session: Option<&Session>,
 ) -> Result<ChartSource, String> {
     const GIVE: &str = "--chart FILE.tgz|DIR gives it";
-    if subject.at_hand.is_some() {
-        return Ok(ChartSource::AtHand);
+    if let Some(chart) = &subject.at_hand {
+        return match chart.lacks.is_empty() {
+            true => Ok(ChartSource::AtHand),
+            false => Err(format!("the chart lacks {} in its directory charts", chart.lacks.join(", "))),
+        };
     }
     let (Some(FoundRelease { record, .. }), Some(session)) = (&subject.release, session) else {
         return Err(format!("the chart is not at hand; {GIVE}"));
@@ -172,6 +175,10 @@ async fn rendered(
     };
     let before = RenderedSettings::read(&render(&subject.values).await?)?;
     let after = RenderedSettings::read(&render(&planned).await?)?;
+    // Without objects, a missing text would show nothing.
+    if after == RenderedSettings::default() {
+        return Err("it renders neither Settings nor a gateway".to_owned());
+    }
     let mut unread = Vec::new();
     for probe in probes(&planned, &plan.changes) {
         unread.extend(probe.unread(&after, &render(&probe.values).await?)?);

@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// A gateway is not verified.
-pub(super) async fn run(
+pub(super) async fn wait(
     session: &Session,
     upgrade: &Upgrade,
     stop: &Interrupts,

@@ -92,13 +92,14 @@ pub(super) fn of_release(
     notes.status(&release_line(record));
     notes.advices(found.advice.iter().cloned());
     let recorded = release_chart::named_chart(record);
-    if task.chart_wish() == ChartWish::default() && !recorded.is_gloos() {
+    let at_hand = at_hand(task)?;
+    let is_known = recorded.is_gloos() || at_hand.as_ref().is_some_and(|chart| chart.named().is_gloos());
+    if task.chart_wish() == ChartWish::default() && !is_known {
         let message = format!("release {}: its chart is {}, not Gloo's", record.name, record.chart);
         return Err(Failure::new(Exit::Failed, Reason::NoRelease, message).hint(
             flag("--edition").text(" open-source or --edition enterprise says which keys a chart of another name has"),
         ));
     }
-    let at_hand = at_hand(task)?;
     let values = values::sorted(&record.values);
     let named = [at_hand.as_ref().map(AtHand::named), Some(recorded), None];
     let (chart, choice) = chosen(&values, named, at_hand.as_ref(), &record.defaults, task)?;

@@ -25,9 +25,18 @@ pub(crate) struct Dependency {
     pub name: String,
     pub alias: Option<String>,
     pub version: Option<String>,
+    pub repository: Option<String>,
 }
 
 impl Dependency {
+    /// Returns the edition if this is Gloo's chart. Helm records an alias as the name, so that only the repository shows
+    /// the chart.
+    fn edition(&self) -> Option<Edition> {
+        let is_alias = self.alias.as_ref() == Some(&self.name);
+        let by_repository = || self.repository.as_deref().filter(|_| is_alias).and_then(Edition::of_repository);
+        Edition::of_chart(&self.name).or_else(by_repository)
+    }
+
     /// Returns the key of its values.
     fn key(&self) -> &str {
         self.alias.as_deref().unwrap_or(&self.name)
@@ -43,8 +52,7 @@ impl NamedChart {
 
     /// Returns its dependencies on Gloo's charts.
     fn on_gloo(&self) -> Vec<(&Dependency, Edition)> {
-        let edition = |it: &'_ Dependency| Edition::of_chart(&it.name);
-        self.dependencies.iter().filter_map(|it| Some((it, edition(it)?))).collect()
+        self.dependencies.iter().filter_map(|it| Some((it, it.edition()?))).collect()
     }
 
     /// Returns whether this is Gloo's chart, or one around it.
@@ -251,6 +259,7 @@ mod tests {
             name: (*name).to_owned(),
             alias: alias.map(str::to_owned),
             version: Some("1.18.2".to_owned()),
+            repository: None,
         };
         NamedChart {
             source: "--chart".to_owned(),
@@ -296,6 +305,13 @@ mod tests {
         let of = |alias| ChartWish { edition: None, alias: Some(alias) };
         assert_eq!(choose(&json!({}), &[edge.clone()], of("ingress")).unwrap().below.as_deref(), Some("ingress"));
         assert_eq!(choose(&json!({}), &[edge], of("gloo")).unwrap_err().details, ["there: ingress"]);
+
+        // As Helm records it.
+        let mut recorded = named("edge", &[("ingress", Some("ingress"))]);
+        assert!(!recorded.is_gloos());
+        recorded.dependencies[0].repository = Some(Edition::Enterprise.repository().to_owned());
+        let choice = choose(&json!({}), &[recorded], none).unwrap();
+        assert_eq!((choice.edition, choice.below.as_deref()), (Edition::Enterprise, Some("ingress")));
 
         let two = named("edge", &[("gloo", Some("a")), ("gloo-ee", Some("b"))]);
         assert!(choose(&json!({}), std::slice::from_ref(&two), none).unwrap_err().message.contains("several"));

@@ -53,10 +53,13 @@ fn released(chart: &Path, version: &str) -> Result<()> {
 
 fn around(sandbox: &Sandbox, chart: &Path, name: &str, version: &str) -> Result<PathBuf> {
     let directory = format!("around-{name}");
-    let alias = "alias: ingress";
+    let repository = if name == "gloo" { "solo-public-helm" } else { "gloo-ee-helm" };
+    let dependency = format!(
+        "{{name: {name}, version: {version}, alias: ingress, repository: https://storage.googleapis.com/{repository}}}"
+    );
     sandbox.write(
         &format!("{directory}/Chart.yaml"),
-        format!("apiVersion: v2\nname: edge\nversion: 0.3.0\ndependencies:\n- {{name: {name}, version: {version}, {alias}}}\n"),
+        format!("apiVersion: v2\nname: edge\nversion: 0.3.0\ndependencies:\n- {dependency}\n"),
     );
     let outer = sandbox.dir().join(directory);
     std::fs::create_dir(outer.join("charts"))?;
