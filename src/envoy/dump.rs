@@ -1,6 +1,8 @@
 //! Reads a config dump as a stream of resources (Envoy, `api/envoy/admin/v3/config_dump.proto`), in the formats of
 //! several versions of Envoy.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::pieces::{Malformed, Pieces};
@@ -33,6 +35,19 @@ impl DumpSection {
             Self::Routes => "routes",
             Self::Secrets => "secrets",
         }
+    }
+
+    /// The section with this `@type`. Resources that were requested one by one have a type of their own, and no section.
+    fn of_type(kind: &str) -> Option<Self> {
+        Some(match kind.rsplit('.').next()? {
+            "BootstrapConfigDump" => Self::Bootstrap,
+            "ClustersConfigDump" => Self::Clusters,
+            "EndpointsConfigDump" => Self::Endpoints,
+            "ListenersConfigDump" => Self::Listeners,
+            "RoutesConfigDump" => Self::Routes,
+            "SecretsConfigDump" => Self::Secrets,
+            _ => return None,
+        })
     }
 }
 
@@ -93,8 +108,9 @@ pub(crate) struct DumpEntry {
 #[derive(Debug, Default)]
 pub(crate) struct DumpReader {
     pieces: Pieces,
-    entries: usize,
-    /// Whether a section's `@type` was seen: a dump may have sections without any resource.
+    /// The sections of the dump, also those without any resource.
+    sections: BTreeSet<DumpSection>,
+    /// Whether a section's `@type` was seen: a dump may have only sections of other types.
     typed: bool,
 }
 
@@ -134,17 +150,19 @@ impl DumpReader {
     /// # Errors
     /// The text is not a config dump.
     pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(DumpEntry)) -> Result<(), NoDump> {
-        let Self { pieces, entries, typed } = self;
+        let Self { pieces, sections, typed } = self;
         let mut bad = None;
         let cut = pieces.push(bytes, &mut |piece| {
-            *typed |= piece.key == "@type";
+            if piece.key == "@type" {
+                *typed = true;
+                let kind: Option<String> = serde_json::from_slice(piece.json).ok();
+                sections.extend(kind.and_then(|kind| DumpSection::of_type(&kind)));
+            }
             let Some(place) = place(piece.key) else { return };
             match bounded::value(piece.json, MOST_PARSED.max(2 * piece.json.len())) {
                 Ok(Value::Object(element)) => {
-                    for entry in read(place, element) {
-                        *entries += 1;
-                        take(entry);
-                    }
+                    sections.insert(place.section);
+                    read(place, element).into_iter().for_each(&mut *take);
                 }
                 Ok(_) => {
                     bad.get_or_insert(NoDump::NoObject { list: piece.key.to_owned() });
@@ -163,13 +181,13 @@ impl DumpReader {
         }
     }
 
-    /// Ends the dump.
+    /// Ends the dump and returns its sections.
     ///
     /// # Errors
     /// The dump is incomplete, or it is not a config dump.
-    pub(crate) fn finish(self) -> Result<(), NoDump> {
+    pub(crate) fn finish(self) -> Result<BTreeSet<DumpSection>, NoDump> {
         self.pieces.finish().map_err(NoDump::Malformed)?;
-        if self.entries == 0 && !self.typed { Err(NoDump::Foreign) } else { Ok(()) }
+        if self.sections.is_empty() && !self.typed { Err(NoDump::Foreign) } else { Ok(self.sections) }
     }
 }
 
@@ -292,9 +310,24 @@ mod tests {
         entries
     }
 
-    fn failure(text: &str) -> NoDump {
+    fn sections(text: &str) -> Result<BTreeSet<DumpSection>, NoDump> {
         let mut reader = DumpReader::default();
-        reader.push(text.as_bytes(), &mut |_| {}).and_then(|()| reader.finish()).unwrap_err()
+        reader.push(text.as_bytes(), &mut |_| {}).and_then(|()| reader.finish())
+    }
+
+    fn failure(text: &str) -> NoDump {
+        sections(text).unwrap_err()
+    }
+
+    #[test]
+    fn a_section_is_there_with_its_type_or_with_a_resource_and_not_with_single_resources() {
+        let of = |configs: Value| sections(&json!({"configs": configs}).to_string()).unwrap();
+        let kind = |name: &str| format!("type.googleapis.com/envoy.admin.v3.{name}");
+        assert_eq!(of(json!([{"@type": kind("EndpointsConfigDump")}])), BTreeSet::from([DumpSection::Endpoints]));
+        let secret = json!([{"static_secrets": [{"name": "s"}]}]);
+        assert_eq!(of(secret), BTreeSet::from([DumpSection::Secrets]));
+        let single = json!([{"@type": kind("ClustersConfigDump.DynamicCluster"), "cluster": {"name": "c"}}]);
+        assert_eq!(of(single), BTreeSet::new());
     }
 
     /// Envoy since 1.14: a dynamic listener has states.

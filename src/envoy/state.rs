@@ -33,6 +33,8 @@ pub(crate) struct LoadedState {
     pub routes: LoadedResources,
     pub clusters: LoadedResources,
     pub endpoints: LoadedResources,
+    /// Whether the dump has a section for endpoints. Without it, the loaded endpoints are unknown.
+    pub has_endpoints: bool,
 }
 
 /// The path of the dump with endpoints.
@@ -166,6 +168,7 @@ part!(Config, "a section of a config dump", deserialize_map, visit_map: MapAcces
             },
         }
     }
+    self.0.state.has_endpoints |= kind.ends_with(".EndpointsConfigDump");
     if kind.ends_with(".ClustersConfigDump") {
         self.0.state.clusters.version = version;
     } else if kind.ends_with(".ListenersConfigDump") {
@@ -303,6 +306,14 @@ mod tests {
         let rejected: Vec<_> =
             state.listeners.rejected.iter().map(|it| (it.name.as_str(), it.reason.as_str())).collect();
         assert_eq!(rejected, [("old", "bad filter"), ("never", "no such filter")]);
+    }
+
+    #[test]
+    fn a_dump_without_endpoints_is_told_from_an_envoy_without_any() {
+        let mut without = dump();
+        without["configs"].as_array_mut().unwrap().retain(|it| it["dynamic_endpoint_configs"].is_null());
+        assert!(!state_of(&without.to_string()).unwrap().has_endpoints);
+        assert!(state_of(&dump().to_string()).unwrap().has_endpoints);
     }
 
     #[test]

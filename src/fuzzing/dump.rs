@@ -20,7 +20,7 @@ fn read(pieces: &[&[u8]]) -> (Vec<DumpEntry>, Result<(), NoDump>) {
     let mut entries = Vec::new();
     let mut reader = DumpReader::default();
     let read = pieces.iter().try_for_each(|piece| reader.push(piece, &mut |entry| entries.push(entry)));
-    let end = read.and_then(|()| reader.finish());
+    let end = read.and_then(|()| reader.finish()).map(drop);
     (entries, end)
 }
 

@@ -1,11 +1,12 @@
 //! Reads a saved config dump, on its own or in a snapshot.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
 use std::path::Path;
 
 use crate::command::gloo_rs;
-use crate::envoy::dump::DumpReader;
+use crate::envoy::dump::{DumpReader, DumpSection};
 use crate::envoy::view::{FoundRows, View};
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::zip;
@@ -21,6 +22,10 @@ pub(crate) struct DumpState {
     /// The pod, if it is from a snapshot.
     pub pod: Option<String>,
     pub found: FoundRows,
+    /// The sections of the dump.
+    pub sections: BTreeSet<DumpSection>,
+    /// The lines before the JSON, which were skipped.
+    pub skipped: Vec<String>,
 }
 
 /// Reads each dump of a file; `-` is stdin.
@@ -29,7 +34,7 @@ pub(crate) struct DumpState {
 /// The file cannot be read, or contains no dump.
 pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<DumpState>, Failure> {
     if path.as_os_str() == "-" {
-        return Ok(vec![DumpState { pod: None, found: one("stdin", stdin, &mut MOST.clone(), view())? }]);
+        return Ok(vec![one("stdin", stdin, &mut MOST.clone(), view())?]);
     }
     let shown = path.display().to_string();
     let mut file = File::open(path).map_err(|error| unread(&shown, &error))?;
@@ -38,7 +43,7 @@ pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -
     begun.map_err(|error| unread(&shown, &error))?;
     match first == zip::MAGIC {
         true => of_snapshot(&shown, file, view),
-        false => Ok(vec![DumpState { pod: None, found: one(&shown, &mut file, &mut MOST.clone(), view())? }]),
+        false => Ok(vec![one(&shown, &mut file, &mut MOST.clone(), view())?]),
     }
 }
 
@@ -52,8 +57,8 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<D
         let (pod, file) = name.rsplit_once('/').map_or((None, name.as_str()), |(pod, file)| (Some(pod), file));
         if file == MEMBER {
             let mut from = archive.member(&member).map_err(|error| bad(&error))?;
-            let found = one(&format!("{shown}, {name}"), &mut from, &mut left, view())?;
-            seen.push(DumpState { pod: pod.map(str::to_owned), found });
+            let state = one(&format!("{shown}, {name}"), &mut from, &mut left, view())?;
+            seen.push(DumpState { pod: pod.map(str::to_owned), ..state });
         }
     }
     match seen.is_empty() {
@@ -63,23 +68,44 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<D
 }
 
 /// Reads one dump. `left` is the size limit in bytes for this one and the following ones.
-fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Result<FoundRows, Failure> {
+fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Result<DumpState, Failure> {
     let mut reader = DumpReader::default();
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a config dump: {why}"));
-    let mut chunk = vec![0; CHUNK];
+    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut skipped = None;
     loop {
-        let length = match from.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(unread(shown, &error)),
-        };
+        chunk.clear();
+        let length = from.take(CHUNK as u64).read_to_end(&mut chunk).map_err(|error| unread(shown, &error))?;
+        if length == 0 {
+            break;
+        }
         *left = left.checked_sub(length as u64).ok_or_else(|| bad(&"it is too long"))?;
-        reader.push(&chunk[..length], &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
+        let start = if skipped.is_none() { start_of_json(&chunk) } else { 0 };
+        skipped.get_or_insert_with(|| lines(&chunk[..start]));
+        reader.push(&chunk[start..], &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
         view.fits_in_memory().map_err(|why| bad(&why))?;
     }
-    reader.finish().map_err(|why| bad(&why))?;
-    Ok(view.finish())
+    let sections = reader.finish().map_err(|why| bad(&why))?;
+    Ok(DumpState { pod: None, found: view.finish(), sections, skipped: skipped.unwrap_or_default() })
+}
+
+/// Returns the position of the first line that begins with `{`. Before it there may be what a tool printed: a log line of
+/// the JVM that ran it, or the headers of `curl -i`. Without such a line the JSON begins at the start.
+fn start_of_json(text: &[u8]) -> usize {
+    let mut at = 0;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if line.trim_ascii_start().first() == Some(&b'{') {
+            return at;
+        }
+        at += line.len();
+    }
+    0
+}
+
+/// Returns the lines of a text that are not empty.
+fn lines(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
 fn unread(shown: &str, error: &io::Error) -> Failure {
@@ -88,4 +114,41 @@ fn unread(shown: &str, error: &io::Error) -> Failure {
 
 fn broken(message: String) -> Failure {
     Failure::new(Exit::Failed, Reason::File, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envoy::view::ViewFilter;
+
+    const DUMP: &str =
+        r#"{"configs": [{"@type": "x.ClustersConfigDump", "static_clusters": [{"cluster": {"name": "c"}}]}]}"#;
+
+    fn read(text: &str) -> Result<DumpState, Failure> {
+        let view = || View::new(DumpSection::Clusters, ViewFilter::default());
+        look(Path::new("-"), &mut text.as_bytes(), &view).map(|mut states| states.remove(0))
+    }
+
+    #[test]
+    fn lines_before_the_json_are_skipped_and_reported() {
+        let headers = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+        for (before, skipped) in [
+            ("", vec![]),
+            ("\n  ", vec![]),
+            ("[0.004s][info][gc] Using G1\n", vec!["[0.004s][info][gc] Using G1"]),
+            (headers, vec!["HTTP/1.1 200 OK", "content-type: application/json"]),
+        ] {
+            let state = read(&format!("{before}{DUMP}")).unwrap();
+            assert_eq!(state.found.names, ["c"]);
+            assert_eq!(state.skipped, skipped);
+            assert_eq!(state.sections, BTreeSet::from([DumpSection::Clusters]));
+        }
+    }
+
+    #[test]
+    fn a_text_without_a_dump_is_an_error_of_the_text_itself() {
+        for text in ["", "HTTP/1.1 404 Not Found\r\n\r\ninvalid path\n", "log line\n{\"server\": 1}", &DUMP[..40]] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 }

@@ -62,12 +62,14 @@ pub(crate) async fn try_pod(
     }
 }
 
-/// A pod that even a namespace with the strictest policy admits.
+/// A pod that even a namespace with the strictest policy admits. It names its `ServiceAccount`: the injector adds a volume
+/// with a token of it, and without the plugin `ServiceAccount` the API server does not fill in the name.
 fn bare_pod(namespace: &str) -> Object {
     let security = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
     let value = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gloo-rs-tried", "namespace": namespace},
         "spec": {
+            "serviceAccountName": "default",
             "containers": [{"name": "app", "image": "app", "securityContext": security}],
             "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
         },
@@ -113,5 +115,18 @@ pub(crate) async fn prove(session: &Session, workload: &Object, expected: u64, w
             Err(wrong) => Proven::Otherwise(wrong),
         },
         Err(error) => Proven::Unknown(error.into_failure(session)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_pod_names_its_service_account_and_keeps_to_the_strictest_policy() {
+        let pod = bare_pod("shop").value;
+        assert_eq!(pod["spec"]["serviceAccountName"], "default");
+        assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["metadata"]["namespace"], "shop");
     }
 }

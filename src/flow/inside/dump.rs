@@ -35,13 +35,53 @@ pub(crate) fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> 
             let new = || View::new(view.section, view.filter.clone());
             let seen = dump_file::look(path, &mut report.interrupts().stdin(), &new)?;
             let mut all = Seen::default();
-            for dump_file::DumpState { pod, found } in seen {
+            let mut lacking = Vec::new();
+            for dump_file::DumpState { pod, found, sections, skipped } in seen {
+                report.advice_if(passed_over(&skipped));
+                if !sections.contains(&view.section) {
+                    lacking.push(
+                        pod.as_ref().map_or_else(|| "the dump".to_owned(), |pod| format!("the dump of pod {pod}")),
+                    );
+                }
                 all.add(found, pod.map(|pod| ("pod", pod)).as_slice());
             }
-            all.say(view, global, report)
+            let lacks = absent(view.section, &lacking);
+            if all.rows.is_empty()
+                && let Some(failure) = lacks
+            {
+                return Err(failure);
+            }
+            all.say(view, global, report)?;
+            lacks.map_or(Ok(()), Err)
         }
         (DumpSource::File(_), None) => Err(Failure::usage("a saved dump needs a view").hint(VIEWS)),
     }
+}
+
+/// A note about the lines before the JSON.
+fn passed_over(skipped: &[String]) -> Option<Advice> {
+    let first = skipped.first()?;
+    let lines = render::text::count(skipped.len(), "line");
+    Some(Advice::note(Code::PassedOver, format!("{lines} before the JSON skipped: {first}")))
+}
+
+/// The failure for dumps without a section: it is unknown what Envoy has there.
+fn absent(section: DumpSection, lacking: &[String]) -> Option<Failure> {
+    let first = lacking.first()?;
+    let others = if lacking.len() > 1 { format!(" and {} more", lacking.len() - 1) } else { String::new() };
+    let why = match section {
+        DumpSection::Endpoints => "it was taken without ?include_eds",
+        // Envoy adds this section with the first listener for HTTP.
+        DumpSection::Routes => "it is only a part of a dump, or Envoy has no HTTP listener",
+        _ => "it is only a part of a dump",
+    };
+    let message = format!("{first}{others} has no {} section: {why}", section.name());
+    let ask = gloo_rs("proxy dump").value(section.name()).then(" asks Envoy itself");
+    let failure = Failure::new(Exit::Failed, Reason::File, message).hint(ask);
+    Some(match section {
+        DumpSection::Endpoints => failure.hint(gloo_rs("proxy snapshot").then(" writes a file with it")),
+        _ => failure,
+    })
 }
 
 const VIEWS: &str = "clusters, listeners, routes, endpoints, secrets or bootstrap";
@@ -91,8 +131,14 @@ async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, wanted: &DumpView) -> R
             Err(failure) => return Err(inside.explain(failure).await),
         }
     }
-    reader.finish().map_err(|why| bad(&why))?;
-    Ok(view.finish())
+    let sections = reader.finish().map_err(|why| bad(&why))?;
+    // A complete dump may lack other sections only if Envoy has nothing there.
+    match wanted.section {
+        DumpSection::Endpoints if !sections.contains(&DumpSection::Endpoints) => {
+            Err(bad(&"it has no endpoints section: this Envoy does not support ?include_eds"))
+        }
+        _ => Ok(view.finish()),
+    }
 }
 
 fn empty(section: DumpSection) -> Value {

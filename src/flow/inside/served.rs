@@ -66,7 +66,12 @@ async fn compare_pods(
         // The served configuration is read again for each pod, because it may have changed.
         let (read, offers) = plane.read(Offers::new(role.clone())).await.map_err(|unseen| unseen.failure)?;
         check(&read, &role, offers.failed.as_deref(), report)?;
-        let comparison = comparison(task, offers, &state_of(inside, pod).await?, pod);
+        let state = state_of(inside, pod).await?;
+        if !state.has_endpoints {
+            let what = format!("pod {}/{}: its config dump has no endpoints section", pod.namespace, pod.name);
+            report.advice(Advice::note(Code::Unknown, format!("{what}: the loaded endpoints are unknown")));
+        }
+        let comparison = comparison(task, offers, &state, pod);
         if inside.pods.len() > 1 {
             report.line(&format!("# pod {}/{}", pod.namespace, pod.name));
         }
@@ -83,7 +88,8 @@ async fn compare_pods(
 }
 
 fn comparison(task: &ServedTask, mut offers: Offers, state: &LoadedState, pod: &ProxyPod) -> Comparison {
-    let shown = ServedSection::ALL.into_iter().filter(|section| task.filter.shows(*section));
+    let is_known = |section: &ServedSection| *section != ServedSection::Endpoints || state.has_endpoints;
+    let shown = ServedSection::ALL.into_iter().filter(|section| task.filter.shows(*section)).filter(is_known);
     let types = shown.map(|section| {
         let loaded = match section {
             ServedSection::Listeners => &state.listeners,
