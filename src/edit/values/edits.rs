@@ -38,13 +38,12 @@ pub(crate) fn edited(
             None => of_objects.push((*text, place.clone(), edits)),
         }
     }
-    for text in 0..texts.len() {
-        let jobs: Vec<_> = of_objects.iter().filter(|(of, ..)| *of == text).collect();
-        let splices: Result<Vec<_>, _> =
-            jobs.iter().map(|(_, place, edits)| manifest::edit(texts[text], place, edits)).collect();
-        let splices = splices.map_err(|cannot| (text, cannot))?;
+    for (index, text) in texts.iter().enumerate() {
+        let jobs = of_objects.iter().filter(|(of, ..)| *of == index);
+        let splices: Result<Vec<_>, _> = jobs.map(|(_, place, edits)| manifest::edit(text, place, edits)).collect();
+        let splices = splices.map_err(|cannot| (index, cannot))?;
         if !splices.is_empty() {
-            changed.push((text, manifest::splice(texts[text], &splices)));
+            changed.push((index, manifest::splice(text, &splices)));
         }
     }
     Ok(changed.into_iter().filter(|(text, new)| texts[*text] != new).collect())

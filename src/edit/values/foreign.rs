@@ -94,7 +94,7 @@ fn of_value(file: &str, value: &Value) -> Option<&'static Kind> {
         return Some(&TERRAFORM);
     }
     let is_stack = |resource: &Value| resource["Type"].is_string();
-    if has("AWSTemplateFormatVersion")
+    if value["AWSTemplateFormatVersion"].is_string()
         || value["Resources"].as_object().is_some_and(|resources| resources.values().any(is_stack))
     {
         return Some(&CDK);

@@ -60,10 +60,8 @@ impl Model {
         let [first, second] = self.files.clone();
         let (single, inline, other) = (here(&self.single), here(&self.inline), here(&self.other));
         match self.tool {
-            // parameters, valuesObject, values, valueFiles from the last to the first
-            Tool::Argo | Tool::ArgoText => vec![single, inline, second, first],
-            // values are ignored if there is a valuesObject
-            Tool::ArgoBoth => vec![single, inline, second, first],
+            // parameters, valuesObject, or values if there is no valuesObject, valueFiles from the last to the first
+            Tool::Argo | Tool::ArgoText | Tool::ArgoBoth => vec![single, inline, second, first],
             // spec.values, then valuesFrom from the last to the first
             Tool::Flux => vec![inline, second, first],
             // spec.set, the HelmChartConfig, the HelmChart
