@@ -201,7 +201,7 @@ async fn read_as(
 fn ends_the_run(error: &ApiError) -> bool {
     matches!(
         error.cause,
-        ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::ExecPlugin(_) | ApiCause::Unauthorized
+        ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::Credentials(_) | ApiCause::Unauthorized
     )
 }
 
