@@ -135,6 +135,8 @@ reasons! {
     Unknown = "unknown",
     /// The object has no spec.
     NoSpec = "noSpec",
+    /// The object has fields that its CRD does not have, such as names in snake case.
+    UnknownField = "unknownField",
     /// No object has that name, or nothing matches the selection.
     NotFound = "notFound",
     /// Its CRD is not installed in the cluster.

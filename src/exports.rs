@@ -62,7 +62,7 @@ pub mod flow {
 pub mod kube {
     pub use crate::kube::{
         ApiCause, ApiError, ClusterContext, DryRun, Environment, Exchange, ForwardCause, ForwardFailure, InPod,
-        KubeconfigFiles, Query, Scope, Session, Target, Trace, Verb, Withheld,
+        Insecure, KubeconfigFiles, Query, Scope, Session, Target, Trace, Verb, Withheld,
     };
 }
 

@@ -35,7 +35,7 @@ impl FindingCode {
 }
 
 /// Warnings about what fails after the next restart, upgrade or renewal.
-const BREAKS_LATER: &[&str] = &["GRS204", "GRS205", "GRS211", "GRS303", "GRS304", "GRS305", "GRS402"];
+const BREAKS_LATER: &[&str] = &["GRS204", "GRS205", "GRS211", "GRS303", "GRS304", "GRS305", "GRS402", "GRS508"];
 
 /// Codes that were found once: never used again.
 pub(crate) const RETIRED: &[&str] = &[];
@@ -84,7 +84,7 @@ codes! {
         "Scale the app up, or correct the Service's selector. If the app is gone for good, delete the routes and Upstreams that lead to it.";
     TLS_WITHOUT_ALPN = "GRS107" Error "Istio TLS that a PERMISSIVE peer does not recognize",
         "A sidecar that also accepts plaintext recognizes the mesh's TLS by its ALPN. The Upstream's sslConfig has none of Istio's names in alpnProtocols, so the sidecar treats the connection as the application's own TLS. Requests get 503s.",
-        "Add alpnProtocols: [istio] to the sslConfig. gloo-rs istio enable-mtls adds it if alpnProtocols is empty.";
+        "Add istio to alpnProtocols of the sslConfig. gloo-rs istio enable-mtls does that.";
     OWN_TLS_REFUSED = "GRS108" Error "TLS that the peer's sidecar does not accept",
         "The gateway sends TLS that is not Istio's to pods with a sidecar. Either the sidecar is STRICT and gets no certificate of the mesh, or the Service's port is declared as HTTP, where a sidecar accepts only the mesh's TLS. Requests get 503s.",
         "Replace the sslConfig with Istio's (gloo-rs istio enable-mtls --overwrite), or declare the port as https if the application itself uses TLS.";
@@ -196,10 +196,16 @@ codes! {
     CIRCLE = "GRS506" Error "delegation loop",
         "A RouteTable delegates to another one that leads back to it. Gloo serves no route of this loop.",
         "Remove one of the delegations.";
-    LEFT_OUT = "GRS507" Error "route that Gloo leaves out",
+    UNKNOWN_FIELD = "GRS507" Warning "fields that the CRD does not have",
+        "The object has fields that its CRD in Gloo 1.17 to 1.22 does not have, such as the names in snake case of old documentation. kubectl apply rejects the object. For clients that do not ask for strict validation, the API server drops the fields without an error. The fields have no effect.",
+        "Use the names that the CRD has: kubectl explain upstreams.gloo.solo.io.spec. gloo-rs istio enable-mtls corrects the names in an sslConfig of Istio.";
+    CERTIFICATE_FILES = "GRS508" Warning "Istio's certificates from files",
+        "The Upstream's sslConfig names the files to which istio-proxy writes the gateway's mesh certificate. Envoy reads these files only when it gets the configuration. A certificate of istiod lives 24 hours, and after that requests get 503s until the gateway restarts.",
+        "Get the certificates by SDS, which renews them: gloo-rs istio enable-mtls.";
+    LEFT_OUT = "GRS509" Error "route that Gloo leaves out",
         "The route does not fit the route that delegates to it, or has no action. Gloo does not serve it. A delegated route must begin with its parent's prefix and have its parent's headers, query parameters and methods.",
         "Change the matcher of the route, or the matcher of the route that delegates to it.";
-    SHARED_DOMAIN = "GRS508" Error "domain of several VirtualServices",
+    SHARED_DOMAIN = "GRS510" Error "domain of several VirtualServices",
         "Several VirtualServices of one listener have the same domain. Gloo rejects all of them, and keeps the routes that it served before.",
         "Join them into one VirtualService that delegates to RouteTables, or remove the domain from all but one.";
     NOT_INSTALLED = "GRS601" Error "Gloo is not installed",

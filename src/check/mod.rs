@@ -5,6 +5,7 @@
 
 mod app_istiods;
 mod auto_mtls;
+mod certificate_files;
 mod certificates;
 mod circles;
 pub(crate) mod codes;
@@ -12,6 +13,7 @@ pub(crate) mod control_plane;
 mod deployments;
 mod discovery;
 mod exposure;
+mod fields;
 mod gateway_api;
 pub(crate) mod groups;
 mod helm;

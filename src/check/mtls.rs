@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::gateway_api::{CLASS, CONTROLLER};
 use super::sidecars::{is_without, known};
-use super::{Check, Finding, FindingCode, Look, codes};
+use super::{Check, Finding, FindingCode, Look, certificate_files, codes};
 use crate::command::gloo_rs;
 use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
@@ -28,6 +28,7 @@ pub(super) const CHECK: Check = Check {
         &codes::TLS_WITHOUT_ALPN,
         &codes::OWN_TLS_REFUSED,
         &codes::OWN_CERTIFICATE,
+        &codes::CERTIFICATE_FILES,
     ],
     kinds: &[
         &kinds::UPSTREAM,
@@ -60,6 +61,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let holders: Vec<_> = holders.into_iter().flat_map(|kind| look.watched(kind)).collect();
     let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(look, route)).collect();
     found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
+    found.extend(certificate_files::run(&upstreams));
     if !bare.is_empty() {
         let told = found.iter().filter(|it| it.code == &codes::TLS_WITHOUT_SDS).map(|it| &it.object);
         let told: HashSet<&ObjectRef> = told.collect();

@@ -1,8 +1,8 @@
 //! Every check, in the order of the output. Those of glooctl come first.
 
 use super::{
-    Check, auto_mtls, certificates, control_plane, deployments, discovery, exposure, gateway_api, helm, injection,
-    mtls, peers, pods, proxies, references, settings, sidecars, stale, statuses,
+    Check, auto_mtls, certificates, control_plane, deployments, discovery, exposure, fields, gateway_api, helm,
+    injection, mtls, peers, pods, proxies, references, settings, sidecars, stale, statuses,
 };
 
 /// All checks.
@@ -27,6 +27,7 @@ pub const CHECKS: &[Check] = &[
     gateway_api::CLASSES,
     gateway_api::GATEWAYS,
     gateway_api::ROUTES,
+    fields::CHECK,
     mtls::CHECK,
     auto_mtls::CHECK,
     sidecars::CHECK,

@@ -48,9 +48,9 @@ pub(super) async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<
     let trace = report.trace().or_else(|| trace(global.loudness));
     let session = Rc::new(report.interrupts().until_signal(Session::open(&target, trace)).await?);
     report.keep_session(&session);
-    report.advice_if(
-        session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()).details([session.place()])),
-    );
+    let withheld = session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()));
+    let insecure = session.insecure().map(|why| Advice::warning(Code::Insecure, why.to_string()));
+    report.advice_if(withheld.or(insecure).map(|advice| advice.details([session.place()])));
     Ok(session)
 }
 

@@ -47,7 +47,7 @@ fn read(object: &Value) {
     dangling::watched(object);
     ssl_config::tls_of(object);
     ssl_config::additions(&object["spec"]["sslConfig"]);
-    ssl_config::completions(&object["spec"]["sslConfig"]);
+    ssl_config::completions(&object["spec"]);
     backend::destination(object, "gloo-system");
     UpstreamContext::of_manifest(&upstream, "gloo-system");
     labels::workload_selector(object);

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ::kube::config::AuthInfo;
+use ::kube::config::{AuthInfo, Cluster};
 use http::Uri;
 
 use super::proxy_env::{HttpProxy, is_loopback};
@@ -29,16 +29,49 @@ impl fmt::Display for Withheld {
     }
 }
 
+/// Why others may read or change what is exchanged with the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insecure {
+    /// The server's URL is not https, and the connection leaves this machine.
+    NoTls,
+    /// The server's certificate is not verified.
+    Unverified,
+}
+
+impl fmt::Display for Insecure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoTls => "the connection is not encrypted: the server's URL in the kubeconfig is not https",
+            Self::Unverified => {
+                "the API server's certificate is not verified: the kubeconfig has insecure-skip-tls-verify"
+            }
+        })
+    }
+}
+
+/// Why the connection is not secure; `None` if it is.
+pub(super) fn insecure(cluster: &Cluster, server: &Uri, proxy: Option<&HttpProxy>) -> Option<Insecure> {
+    match server.scheme_str() == Some("https") {
+        true => (cluster.insecure_skip_tls_verify == Some(true)).then_some(Insecure::Unverified),
+        false => without_tls(server, proxy).map(|_| Insecure::NoTls),
+    }
+}
+
+/// Why nothing secret may be sent to this server. A loopback literal is this machine.
+fn without_tls(server: &Uri, proxy: Option<&HttpProxy>) -> Option<Withheld> {
+    let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+    match proxy {
+        _ if server.scheme_str() == Some("https") => None,
+        None if is_loopback(&host) => None,
+        None => Some(Withheld::NoTls),
+        Some(_) => Some(Withheld::NoTlsThroughProxy),
+    }
+}
+
 /// Removes the credentials from `user` if they would be sent without TLS. The impersonation stays: without it the
 /// request would be made with other permissions than intended.
 pub(super) fn withhold(user: &mut AuthInfo, server: &Uri, proxy: Option<&HttpProxy>) -> Option<Withheld> {
-    let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-    let withheld = match proxy {
-        _ if server.scheme_str() == Some("https") => return None,
-        None if is_loopback(&host) => return None,
-        None => Withheld::NoTls,
-        Some(_) => Withheld::NoTlsThroughProxy,
-    };
+    let withheld = without_tls(server, proxy)?;
     let has_credentials = has_credentials(user);
     *user = AuthInfo {
         impersonate: user.impersonate.take(),
@@ -107,6 +140,19 @@ mod tests {
             assert_eq!(user.token.is_some(), expected.is_none(), "{server} {proxy:?}");
             assert_eq!(user.impersonate.as_deref(), Some("bob"));
         }
+    }
+
+    #[test]
+    fn a_connection_is_insecure_without_tls_or_without_verification() {
+        let of = |server: &str, skips: Option<bool>| {
+            let cluster = Cluster { insecure_skip_tls_verify: skips, ..Cluster::default() };
+            insecure(&cluster, &server.parse().unwrap(), None)
+        };
+        assert_eq!(of("https://api.example", None), None);
+        assert_eq!(of("https://api.example", Some(false)), None);
+        assert_eq!(of("https://127.0.0.1:6443", Some(true)), Some(Insecure::Unverified));
+        assert_eq!(of("http://127.0.0.1:8080", Some(true)), None);
+        assert_eq!(of("http://api.example", None), Some(Insecure::NoTls));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use ::kube::client::{Body, ConfigExt as _};
-use ::kube::config::ExecAuthCluster;
+use ::kube::config::{Cluster, ExecAuthCluster};
 use ::kube::{Client, Config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -75,17 +75,34 @@ pub(super) fn config(chosen: &ChosenContext, server: Uri) -> Result<Config, Fail
 }
 
 fn authority(chosen: &ChosenContext) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+    let bad = |why: &str| refused(format!("context {}: {why}", chosen.context));
+    // In client-go an empty text is the same as none.
+    let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let cluster = Cluster {
+        certificate_authority: said(&chosen.cluster.certificate_authority),
+        certificate_authority_data: said(&chosen.cluster.certificate_authority_data),
+        ..chosen.cluster.clone()
+    };
+    let (file, data) = (&cluster.certificate_authority, &cluster.certificate_authority_data);
+    if cluster.insecure_skip_tls_verify == Some(true) && (file.is_some() || data.is_some()) {
+        return Err(bad("its cluster has a certificate authority together with insecure-skip-tls-verify")
+            .hint("remove insecure-skip-tls-verify, so that the server's certificate is verified"));
+    }
     // kube loads the bundle only for itself. The bundle that it gives a plugin is the same one, read in the same way.
-    let bundle = ExecAuthCluster::try_from(&chosen.cluster)
+    let bundle = ExecAuthCluster::try_from(&cluster)
         .map_err(|error| unreadable(&chosen.context, &error))?
         .certificate_authority_data;
-    let Some(bundle) = bundle.filter(|bundle| !bundle.is_empty()) else { return Ok(None) };
+    let Some(bundle) = bundle else { return Ok(None) };
+    if bundle.trim_ascii().is_empty() {
+        let file = file.as_ref().filter(|_| data.is_none()).map_or_else(String::new, |file| format!(" {file}"));
+        return Err(bad(&format!("the certificate authority{file} is empty")));
+    }
     let certificates: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&bundle)
         .map(|one| one.map(|certificate| certificate.to_vec()))
         .collect::<Result<_, _>>()
-        .map_err(|_| refused(format!("context {}: the certificate authority is not PEM", chosen.context)))?;
+        .map_err(|_| bad("the certificate authority is not PEM"))?;
     if certificates.is_empty() {
-        return Err(refused(format!("context {}: the certificate authority holds no certificate", chosen.context)));
+        return Err(bad("the certificate authority holds no certificate"));
     }
     Ok(Some(certificates))
 }

@@ -14,19 +14,20 @@ use super::Target;
 use super::exec::{Credential, Plugin};
 use super::kubeconfig::ChosenContext;
 use super::kubeconfig_file::refused;
+use super::oidc::{MARGIN, OidcUser};
 use crate::error::{Failure, plain};
 use crate::file;
 
 /// The age after which a token file is read again. The kubelet replaces it before it expires.
 const REREAD: Duration = Duration::from_mins(1);
-/// A token that expires within this time is not sent.
-const MARGIN: Duration = Duration::from_secs(10);
 
 enum Origin {
     /// kube's own layer sends the credentials, if there are any.
     Fixed,
     File(PathBuf),
     Plugin(Box<Plugin>),
+    /// kube's own layer sends the token, and renews it.
+    Oidc(OidcUser),
 }
 
 struct State {
@@ -45,13 +46,18 @@ impl Bearer {
     /// Takes over from `chosen` the credentials that kube handles less well: kube runs a plugin twice, on this thread
     /// and without a deadline, and it sends the newline at the end of a token file.
     pub(super) async fn open(chosen: &mut ChosenContext, target: &Target) -> Result<Self, Failure> {
-        if let Some(provider) = &chosen.user.auth_provider {
+        let provider = chosen.user.auth_provider.as_ref();
+        let oidc = provider.map(|provider| {
             known_provider(&provider.name, &chosen.context)?;
-        }
+            OidcUser::open(provider, &chosen.user_name)
+        });
+        let oidc = oidc.transpose()?;
         let user = &mut chosen.user;
         let mut state = State { header: None, read: Instant::now(), expires: None };
         let basic = user.username.is_some() && user.password.is_some();
-        let origin = if user.auth_provider.is_some() || basic {
+        let origin = if let Some(oidc) = oidc {
+            Origin::Oidc(oidc)
+        } else if basic {
             Origin::Fixed
         } else if let Some(path) = user.token_file.take().filter(|path| !path.is_empty()) {
             // In client-go the token file wins over the token in the same user entry.
@@ -80,6 +86,7 @@ impl Bearer {
         let mut state = self.state.lock().await;
         match &self.origin {
             Origin::Fixed => return Ok(None),
+            Origin::Oidc(user) => return user.usable().map(|()| None),
             Origin::File(path) if state.read.elapsed() > REREAD => {
                 // As in client-go: if the file no longer exists, the last token stays in use.
                 if let Ok(header) = read_token(path, "") {
@@ -94,6 +101,11 @@ impl Bearer {
             _ => {}
         }
         Ok(state.header.clone())
+    }
+
+    /// The user whose token kube renews.
+    pub(super) fn oidc(&self) -> Option<&OidcUser> {
+        if let Origin::Oidc(user) = &self.origin { Some(user) } else { None }
     }
 
     /// Gets a new token after a request with `refused` was answered with 401. Returns `false` if there is no other

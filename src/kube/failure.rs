@@ -88,8 +88,8 @@ pub enum ApiCause {
     Tls(TlsFault),
     /// The deadline passed. `sent`: the server may have acted on the request.
     Timeout { after: Duration, sent: bool },
-    /// The exec plugin gave no credentials.
-    ExecPlugin(Box<Failure>),
+    /// The exec plugin or the identity provider gave no credentials.
+    Credentials(Box<Failure>),
     /// The answer is not one that Kubernetes gives.
     BadAnswer(String),
     /// The answer is larger than the limit for reading or parsing. `most` is the limit in bytes.
@@ -151,7 +151,7 @@ impl ApiError {
             ApiCause::Unreachable { .. } => Reason::Unreachable,
             ApiCause::Tls(_) => Reason::Tls,
             ApiCause::Timeout { .. } => Reason::Timeout,
-            ApiCause::ExecPlugin(failure) => failure.reason,
+            ApiCause::Credentials(failure) => failure.reason,
             ApiCause::BadAnswer(_) | ApiCause::TooLarge { .. } => Reason::BadAnswer,
         }
     }
@@ -173,7 +173,7 @@ impl ApiError {
             | ApiCause::BadAnswer(_)
             | ApiCause::TooLarge { .. } => Exit::Failed,
             ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::Timeout { .. } => Exit::NoAnswer,
-            ApiCause::ExecPlugin(failure) => failure.exit,
+            ApiCause::Credentials(failure) => failure.exit,
         }
     }
 
@@ -222,7 +222,7 @@ impl ApiError {
                 format!("{subject}: the {noun} was sent, its outcome is unknown: no answer within {after}")
             }
             ApiCause::Timeout { after, .. } => format!("{subject}: no answer from {server} within {}", seconds(*after)),
-            ApiCause::ExecPlugin(failure) => failure.message.clone(),
+            ApiCause::Credentials(failure) => failure.message.clone(),
             ApiCause::BadAnswer(what) => format!("{server} does not answer as a Kubernetes API server: {what}"),
             ApiCause::TooLarge { most } => format!("{subject}: the answer takes more than {} MiB", most >> 20),
         };

@@ -304,7 +304,7 @@ impl Place {
     async fn open(&self, wire: &Wire) -> Result<(Line, DuplexStream), ForwardCause> {
         let mut renewed = false;
         loop {
-            let plugin = |failure| ForwardCause::Api(ApiCause::ExecPlugin(Box::new(failure)));
+            let plugin = |failure| ForwardCause::Api(ApiCause::Credentials(Box::new(failure)));
             let header = wire.bearer.header().await.map_err(plugin)?;
             match self.forwarder(wire, header.clone()).await {
                 Err(ForwardCause::Api(ApiCause::Unauthorized)) if !renewed => {

@@ -20,6 +20,8 @@ pub(super) struct ChosenContext {
     pub context: String,
     pub namespace: String,
     pub cluster: Cluster,
+    /// The name of the user in the kubeconfig; empty in a pod, or if the context names none.
+    pub user_name: String,
     pub user: AuthInfo,
 }
 
@@ -147,7 +149,8 @@ pub(super) fn select(config: &Kubeconfig, target: &Target, files: &ConfigFiles) 
     let user = user(config, &context, name, path)?;
     let namespace = context.namespace.filter(|namespace| !namespace.is_empty()).unwrap_or_else(|| "default".to_owned());
     let cluster_context = ClusterContext::Kubeconfig { name: name.to_owned(), files: absolute(files) };
-    Ok(ChosenContext { cluster_context, context: name.to_owned(), namespace, cluster, user })
+    let user_name = context.user.unwrap_or_default();
+    Ok(ChosenContext { cluster_context, context: name.to_owned(), namespace, cluster, user_name, user })
 }
 
 fn cluster(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Result<Cluster, Failure> {
@@ -231,6 +234,7 @@ fn in_cluster(environment: &Environment) -> Option<Result<ChosenContext, Failure
             certificate_authority: Some(file("ca.crt")),
             ..Cluster::default()
         },
+        user_name: String::new(),
         user: AuthInfo { token_file: Some(file("token")), ..AuthInfo::default() },
     }))
 }

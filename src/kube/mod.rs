@@ -17,6 +17,7 @@ pub(crate) mod fuzzing;
 mod kubeconfig;
 mod kubeconfig_file;
 mod logs;
+mod oidc;
 mod page;
 mod pages;
 mod program;
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use clear_text::Withheld;
+pub use clear_text::{Insecure, Withheld};
 pub(crate) use cluster::Impersonation;
 pub use cluster::{ClusterContext, KubeconfigFiles};
 pub use environment::Environment;

@@ -149,7 +149,7 @@ impl Wire {
                 match self.bearer.renew(used.as_ref()).await {
                     Ok(true) => continue,
                     Ok(false) => return Err(failure),
-                    Err(failed) => return Err(ApiCause::ExecPlugin(Box::new(failed)).into()),
+                    Err(failed) => return Err(ApiCause::Credentials(Box::new(failed)).into()),
                 }
             }
             let reading = call.method == Method::GET;
@@ -170,24 +170,39 @@ impl Wire {
     ) -> Result<T, (CallFailure, Option<HeaderValue>)> {
         let header = match self.bearer.header().await {
             Ok(header) => header,
-            Err(failure) => return Err((ApiCause::ExecPlugin(Box::new(failure)).into(), None)),
+            Err(failure) => return Err((ApiCause::Credentials(Box::new(failure)).into(), None)),
         };
         let request = call.request(header.as_ref());
         let start = Instant::now();
         let mut status = None;
         let exchange = async {
-            let response = self.client.send(request).await.map_err(CallFailure::of_wire)?;
+            let response = self.client.send(request).await.map_err(|error| self.unsent(error))?;
             status = Some(response.status().as_u16());
             self.seen.note();
             take(response).await
         };
-        let outcome = tokio::time::timeout(left, exchange)
-            .await
-            .unwrap_or_else(|_| Err(ApiCause::Timeout { after: self.timeout, sent: true }.into()));
+        let outcome = tokio::time::timeout(left, exchange).await.unwrap_or_else(|_| Err(self.silent().into()));
         if let Some(trace) = &self.trace {
             trace(&Exchange { method: call.method.as_str(), path: &call.path, status, took: start.elapsed(), attempt });
         }
         outcome.map_err(|failure| (failure, header))
+    }
+
+    /// Why a request got no answer: its token could not be renewed, or the connection failed.
+    fn unsent(&self, error: ::kube::Error) -> CallFailure {
+        match self.bearer.oidc().and_then(|user| user.failure(&error)) {
+            Some(failure) => ApiCause::Credentials(Box::new(failure)).into(),
+            None => CallFailure::of_wire(error),
+        }
+    }
+
+    /// Why no answer came in time. The first request waits for the identity provider if the token has expired.
+    fn silent(&self) -> ApiCause {
+        let user = self.bearer.oidc().filter(|user| user.is_expired() && self.seen.server() == RequestTarget::Unknown);
+        match user {
+            Some(user) => ApiCause::Credentials(Box::new(user.silent(self.timeout))),
+            None => ApiCause::Timeout { after: self.timeout, sent: true },
+        }
     }
 
     /// Reads a whole answer, up to a limit. The chunks are copied on arrival: a chunk keeps its whole receive buffer

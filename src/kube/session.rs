@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::answer::Asked;
-use super::clear_text::{Withheld, withhold};
+use super::clear_text::{Insecure, Withheld, insecure, withhold};
 use super::connect::{bad_proxy, client, config, install_ring, server, unusable};
 use super::credential::Bearer;
 use super::encoding::encode;
@@ -55,6 +55,8 @@ pub struct Session {
     namespace: String,
     via: Option<String>,
     withheld: Option<Withheld>,
+    insecure: Option<Insecure>,
+    has_authority: bool,
     wire: Wire,
 }
 
@@ -72,6 +74,7 @@ impl Session {
         let server = server(&chosen)?;
         let proxy = proxy_env::decide(&server, chosen.cluster.proxy_url.as_deref(), &target.environment)
             .map_err(|bad| bad_proxy(&chosen.context, &bad))?;
+        let insecure = insecure(&chosen.cluster, &server, proxy.as_ref());
         let withheld = withhold(&mut chosen.user, &server, proxy.as_ref());
         let bearer = Bearer::open(&mut chosen, target).await?;
         let config = config(&chosen, server)?;
@@ -86,6 +89,8 @@ impl Session {
             impersonation,
             namespace: chosen.namespace,
             withheld,
+            insecure,
+            has_authority: config.root_cert.is_some(),
             via: proxy.as_ref().map(ToString::to_string),
             wire: Wire { client, bearer, timeout: target.timeout, trace, seen: ServerContact::default(), lanes, large },
         })
@@ -152,6 +157,16 @@ impl Session {
     /// Why the kubeconfig's credentials are not sent; `None` if they are sent, or if there are none.
     pub fn withheld(&self) -> Option<Withheld> {
         self.withheld
+    }
+
+    /// Why others may read or change what is exchanged with the API server.
+    pub fn insecure(&self) -> Option<Insecure> {
+        self.insecure
+    }
+
+    /// Whether the kubeconfig has a certificate authority. Otherwise the trust store of this machine is used.
+    pub fn has_authority(&self) -> bool {
+        self.has_authority
     }
 
     /// The context's namespace.

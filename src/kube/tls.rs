@@ -24,7 +24,7 @@ pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> ApiCause {
 }
 
 /// The error and the errors below it. `io::Error` hides the error it wraps from `source`.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut out = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {

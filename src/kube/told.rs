@@ -1,7 +1,7 @@
 //! Reports the failure of a request, with the cluster, the user and the proxy that were used.
 
 use super::Session;
-use super::failure::{ApiCause, ApiError, one_line};
+use super::failure::{ApiCause, ApiError, TlsFault, one_line};
 use crate::error::{Exit, Failure};
 
 impl ApiError {
@@ -22,7 +22,7 @@ impl ApiError {
                 let holder = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
                 failure = failure.detail(place).hint(format!("a rule of a {holder} that allows it: {rule}"));
             }
-            ApiCause::ExecPlugin(inner) => {
+            ApiCause::Credentials(inner) => {
                 failure.details.clone_from(&inner.details);
                 failure.hints.clone_from(&inner.hints);
                 failure.causes.clone_from(&inner.causes);
@@ -30,13 +30,19 @@ impl ApiError {
             }
             _ => failure = failure.detail(place),
         }
-        let wire = matches!(self.exit(), Exit::NoAnswer) || matches!(self.cause, ApiCause::BadAnswer(_));
+        let is_of_login = matches!(self.cause, ApiCause::Credentials(_));
+        let wire = !is_of_login && (self.exit() == Exit::NoAnswer || matches!(self.cause, ApiCause::BadAnswer(_)));
         if let Some(via) = session.via().filter(|_| wire) {
             failure = failure.detail(format!("through the proxy {via}"));
         }
         let refused = matches!(self.cause, ApiCause::Unauthorized | ApiCause::Forbidden { .. });
         if let Some(withheld) = session.withheld().filter(|_| refused) {
             return failure.detail(withheld.to_string()).hint("write https:// in the kubeconfig's server");
+        }
+        if self.cause == ApiCause::Tls(TlsFault::UnknownAuthority) && !session.has_authority() {
+            return failure.hint(
+                "the cluster has no certificate-authority in the kubeconfig, so this machine's trust store was used",
+            );
         }
         match self.hint() {
             Some(hint) => failure.hint(hint),

@@ -16,6 +16,7 @@ use crate::error::Failure;
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::names::RUNNING;
 use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Spot, Unknown, kinds};
+use crate::plan::fields;
 use crate::plan::mark::LAST_APPLIED;
 use crate::plan::path::endpoints;
 
@@ -201,7 +202,7 @@ async fn read_as(
 fn ends_the_run(error: &ApiError) -> bool {
     matches!(
         error.cause,
-        ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::ExecPlugin(_) | ApiCause::Unauthorized
+        ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::Credentials(_) | ApiCause::Unauthorized
     )
 }
 
@@ -220,7 +221,10 @@ fn kept(mut value: Value, detail: Detail) -> Value {
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove(LAST_APPLIED);
+            let is_of_use = |text: &Value| text.as_str().is_some_and(fields::may_be_misspelt);
+            if !annotations.get(LAST_APPLIED).is_some_and(is_of_use) {
+                annotations.remove(LAST_APPLIED);
+            }
         }
     }
     if detail == Detail::Endpoints { endpoints::reduced(value) } else { value }

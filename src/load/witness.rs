@@ -157,6 +157,7 @@ pub(crate) async fn behind(
             Backends::unknown(format!("not a Kubernetes Service ({kind})"))
         }
         Backend::System(service) => Backends::unknown(format!("service {service} is not an application")),
+        Backend::Decided(path::Behind::Unknown(why)) => Backends::unknown(why),
         Backend::Decided(_) => Backends::unknown("the Upstream names no Service"),
         Backend::Service { service, port, selector } => {
             behind_service(session, survey, &service, port, &selector, now).await

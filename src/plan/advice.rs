@@ -57,13 +57,15 @@ codes! {
     NoEffect = "noEffect",
     /// The connection to the API server has no TLS, so the kubeconfig's credentials are not sent.
     NoCredentials = "noCredentials",
+    /// The connection to the API server is not encrypted, or the server's certificate is not verified.
+    Insecure = "insecure",
     /// The address is reachable only from inside the cluster.
     InsideOnly = "insideOnly",
     /// The address is a node's internal one, reachable only from the nodes' network.
     NodesOnly = "nodesOnly",
     /// The load balancer does not serve the port at one of its addresses.
     PortNotServed = "portNotServed",
-    /// A file was skipped.
+    /// A file, or a part of it, was skipped.
     PassedOver = "passedOver",
     /// The server could not be reached.
     NoServer = "noServer",

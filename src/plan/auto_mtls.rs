@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::advice::{Advice, Code, some_of};
+use super::fields;
 use super::gateway::AutoMtls;
 use super::mark;
 use super::mtls::UpstreamContext;
@@ -90,6 +91,10 @@ pub(crate) fn on_settings(
 ) -> Decision {
     if !settings.value["spec"].is_object() {
         return Decision::Refuse(Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
+    }
+    let misspelt = fields::misspelt(settings);
+    if !misspelt.is_empty() {
+        return Decision::Refuse(fields::objection(&misspelt));
     }
     let options = &settings.value["spec"]["gloo"]["istioOptions"];
     let wanted = wish == AutoMtlsWish::Enable;
@@ -222,8 +227,13 @@ impl PerObject for OptOut {
 
     fn decide(&self, object: &Object, found: Picked, around: &UpstreamContext) -> Decision {
         let spec = &object.value["spec"];
-        if !spec.is_object() {
-            let objection = Objection::new(Reason::NoSpec, "has no spec; nothing changed");
+        let misspelt = fields::misspelt(object);
+        let objection = if spec.is_object() {
+            (!misspelt.is_empty()).then(|| fields::objection(&misspelt))
+        } else {
+            Some(Objection::new(Reason::NoSpec, "has no spec; nothing changed"))
+        };
+        if let Some(objection) = objection {
             return if found == Picked::Named { Decision::Refuse(objection) } else { Decision::Skip(objection) };
         }
         let is_out = spec[OPT_OUT] == true;

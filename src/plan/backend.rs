@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::fields;
 use super::labels::labels;
 use super::path::Behind;
 
@@ -38,6 +39,9 @@ pub(crate) fn destination(upstream: &Value, gloo_namespace: &str) -> Backend {
     if !kube.is_object() {
         return Backend::Decided(Behind::Outside { kind: upstream_type(upstream).to_owned() });
     }
+    if let Some(unknown) = misspelt(upstream) {
+        return Backend::Decided(unknown);
+    }
     let service = ServiceRef { namespace: text("serviceNamespace"), name: text("serviceName") };
     if is_system(&service, gloo_namespace) {
         return Backend::System(format!("{}/{}", service.namespace, service.name));
@@ -46,6 +50,12 @@ pub(crate) fn destination(upstream: &Value, gloo_namespace: &str) -> Backend {
         return Backend::Decided(Behind::Unknown("spec.kube lacks serviceName or serviceNamespace".into()));
     }
     Backend::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
+}
+
+/// Returns that the Service of an Upstream is unknown if `spec.kube` has fields that the CRD does not have.
+pub(crate) fn misspelt(upstream: &Value) -> Option<Behind> {
+    let misspelt = fields::in_kube(upstream);
+    (!misspelt.is_empty()).then(|| Behind::Unknown(fields::sentence(&misspelt).into()))
 }
 
 /// Returns the key under `spec` that is the type of the Upstream (`static`, `aws`, `consul`).

@@ -10,6 +10,7 @@ pub(crate) mod dangling;
 pub(crate) mod destinations;
 pub(crate) mod effect;
 pub(crate) mod enrolment;
+pub(crate) mod fields;
 pub(crate) mod gateway;
 pub(crate) mod inverse;
 pub(crate) mod istiod;

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::advice::Advice;
 use super::backend::{self, Backend};
 use super::effect::Wanted;
+use super::fields::{self, UnknownField};
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
 use super::path::{Facts, Switched, guard, of_upstream};
 use super::peer::Sent;
 use super::policy::{Caution, OtherTls, Picked};
-use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
+use super::ssl_config::{Tls, additions, completions, files_to_sds, istio_ssl_config, tls_of};
 use super::{GatewayNeed, PerObject, Unread, Wants, Words};
 use crate::command::flag;
 use crate::edit::{Edit, json as edited};
@@ -198,20 +199,58 @@ pub(crate) fn decide(upstream: &Object, found: Picked, policy: Policy, around: &
     if !upstream.value["spec"].is_object() {
         return leave(found, Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
     }
+    let misspelt = fields::misspelt(upstream);
+    match misspelt.iter().all(|it| it.is_below(&["sslConfig", "ssl_config"])) {
+        _ if misspelt.is_empty() => decide_as_written(upstream, found, policy, around),
+        true => decide_corrected(upstream, &misspelt, found, policy, around),
+        false => leave(found, fields::objection(&misspelt)),
+    }
+}
+
+fn decide_as_written(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamContext) -> Decision {
     match policy.wish {
         MtlsWish::Enable => enable(upstream, found, policy, around),
         MtlsWish::Disable => disable(upstream, found, policy, around),
     }
 }
 
+/// Decides for an Upstream whose TLS settings have names that the CRD does not have. Istio's settings get the names of
+/// the CRD. Others are not changed without `--overwrite`.
+fn decide_corrected(
+    upstream: &Object,
+    misspelt: &[UnknownField],
+    found: Picked,
+    policy: Policy,
+    around: &UpstreamContext,
+) -> Decision {
+    let corrected = fields::corrected(upstream, misspelt);
+    let names: Vec<_> = fields::outermost(misspelt).map(ToString::to_string).collect();
+    let renamed = |edits: Vec<Edit>, message: String| Decision::Change {
+        edits: fields::renames(upstream, misspelt).into_iter().chain(edits).collect(),
+        message: match policy.wish {
+            MtlsWish::Enable => format!("{message}, replaced {}", names.join(", ")),
+            MtlsWish::Disable => message,
+        },
+    };
+    match decide_as_written(&corrected, found, policy, around) {
+        Decision::Change { edits, message } => renamed(edits, message),
+        Decision::Unchanged { .. } => renamed(Vec::new(), format!("mTLS {}", policy.wish.done())),
+        Decision::Skip(why) | Decision::Refuse(why) if why.reason == Reason::ForeignTls => {
+            leave(found, fields::objection(misspelt))
+        }
+        objection => objection,
+    }
+}
+
 fn enable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamContext) -> Decision {
     let change = match tls_of(&upstream.value) {
-        Tls::Istio(config) => match completions(config) {
+        Tls::Istio(_) => match completions(&upstream.value["spec"]) {
             edits if edits.is_empty() => return Decision::Unchanged { message: "mTLS already enabled".into() },
-            edits => {
-                let paths: Vec<_> = edits.iter().map(|edit| edit.path.to_string()).collect();
-                Decision::Change { edits, message: format!("mTLS enabled (added {})", paths.join(", ")) }
-            }
+            edits => Decision::Change { message: format!("mTLS enabled ({})", completed(upstream, &edits)), edits },
+        },
+        Tls::IstioFiles(_) => Decision::Change {
+            edits: files_to_sds(&upstream.value["spec"]),
+            message: "mTLS enabled (replaced Istio's certificate files by SDS)".into(),
         },
         Tls::Other(config) if policy.other_tls == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Other(_) => Decision::Change {
@@ -223,6 +262,17 @@ fn enable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamCon
         }
     };
     held_back(found, policy, change, |edits| around.against_tls(upstream, edits))
+}
+
+/// Returns what the edits do: `added spec.sslConfig.sds.clusterName, changed spec.sslConfig.alpnProtocols`.
+fn completed(upstream: &Object, edits: &[Edit]) -> String {
+    let (changed, added): (Vec<_>, Vec<_>) =
+        edits.iter().partition(|edit| edit.path.get(&upstream.value).is_some_and(|value| !value.is_null()));
+    let words = |word: &str, edits: &[&Edit]| {
+        let paths: Vec<_> = edits.iter().map(|edit| edit.path.to_string()).collect();
+        (!paths.is_empty()).then(|| format!("{word} {}", paths.join(", ")))
+    };
+    [words("added", &added), words("changed", &changed)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Skips a selected Upstream if there is an objection.
@@ -245,7 +295,7 @@ fn disable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamCo
         Tls::Absent => return Decision::Unchanged { message: "mTLS already disabled".into() },
         Tls::Other(config) if policy.other_tls == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Other(_) => "mTLS disabled (removed TLS settings not managed by Istio)".into(),
-        Tls::Istio(config) => match additions(config).as_slice() {
+        Tls::Istio(config) | Tls::IstioFiles(config) => match additions(config).as_slice() {
             [] => "mTLS disabled".to_owned(),
             others => format!("mTLS disabled (with its {})", others.join(", ")),
         },
@@ -374,6 +424,86 @@ mod tests {
             applied(&it, &decide(&it, Picked::Named, policy(MtlsWish::Disable), &in_the_mesh()))["spec"],
             json!({})
         );
+    }
+
+    #[test]
+    fn istios_alpn_is_completed_and_h2_stays_where_gloo_sends_http2() {
+        let enabled = |alpn: Value, http2: bool| {
+            let mut config = istio_ssl_config();
+            config["alpnProtocols"] = alpn;
+            let it = upstream(&json!({"kube": {}, "useHttp2": http2, "sslConfig": config}));
+            let decision = decide(&it, Picked::Selected, policy(MtlsWish::Enable), &in_the_mesh());
+            applied(&it, &decision)["spec"]["sslConfig"]["alpnProtocols"].clone()
+        };
+        for (alpn, with_http1, with_http2) in [
+            (Value::Null, json!(["istio"]), json!(["istio"])),
+            (json!([]), json!(["istio"]), json!(["istio"])),
+            (json!(["h2"]), json!(["istio"]), json!(["istio", "h2"])),
+            (json!(["h2", "http/1.1"]), json!(["istio", "http/1.1"]), json!(["istio", "h2", "http/1.1"])),
+        ] {
+            assert_eq!((enabled(alpn.clone(), false), enabled(alpn, true)), (with_http1, with_http2));
+        }
+        for alpn in [json!(["h2", "istio"]), json!(["istio-h2"])] {
+            let it = upstream(&json!({"sslConfig": {"alpnProtocols": alpn, "sds": istio_ssl_config()["sds"]}}));
+            let decision = decide(&it, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh());
+            assert!(matches!(decision, Decision::Unchanged { .. }), "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn istios_certificate_files_become_sds_without_overwrite_and_are_disabled_as_istios() {
+        let files = |directory: &str| {
+            let path = |name: &str| format!("{directory}/{name}");
+            json!({"sslConfig": {"sni": "mine", "sslFiles": {
+                "tlsCert": path("cert-chain.pem"), "tlsKey": path("key.pem"), "rootCa": path("root-cert.pem")}}})
+        };
+        for directory in ["/etc/istio-certs", "/etc/istio-output-certs", "/etc/certs"] {
+            let it = upstream(&files(directory));
+            let after = applied(&it, &decide(&it, Picked::Selected, policy(MtlsWish::Enable), &in_the_mesh()));
+            let mut wanted = istio_ssl_config();
+            wanted["sni"] = json!("mine");
+            assert_eq!(after["spec"]["sslConfig"], wanted, "{directory}");
+            let off = decide(&it, Picked::Named, policy(MtlsWish::Disable), &in_the_mesh());
+            assert_eq!(applied(&it, &off)["spec"], json!({}));
+        }
+        let mut with_another_root = files("/etc/istio-certs");
+        with_another_root["sslConfig"]["sslFiles"]["rootCa"] = json!("/etc/ca.pem");
+        for spec in [files("/etc/tls"), files("/etc/istio-certs/../tls"), with_another_root] {
+            assert!(matches!(tls_of(&json!({"spec": spec})), Tls::Other(_)), "{spec}");
+        }
+    }
+
+    #[test]
+    fn names_that_the_crd_does_not_have_are_replaced_in_istios_tls_and_refused_elsewhere() {
+        let snake = json!({"alpn_protocols": ["istio"], "sds": {
+            "target_uri": "127.0.0.1:8234", "certificates_secret_name": CERTIFICATE, "cluster_name": SDS_CLUSTER}});
+        for spec in [json!({"kube": {}, "ssl_config": snake}), json!({"kube": {}, "sslConfig": snake})] {
+            let it = upstream(&spec);
+            let on = applied(&it, &decide(&it, Picked::Selected, policy(MtlsWish::Enable), &in_the_mesh()));
+            assert_eq!(on["spec"], json!({"kube": {}, "sslConfig": istio_ssl_config()}), "{spec}");
+            let off = applied(&it, &decide(&it, Picked::Selected, policy(MtlsWish::Disable), &in_the_mesh()));
+            assert_eq!(off["spec"], json!({"kube": {}}), "{spec}");
+        }
+        let both = upstream(&json!({"sslConfig": {
+            "alpn_protocols": ["istio"], "alpnProtocols": ["istio"], "sds": istio_ssl_config()["sds"]}}));
+        let on = applied(&both, &decide(&both, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh()));
+        assert_eq!(on["spec"], json!({"sslConfig": istio_ssl_config()}));
+        let refused = [
+            json!({"kube": {"service_name": "cart"}, "ssl_config": snake}),
+            json!({"ssl_config": {"secret_ref": {"name": "payments-client"}}}),
+            json!({"disable_istio_auto_mtls": true}),
+        ];
+        for spec in refused {
+            for wish in [MtlsWish::Enable, MtlsWish::Disable] {
+                let Decision::Refuse(why) = decide(&upstream(&spec), Picked::Named, policy(wish), &in_the_mesh())
+                else {
+                    panic!("{spec}")
+                };
+                assert_eq!(why.reason, Reason::UnknownField, "{spec}");
+                let swept = decide(&upstream(&spec), Picked::Selected, policy(wish), &in_the_mesh());
+                assert!(matches!(swept, Decision::Skip(_)), "{spec}");
+            }
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) enum Tls<'v> {
     Absent,
     /// Istio's certificates, from the gateway's own SDS server.
     Istio(&'v Value),
+    /// Istio's certificates, from the files that istio-proxy writes.
+    IstioFiles(&'v Value),
     /// TLS settings not managed by Istio.
     Other(&'v Value),
 }
@@ -43,6 +45,7 @@ pub(crate) fn tls_of(upstream: &Value) -> Tls<'_> {
     match &upstream["spec"]["sslConfig"] {
         Value::Null => Tls::Absent,
         config if is_istio(config) => Tls::Istio(config),
+        config if is_istio_by_file(config) => Tls::IstioFiles(config),
         config => Tls::Other(config),
     }
 }
@@ -62,6 +65,37 @@ fn is_istio(config: &Value) -> bool {
         && absent_or("targetUri", SDS_TARGET)
 }
 
+/// The directories to which istio-proxy writes the certificates of its workload for other containers: `OUTPUT_CERTS` in
+/// Gloo's chart, in Istio's documentation, and the mounted Secret before Istio 1.5.
+const CERTIFICATE_DIRECTORIES: [&str; 3] = ["/etc/istio-certs", "/etc/istio-output-certs", "/etc/certs"];
+/// The names of these files (Istio, `security/pkg/nodeagent/cache`).
+const CERTIFICATE_FILES: [(&str, &str); 3] =
+    [("tlsCert", "cert-chain.pem"), ("tlsKey", "key.pem"), ("rootCa", "root-cert.pem")];
+
+/// Returns whether all certificates of an `sslConfig` are files of Istio. The root is optional.
+fn is_istio_by_file(config: &Value) -> bool {
+    let files = &config["sslFiles"];
+    let is_istios = |key: &str, name: &str| {
+        let place = files[key].as_str().and_then(|path| path.rsplit_once('/'));
+        place.is_some_and(|(directory, file)| CERTIFICATE_DIRECTORIES.contains(&directory) && file == name)
+    };
+    config["secretRef"].is_null()
+        && config["sds"].is_null()
+        && CERTIFICATE_FILES
+            .iter()
+            .all(|(key, name)| is_istios(key, name) || (*key == "rootCa" && files["rootCa"].is_null()))
+}
+
+/// Returns the edits that replace Istio's certificate files of an Upstream with this spec by its SDS.
+pub(crate) fn files_to_sds(spec: &Value) -> Vec<Edit> {
+    let mut edits = vec![
+        Edit::set(FieldPath::keys(&["spec", "sslConfig", "sds"]), istio_ssl_config()["sds"].clone()),
+        Edit::remove(FieldPath::keys(&["spec", "sslConfig", "sslFiles"])),
+    ];
+    edits.extend(alpn_completion(spec));
+    edits
+}
+
 /// Returns the keys of an Istio `sslConfig` that are not Istio's: `sni`, `verifySubjectAltName`.
 pub(crate) fn additions(config: &Value) -> Vec<&str> {
     config
@@ -73,13 +107,38 @@ pub(crate) fn additions(config: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the edits that complete an Istio `sslConfig`.
-pub(crate) fn completions(config: &Value) -> Vec<Edit> {
-    let whole = istio_ssl_config();
-    let mut edits = Vec::new();
-    if config["alpnProtocols"].is_null() {
-        edits.push(Edit::set(FieldPath::keys(&["spec", "sslConfig", "alpnProtocols"]), whole["alpnProtocols"].clone()));
-    }
+/// The ALPN names with which Istio's own proxies announce the mesh's TLS. A PERMISSIVE sidecar matches its filter chain
+/// for mutual TLS by them (Istio, `allIstioMtlsALPNs` in `pilot/pkg/networking/core/listener.go`).
+const ALPN_OF_THE_MESH: [&str; 5] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
+
+/// Returns the ALPN names of an `sslConfig`.
+fn alpn(config: &Value) -> impl Iterator<Item = &str> {
+    config["alpnProtocols"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Returns whether a PERMISSIVE sidecar recognizes this TLS as the mesh's.
+pub(crate) fn announces_mesh(config: &Value) -> bool {
+    alpn(config).any(|name| ALPN_OF_THE_MESH.contains(&name))
+}
+
+/// Returns the ALPN names of an `sslConfig` with Istio's first. The others stay: a proxyless gRPC server requires `h2`.
+/// Only where Gloo sends HTTP/1.1, `h2` is left out: the sidecar would select it and then expect HTTP/2.
+fn alpn_with_istio(spec: &Value) -> Value {
+    let is_http2 = spec["useHttp2"] == true;
+    let others = alpn(&spec["sslConfig"]).filter(|name| is_http2 || *name != "h2");
+    std::iter::once("istio").chain(others).collect()
+}
+
+/// Returns the edit that adds Istio's ALPN, if it is missing.
+fn alpn_completion(spec: &Value) -> Option<Edit> {
+    let path = FieldPath::keys(&["spec", "sslConfig", "alpnProtocols"]);
+    (!announces_mesh(&spec["sslConfig"])).then(|| Edit::set(path, alpn_with_istio(spec)))
+}
+
+/// Returns the edits that complete the Istio `sslConfig` of an Upstream with this spec.
+pub(crate) fn completions(spec: &Value) -> Vec<Edit> {
+    let (config, whole) = (&spec["sslConfig"], istio_ssl_config());
+    let mut edits = Vec::from_iter(alpn_completion(spec));
     for key in ["clusterName", "targetUri", "validationContextName"] {
         if config["sds"][key].is_null() {
             edits.push(Edit::set(FieldPath::keys(&["spec", "sslConfig", "sds", key]), whole["sds"][key].clone()));

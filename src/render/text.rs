@@ -109,6 +109,7 @@ pub(crate) fn brief(reason: Reason) -> &'static str {
         Reason::DisabledPeer => "peer with mTLS disabled",
         Reason::Unknown => "unknown",
         Reason::NoSpec => "no spec",
+        Reason::UnknownField => "fields not in the CRD",
         other => other.name(),
     }
 }

@@ -1,8 +1,8 @@
 //! Kubeconfigs as people have them.
 
-use gloo_rs::exports::error::{Failure, Reason};
+use gloo_rs::exports::error::{Exit, Failure, Reason};
 use gloo_rs::exports::kube::{ClusterContext, KubeconfigFiles, Session, Target};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::stub::Stub;
 use crate::support::{Certificate, Sandbox};
@@ -229,6 +229,16 @@ async fn certificates_and_tokens_that_cannot_be_used_are_named() {
         (cluster("certificate-authority: /nowhere/ca"), "certificate authority /nowhere/ca: no such file or directory"),
         (cluster("certificate-authority-data: '!'"), "certificate authority data is not base64"),
         (cluster("certificate-authority-data: c2VjcmV0"), "the certificate authority holds no certificate"),
+        (cluster("certificate-authority: /dev/null"), "the certificate authority /dev/null is empty"),
+        (cluster("certificate-authority-data: Cg=="), "the certificate authority is empty"),
+        (
+            cluster("certificate-authority: /nowhere/ca, insecure-skip-tls-verify: true"),
+            "its cluster has a certificate authority together with insecure-skip-tls-verify",
+        ),
+        (
+            cluster("certificate-authority-data: c2VjcmV0, insecure-skip-tls-verify: true"),
+            "its cluster has a certificate authority together with insecure-skip-tls-verify",
+        ),
         (
             user("client-certificate: /nowhere/c, client-key: /nowhere/k"),
             "client certificate /nowhere/c: no such file or directory",
@@ -295,4 +305,95 @@ async fn a_change_of_what_a_session_was_opened_with_is_noticed() {
         assert_eq!(failure.reason, Reason::Kubeconfig, "{from}");
         assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
     }
+}
+
+#[tokio::test]
+async fn an_empty_text_for_a_certificate_authority_is_the_same_as_none() {
+    let stub = Stub::tls(Certificate::Good);
+    stub.on("GET", "/version").json(200, &json!({}));
+    let sandbox = Sandbox::new();
+    let ca = sandbox.write("ca.pem", stub.ca());
+    let server =
+        |more: &str| WHOLE.replace("server: 'https://10.20.0.1:6443/'", &format!("server: '{}', {more}", stub.url()));
+    sandbox.kubeconfig(server(&format!("certificate-authority: {}, certificate-authority-data: ''", ca.display())));
+    open(&sandbox.target()).await.unwrap().version().await.unwrap();
+
+    sandbox.kubeconfig(server("certificate-authority: '', certificate-authority-data: ''"));
+    let session = open(&sandbox.target()).await.unwrap();
+    assert!(!session.has_authority());
+    let failure = session.version().await.unwrap_err().into_failure(&session);
+    assert_eq!(failure.reason, Reason::Tls);
+    assert!(failure.hints[0].to_string().contains("no certificate-authority in the kubeconfig"), "{failure:?}");
+}
+
+/// `{"exp": 1700000000}`
+const EXPIRED: &str = "e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln";
+
+/// The kubeconfig with this OIDC token, with what a renewal needs.
+fn oidc(server: &str, token: &str, issuer: &str, refresh: &str) -> String {
+    let config = format!("client-id: kube, client-secret: s, id-token: {token}, idp-issuer-url: '{issuer}', {refresh}");
+    WHOLE
+        .replace("'https://10.20.0.1:6443/'", &format!("'{server}'"))
+        .replace("token: secret-token", &format!("auth-provider: {{name: oidc, config: {{{config}}}}}"))
+}
+
+#[tokio::test]
+async fn a_token_of_oidc_that_cannot_be_used_is_reported_before_any_request() {
+    let stub = Stub::new();
+    for (token, exit, reason, why) in [
+        (EXPIRED, Exit::SaidNo, Reason::Unauthorized, "has expired and cannot be renewed: no refresh-token"),
+        ("casetoken", Exit::Failed, Reason::Kubeconfig, "is not a JWT with an expiry"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.kubeconfig(oidc(&stub.url(), token, "https://idp.example", ""));
+        let failure = open(&sandbox.target()).await.err().unwrap();
+        assert_eq!((failure.exit, failure.reason), (exit, reason));
+        assert_eq!(failure.message, format!("the OIDC token of user me (issuer https://idp.example) {why}"));
+        assert_eq!(failure.hints.len(), 1);
+    }
+    assert_eq!(stub.connections(), 0);
+}
+
+#[test]
+fn a_token_that_an_identity_provider_does_not_renew_is_reported_as_what_it_is() {
+    let server = Stub::new();
+    let provider = Stub::tls(Certificate::Good);
+    provider
+        .on("GET", "/.well-known/openid-configuration")
+        .json(200, &json!({"token_endpoint": format!("{}/token", provider.url())}));
+    provider.on("POST", "/token").json(400, &json!({"error": "invalid_grant"})).always();
+    let of = |issuer: &str, trusted: bool| {
+        let sandbox = Sandbox::new();
+        let ca = sandbox.write("ca.pem", if trusted { provider.ca() } else { "" });
+        let sandbox = sandbox.env("SSL_CERT_FILE", ca.display().to_string());
+        sandbox.kubeconfig(oidc(&server.url(), EXPIRED, issuer, "refresh-token: r"));
+        let output = sandbox.run(&["proxy", "url", "-v", "-o", "json"]);
+        let document: Value = serde_json::from_str(&output.stdout).unwrap();
+        let tries = output.stderr.lines().filter(|line| line.contains("GET /api/v1/")).count();
+        (output.code, document["error"]["reason"].clone(), document["error"]["message"].to_string(), tries)
+    };
+    let (code, reason, message, tries) = of("https://127.0.0.1:1", true);
+    assert_eq!((code, reason, tries), (Some(9), json!("unreachable"), 1), "{message}");
+    assert!(
+        message.contains("user me (issuer https://127.0.0.1:1) has expired, and there is no connection"),
+        "{message}"
+    );
+    let (code, reason, message, tries) = of(&provider.url(), true);
+    assert_eq!((code, reason, tries), (Some(4), json!("unauthorized"), 1), "{message}");
+    assert!(message.contains("the issuer did not renew it"), "{message}");
+    assert_eq!(server.connections(), 0, "no request without a token");
+}
+
+#[test]
+fn a_connection_that_is_not_secure_is_mentioned_once() {
+    let stub = Stub::tls(Certificate::Expired);
+    stub.on("GET", "/version").json(200, &json!({"gitVersion": "v1.36.3"})).always();
+    stub.on_anything().json(404, &json!({})).always();
+    let config = stub.kubeconfig();
+    let start = config.find("    certificate-authority-data").unwrap();
+    let end = start + config[start..].find('\n').unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(format!("{}    insecure-skip-tls-verify: true{}", &config[..start], &config[end..]));
+    let output = sandbox.run(&["check"]);
+    assert_eq!(output.stderr.matches("certificate is not verified").count(), 1, "{output:?}");
 }

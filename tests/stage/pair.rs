@@ -72,15 +72,24 @@ pub enum Sends {
     },
     /// Istio's `sslConfig`, but SDS returns no secret.
     IstioWithoutSecret,
-    /// Istio's `sslConfig` without its `alpnProtocols`.
-    IstioWithoutAlpn {
+    /// Istio's `sslConfig` with these `alpnProtocols`, over HTTP/1.1 or, as with `useHttp2`, over HTTP/2.
+    IstioWithAlpn {
         keys: Keys,
         root: Value,
+        alpn: Vec<&'static str>,
+        http: Http,
     },
     /// TLS without a client certificate and without verification.
     OwnTls,
     /// TLS with this client certificate and without verification, as an `sslConfig` with its own Secret.
     OwnCertificate(Keys),
+}
+
+/// The version of HTTP that the gateway's cluster uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    One,
+    Two,
 }
 
 /// The endpoints of the gateway's cluster.
@@ -203,10 +212,18 @@ impl Pair {
             Sends::IstioWithoutSecret => {
                 cluster["transport_socket"] = self.secrets(None, &self.authority.validation())?;
             }
-            Sends::IstioWithoutAlpn { keys, root } => {
+            Sends::IstioWithAlpn { keys, root, alpn, http } => {
                 let mut tls = self.secrets(Some(keys), root)?;
-                tls["typed_config"]["common_tls_context"]["alpn_protocols"] = json!([]);
+                tls["typed_config"]["common_tls_context"]["alpn_protocols"] = json!(alpn);
                 cluster["transport_socket"] = tls;
+                if *http == Http::Two {
+                    cluster["typed_extension_protocol_options"] = json!({
+                        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                            "@type": format!("{TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions"),
+                            "explicit_http_config": {"http2_protocol_options": {}},
+                        },
+                    });
+                }
             }
             Sends::OwnTls => cluster["transport_socket"] = upstream_tls(json!({"common_tls_context": {}})),
             Sends::OwnCertificate(keys) => {
@@ -303,13 +320,14 @@ fn upstream_tls(context: Value) -> Value {
 /// The ALPN names that identify the mesh's TLS to a permissive sidecar (Istio, `filterchain_options.go`).
 const ALPN_OF_THE_MESH: [&str; 5] = ["istio-peer-exchange", "istio", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
 
-/// The TLS context of a sidecar, which requires a client certificate of the mesh.
+/// The TLS context of a sidecar, which requires a client certificate of the mesh. Its ALPN does not contain `istio`
+/// (Istio, `ALPNHttp` in `pilot/pkg/networking/util/util.go`).
 fn inbound(authority: &Authority, valid: Valid) -> Result<Value> {
     let keys = authority.workload(BACKEND, valid)?;
     let context = json!({
         "require_client_certificate": true,
         "common_tls_context": {
-            "alpn_protocols": ["istio", "h2", "http/1.1"],
+            "alpn_protocols": ["h2", "http/1.1"],
             "tls_certificates": [keys.tls_certificate()],
             "validation_context": authority.validation(),
         },

@@ -146,7 +146,7 @@ fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
 }
 
 /// Returns the Upstream as a value for `-u`.
-fn typed(upstream: &ObjectRef) -> String {
+pub(crate) fn typed(upstream: &ObjectRef) -> String {
     match upstream.namespace.as_str() {
         "" | "gloo-system" => upstream.name.clone(),
         namespace => format!("{namespace}/{}", upstream.name),

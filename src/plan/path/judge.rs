@@ -1,7 +1,7 @@
 //! The verdict on a path: compares what is sent with what each pod accepts and what the gateway can present.
 
 use super::pair::{self, PairState};
-use super::{Announced, Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows, Verdict};
+use super::{Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows, Verdict};
 use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
@@ -110,7 +110,7 @@ fn of_pods(facts: &Facts) -> Judged {
         let fix = match (cause, rule) {
             (_, Some(rule)) => Some(Hint::allowing(rule)),
             (Some(cause), None) => command(facts, *cause),
-            (None, None) => None,
+            (None, None) => shows_files_of_istio(facts).then(|| replacing(facts)),
         };
         return match cause {
             Some(cause) => breaks(*cause, why.clone(), fix),
@@ -149,15 +149,8 @@ fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
         }
         Cause::StrictPeer => Some(enable_mtls(facts)),
         Cause::DisabledPeer => opened(facts).map(Hint::from),
-        Cause::NotAnnounced => match (&facts.sends, &facts.target) {
-            // The `alpnProtocols` that another client set are not replaced.
-            (Sends::Istio { announced: Announced::AsAnother, .. }, RouteTarget::Upstream { namespace, name }) => {
-                Some(kubectl("edit upstreams.gloo.solo.io").value(name).with("-n", namespace).into())
-            }
-            _ => Some(enabling(facts).into()),
-        },
-        Cause::OwnTls | Cause::OwnCertificate => upstream(&facts.target)
-            .map(|_| held_back(facts).unwrap_or_default().command(enabling(facts).fixed("--overwrite"))),
+        Cause::NotAnnounced => Some(enabling(facts).into()),
+        Cause::OwnTls | Cause::OwnCertificate => upstream(&facts.target).map(|_| replacing(facts)),
         _ => None,
     }
 }
@@ -190,6 +183,16 @@ fn opened(facts: &Facts) -> Option<CommandLine> {
 /// proxy present the certificate, because otherwise working requests would break.
 fn enable_mtls(facts: &Facts) -> Hint {
     held_back(facts).unwrap_or_default().command(enabling(facts))
+}
+
+/// Returns the command that replaces other TLS settings by Istio's.
+fn replacing(facts: &Facts) -> Hint {
+    let enable = if shows_files_of_istio(facts) { enabling(facts) } else { enabling(facts).fixed("--overwrite") };
+    held_back(facts).unwrap_or_default().command(enable)
+}
+
+fn shows_files_of_istio(facts: &Facts) -> bool {
+    matches!(facts.sends, Sends::Tls { shows: Shows::FilesOfIstio, .. })
 }
 
 /// Returns the commands that must come first, with the words between them.

@@ -195,7 +195,7 @@ fn istio(pod: &Pod, mode: Mode, announced: Announced) -> PairState {
             Cause::DisabledPeer,
             format!("it does not accept mutual TLS ({} says DISABLE)", policy(pod)),
         ),
-        (Mode::Permissive, Announced::AsAnother | Announced::Not) => PairState::broken(
+        (Mode::Permissive, Announced::Not) => PairState::broken(
             Cause::NotAnnounced,
             "its sidecar is PERMISSIVE and recognizes the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
         ),
@@ -220,6 +220,11 @@ fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> PairState {
             Cause::OwnTls,
             format!("{mode_of} requires a certificate of the mesh, and TLS {} shows none", own.how),
         ),
+        (true, Shows::FilesOfIstio, _) => PairState::Unknown {
+            cause: None,
+            why: format!("{mode_of} accepts TLS {} for 24 hours: Envoy does not read the files again", own.how),
+            rule: None,
+        },
         (true, Shows::Certificate | Shows::CertificateOfSds, _) => PairState::Unknown {
             cause: Some(Cause::OwnCertificate),
             why: format!("{mode_of} requires a certificate of the mesh; TLS {} may not be one", own.how),

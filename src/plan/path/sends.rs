@@ -7,7 +7,7 @@ use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::gateway::AutoMtls;
 use crate::plan::settings::{Switches, switches};
-use crate::plan::ssl_config::{OPT_OUT, Tls, additions, leads_here, tls_of, tls_of_type};
+use crate::plan::ssl_config::{OPT_OUT, Tls, additions, announces_mesh, leads_here, tls_of, tls_of_type};
 
 /// What is sent on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +54,7 @@ impl Sends {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announced {
     AsTheMeshs,
-    /// `alpnProtocols` has names, but none of the mesh's.
-    AsAnother,
-    /// There are no `alpnProtocols`.
+    /// `alpnProtocols` has none of the mesh's names.
     Not,
 }
 
@@ -66,11 +64,10 @@ pub enum Shows {
     Certificate,
     /// A certificate with another name from the gateway's own SDS.
     CertificateOfSds,
+    /// Istio's certificate from a file, which Envoy reads only once.
+    FilesOfIstio,
     Nothing,
 }
-
-/// The ALPN names with which Istio's own proxies announce the mesh's TLS.
-const ALPN_OF_THE_MESH: [&str; 5] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
 
 /// The switches in Settings, and the object that they are from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +105,11 @@ pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>
         Tls::Istio(config) => {
             let any_peer = !additions(config).contains(&"verifySubjectAltName");
             return (Sends::Istio { any_peer, announced: announced(config) }, SSL_CONFIG.to_owned());
+        }
+        Tls::IstioFiles(config) => {
+            let how = "with Istio's certificate files".to_owned();
+            let sends = Sends::Tls { how, announced: announced(config), shows: Shows::FilesOfIstio };
+            return (sends, SSL_CONFIG.to_owned());
         }
         Tls::Other(config) => return (foreign(config), SSL_CONFIG.to_owned()),
         Tls::Absent => {}
@@ -176,10 +178,5 @@ fn foreign(config: &Value) -> Sends {
 }
 
 fn announced(config: &Value) -> Announced {
-    let mut names = config["alpnProtocols"].as_array().into_iter().flatten().filter_map(Value::as_str).peekable();
-    match (names.peek().is_some(), names.any(|name| ALPN_OF_THE_MESH.contains(&name))) {
-        (_, true) => Announced::AsTheMeshs,
-        (true, false) => Announced::AsAnother,
-        (false, false) => Announced::Not,
-    }
+    if announces_mesh(config) { Announced::AsTheMeshs } else { Announced::Not }
 }

@@ -184,7 +184,7 @@ impl<'s> Survey<'s> {
         let (sends, by) = of_upstream(upstream, &self.settings);
         let full = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
         let kube = &upstream.value["spec"]["kube"];
-        let behind = match kube.is_object() {
+        let behind = backend::misspelt(&upstream.value).unwrap_or_else(|| match kube.is_object() {
             true => {
                 let text = |key: &str| kube[key].as_str().unwrap_or_default();
                 self.behind(
@@ -195,7 +195,7 @@ impl<'s> Survey<'s> {
                 )
             }
             false => Behind::Outside { kind: backend::upstream_type(&upstream.value).to_owned() },
-        };
+        });
         Facts {
             target: upstream.into(),
             sends,

@@ -415,9 +415,32 @@ fn what_breaks_tls_without_istios_alpn_is_said_with_what_adds_it() {
     let without = unannounced(Value::Null);
     assert_eq!((without.verdict, without.cause), (Verdict::Broken, Some(Cause::NotAnnounced)));
     assert_eq!(without.fix, Some("gloo-rs istio enable-mtls -u u".into()));
-    let another = unannounced(json!(["h2"]));
-    assert_eq!(another.fix, Some("kubectl edit upstreams.gloo.solo.io u -n gloo-system".into()));
+    for another in [json!([]), json!(["h2"]), json!(["h2", "http/1.1"])] {
+        assert_eq!(unannounced(another.clone()), without, "{another}");
+    }
     assert_eq!(unannounced(json!(["h2", "istio"])).verdict, Verdict::Mtls);
+}
+
+#[test]
+fn istios_certificate_files_are_known_to_work_for_a_day_only() {
+    let with = |mode: &str, alpn: Value| {
+        Cluster::new().with(|it| {
+            it.policies = Some(vec![policy(mode)]);
+            it.upstream["spec"]["sslConfig"] = json!({"alpnProtocols": alpn, "sslFiles": {
+                "tlsCert": "/etc/istio-certs/cert-chain.pem", "tlsKey": "/etc/istio-certs/key.pem"}});
+        })
+    };
+    let judged = with("STRICT", json!(["istio"])).judged();
+    assert_eq!((judged.verdict, judged.cause), (Verdict::Unknown, None));
+    assert!(judged.why.contains("for 24 hours"), "{}", judged.why);
+    assert_eq!(judged.fix, Some("gloo-rs istio enable-mtls -u u".into()));
+}
+
+#[test]
+fn fields_that_the_crd_does_not_have_are_the_reason_why_a_service_is_unknown() {
+    let judged = Cluster::new().with(|it| it.upstream["spec"]["kube"] = json!({"service_name": "a"})).judged();
+    assert_eq!((judged.verdict, judged.cause), (Verdict::Unknown, None));
+    assert!(judged.why.contains("spec.kube.service_name (serviceName) is not a field of the CRD"), "{}", judged.why);
 }
 
 #[test]

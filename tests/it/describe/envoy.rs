@@ -5,7 +5,7 @@ use gloo_rs::exports::plan::peer::{Effective, Mode};
 use gloo_rs::exports::plan::routes::RouteTarget;
 
 use crate::stage::mesh::{Authority, Valid};
-use crate::stage::pair::{GATEWAY, Pair, Sends as Sent, Takes};
+use crate::stage::pair::{GATEWAY, Http, Pair, Sends as Sent, Takes};
 
 /// One pod that takes this, spoken to like that, by a gateway that has its certificate.
 fn verdict(takes: Takes, sends: Sends) -> Verdict {
@@ -63,7 +63,7 @@ fn what_the_verdict_says_is_what_real_envoys_do() {
     let istio = pair.mtls().unwrap();
     let Sent::Istio { keys, root } = istio.clone() else { panic!("{istio:?}") };
     let per_pod = Sent::PerPod { keys: keys.clone(), root: root.clone() };
-    let without_alpn = Sent::IstioWithoutAlpn { keys, root };
+    let without_alpn = Sent::IstioWithAlpn { keys, root, alpn: Vec::new(), http: Http::One };
     let own = Sends::Tls { how: "x".into(), announced: Announced::Not, shows: Shows::Nothing };
     let istio_of = |announced: Announced| Sends::Istio { any_peer: true, announced };
     for takes in [Takes::Strict, Takes::Permissive, Takes::Disable, Takes::NoSidecar] {
@@ -82,6 +82,33 @@ fn what_the_verdict_says_is_what_real_envoys_do() {
             pair.sends(sent).unwrap();
             assert_eq!(verdict(takes, sends.clone()), proven(&pair), "{takes:?} {sends:?}");
         }
+    }
+}
+
+/// What `enable-mtls` makes of `alpnProtocols`: Istio's name first, and `h2` only where Gloo sends HTTP/2.
+#[test]
+fn a_permissive_sidecar_recognizes_istios_alpn_and_h2_next_to_it_only_over_http2() {
+    let pair = Pair::start("u_gloo-system").unwrap();
+    let Sent::Istio { keys, root } = pair.mtls().unwrap() else { panic!() };
+    let sent = |alpn: &[&'static str], http| Sent::IstioWithAlpn {
+        keys: keys.clone(),
+        root: root.clone(),
+        alpn: alpn.to_vec(),
+        http,
+    };
+    pair.takes(Takes::Permissive);
+    for (alpn, http) in [
+        (&["istio"][..], Http::One),
+        (&["istio", "http/1.1"], Http::One),
+        (&["istio"], Http::Two),
+        (&["istio", "h2"], Http::Two),
+    ] {
+        pair.sends(&sent(alpn, http)).unwrap();
+        assert_eq!(proven(&pair), Verdict::Mtls, "{alpn:?} {http:?}");
+    }
+    for (alpn, http) in [(&["h2"][..], Http::One), (&["h2"], Http::Two), (&["istio", "h2"], Http::One)] {
+        pair.sends(&sent(alpn, http)).unwrap();
+        assert!(pair.ask("/headers").unwrap().status >= 500, "{alpn:?} {http:?}");
     }
 }
 

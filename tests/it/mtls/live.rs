@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Gloo, HTTPBIN, document, kept, with_istio};
 
-/// An Upstream with what glooctl's writes lose: finalizers, fields that no schema has, somebody's status.
+/// An Upstream with what glooctl's writes lose: finalizers, fields of any depth, somebody's status.
 fn rich(name: &str) -> Value {
     json!({
         "metadata": {
@@ -14,8 +14,8 @@ fn rich(name: &str) -> Value {
             "finalizers": ["example.com/hold"],
         },
         "spec": {
-            "zebra": {"unknown": [1, 2.5, null, {"deep": true}]},
-            "kube": {"serviceName": "httpbin", "serviceNamespace": "default", "servicePort": 8000, "mine": "x"},
+            "outlierDetection": {"unknown": [1, 2.5, null, {"deep": true}]},
+            "kube": {"serviceName": "httpbin", "serviceNamespace": "default", "servicePort": 8000, "subsetSpec": {"mine": "x"}},
             "connectionConfig": {"connectTimeout": "5s"},
         },
         "status": {"statuses": {"other": {"state": "Warning", "reason": "kept"}}},
@@ -230,5 +230,21 @@ fn an_upstream_without_a_spec_is_refused() {
             refused.stderr.contains("error: upstream.gloo.solo.io/bare: has no spec; nothing changed"),
             "{refused:?}"
         );
+    }
+}
+
+/// Server-side apply rejects unknown fields, as `kubectl apply --validate=strict` does.
+#[test]
+fn files_that_are_written_have_only_fields_of_the_crd() {
+    let gloo = Gloo::new("strict");
+    for case in [
+        "enable-mtls/a-name-in-snake-case-is-replaced",
+        "enable-mtls/an-ssl-config-in-snake-case-is-replaced",
+        "enable-mtls/alpn-h2-is-completed",
+        "enable-mtls/certificate-files-of-istio-become-sds",
+        "disable-mtls/an-ssl-config-in-snake-case-is-removed",
+    ] {
+        let path = format!("{}/tests/cases/{case}/out/u.yaml", env!("CARGO_MANIFEST_DIR"));
+        gloo.add(&gloo_rs::exports::yaml::parse(&std::fs::read_to_string(path).unwrap()).unwrap());
     }
 }
