@@ -57,7 +57,7 @@ fn domains(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
             services.retain(|service| look.is_watched(&service.reference.namespace));
             for own in &services {
                 let others: Vec<_> =
-                    services.iter().filter(|it| it.reference != own.reference).map(full_name).collect();
+                    services.iter().filter(|it| it.reference != own.reference).map(|it| full_name(it)).collect();
                 let served = if is_of_files(look) { ", if one Gateway serves both" } else { "" };
                 let message = format!("its domain {domain} is also in virtualservice {}{served}", others.join(", "));
                 if told.insert((full_name(own), message.clone())) && !is_told(look, &own.reference) {
@@ -70,7 +70,7 @@ fn domains(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
     found
 }
 
-fn full_name(object: &&Object) -> String {
+fn full_name(object: &Object) -> String {
     format!("{}/{}", object.reference.namespace, object.reference.name)
 }
 

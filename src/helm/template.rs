@@ -81,10 +81,9 @@ impl Helm {
         let stdout = child.stdout.take().expect("it is piped").take(LIMIT + 1);
         let stderr = child.stderr.take().expect("it is piped");
         let give = async {
-            match child.stdin.take() {
+            if let Some(mut stdin) = child.stdin.take() {
                 // Helm may end before it has read them.
-                Some(mut stdin) => drop(stdin.write_all(values.as_bytes()).await),
-                None => {}
+                drop(stdin.write_all(values.as_bytes()).await);
             }
         };
         let listen = async {

@@ -55,7 +55,10 @@ Examples:
 A file for --suppress:
   suppress:
   - code: GRS102
-    object: {kind: Upstream, namespace: gloo-system, name: legacy-*}
+    object:
+      kind: Upstream
+      namespace: gloo-system
+      name: legacy-*
     reason: moves out of the mesh in March
     expires: 2027-03-31";
 

@@ -10,11 +10,11 @@ pub(super) fn explain(text: &str, root: &Node, path: &FieldPath) -> Option<(usiz
     for segment in path.segments() {
         let place = || if way.segments().is_empty() { "the document".to_owned() } else { way.to_string() };
         let marks = &text[node.start..node.content];
-        if let Some(name) = marks.split_once('&').map(|(_, rest)| word(rest)) {
-            if let Some(at) = alias(text, root, name) {
-                let why = format!("{} has the anchor &{name}, and the change would apply to each *{name} too", place());
-                return Some((at, why));
-            }
+        if let Some(name) = marks.split_once('&').map(|(_, rest)| word(rest))
+            && let Some(at) = alias(text, root, name)
+        {
+            let why = format!("{} has the anchor &{name}, and the change would apply to each *{name} too", place());
+            return Some((at, why));
         }
         let index = match (&node.shape, segment) {
             (Shape::Alias, _) => {

@@ -1,4 +1,4 @@
-//! Argo CD: Application and ApplicationSet.
+//! Argo CD: Application and `ApplicationSet`.
 //!
 //! Of the values of a chart, `parameters` beat `valuesObject`, which beats `values`, which beats `valueFiles`; a later
 //! file wins. `values` are ignored where `valuesObject` is set. With `forceString`, and from a file, a parameter is
@@ -18,7 +18,7 @@ pub(super) fn application(document: &Document) -> Vec<ValuesHome> {
     homes(document, &FieldPath::keys(&["spec"]))
 }
 
-/// The homes of an ApplicationSet: those of its template.
+/// The homes of an `ApplicationSet`: those of its template.
 pub(super) fn application_set(document: &Document) -> Vec<ValuesHome> {
     let mut homes = homes(document, &FieldPath::keys(&["spec", "template", "spec"]));
     let spec = &document.value["spec"];

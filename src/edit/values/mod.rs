@@ -100,13 +100,12 @@ impl FoundHomes {
     }
 
     fn document(&mut self, file: &str, document: &Document, all: &[Document]) {
-        let homes = match homes(file, document, all) {
-            Some(homes) => homes,
-            None => match foreign::document(file, document) {
-                Some(refused) => return self.refused.push(refused),
-                None if self.plain.contains(&document.text) => return,
-                None => return self.plain.push(document.text),
-            },
+        let Some(homes) = homes(file, document, all) else {
+            return match foreign::document(file, document) {
+                Some(refused) => self.refused.push(refused),
+                None if self.plain.contains(&document.text) => {}
+                None => self.plain.push(document.text),
+            };
         };
         if homes.is_empty() {
             self.refused.push(foreign::without_chart(document));

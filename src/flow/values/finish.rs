@@ -104,7 +104,7 @@ fn only(files: &ValuesFiles, edited: &[(usize, String)]) -> Result<Vec<u8>, Fail
             let message = "--output-file: several files change, and one cannot have all of them";
             let failure = Failure::usage(message).hint(flag("--write").text(" changes each in place"));
             let names = edited.iter().map(|(index, _)| shown(&files.texts[*index]));
-            Err(names.fold(failure, |failure, name| failure.detail(name)))
+            Err(names.fold(failure, Failure::detail))
         }
     }
 }

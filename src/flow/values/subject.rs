@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::files::{self, ValuesFiles};
-use super::{homes, sources};
+use super::{homes, refused, sources};
 use crate::command::flag;
 use crate::edit::json;
 use crate::edit::values as text;
@@ -70,7 +70,11 @@ pub(super) fn of_files(
     let values = text::merged(&files.home.sources);
     let at_hand = at_hand(task)?;
     let named = [at_hand.as_ref().map(AtHand::named), of_home(&files.home), beside(&files)?];
-    let (chart, choice) = chosen(&values, named, at_hand.as_ref(), &Value::Null, task)?;
+    let (chart, choice) = match (chosen(&values, named, at_hand.as_ref(), &Value::Null, task), &files.denied) {
+        // Which values to set is unknown, but not why nothing is edited.
+        (Err(undecided), Some(denied)) => return Err(refused::denial(denied, &[]).detail(undecided.message)),
+        (found, _) => found?,
+    };
     report.ui.status(&choice.line());
     if let Some(name) = &files.home.name {
         report.ui.status(&format!("values of {name} in {}", files::shown(&files.texts[files.home.text])));

@@ -303,7 +303,10 @@ mod tests {
         assert_eq!((choice.edition, choice.below.as_deref()), (Edition::OpenSource, Some("ingress")));
         assert_eq!(choice.version.as_deref(), Some("1.18.2"));
         let of = |alias| ChartWish { edition: None, alias: Some(alias) };
-        assert_eq!(choose(&json!({}), &[edge.clone()], of("ingress")).unwrap().below.as_deref(), Some("ingress"));
+        assert_eq!(
+            choose(&json!({}), std::slice::from_ref(&edge), of("ingress")).unwrap().below.as_deref(),
+            Some("ingress")
+        );
         assert_eq!(choose(&json!({}), &[edge], of("gloo")).unwrap_err().details, ["there: ingress"]);
 
         // As Helm records it.

@@ -29,13 +29,17 @@ pub(crate) fn remove(
         }
     }
     let image = |kind| IMAGE_PARTS.map(|part| image_path(kind, part, values, chart));
-    image(ProxyKind::Rendered).iter().for_each(|path| removal.take(path));
+    for path in &image(ProxyKind::Rendered) {
+        removal.take(path);
+    }
     for entry in proxies::named(values, chart, wish)? {
         for key in PROXY_KEYS {
             removal.take(&then(&entry.path, key));
         }
         if entry.kind == ProxyKind::OfGatewayApi {
-            image(entry.kind).iter().for_each(|path| removal.take(path));
+            for path in &image(entry.kind) {
+                removal.take(path);
+            }
         }
     }
     Ok(removal.plan)

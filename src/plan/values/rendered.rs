@@ -39,7 +39,7 @@ impl RenderedSettings {
         let mut found = BTreeMap::new();
         for document in documents(text) {
             let is_of_kind = |kind: &&str| document.lines().any(|line| line.trim_end() == format!("kind: {kind}"));
-            if !KINDS.iter().any(|kind| is_of_kind(&kind)) {
+            if !KINDS.iter().any(is_of_kind) {
                 continue;
             }
             let object = yaml::parse(&document).map_err(|problem| format!("rendered object: {}", problem.message))?;

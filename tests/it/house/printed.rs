@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &str, &str); 14] = [
     ("src/kube/credential.rs", "as in kubectl since", "compares with kubectl"),
     (
         "src/render/findings.rs",
-        "gloo-rs check --explain {first}",
+        "gloo-rs check --explain {worst}",
         "asks no cluster; the value is a code of this program",
     ),
     ("src/render/findings.rs", "What `gloo-rs check` finds", "a page of the docs"),

@@ -89,17 +89,18 @@ impl Model {
     /// The texts with their names: the manifest first, then the files that are given.
     fn texts(&self) -> Vec<(String, String)> {
         let names = ["one.yaml", "two.yaml"];
-        let object = |numbers: &Numbers| values(numbers).to_string();
+        let object = |numbers: &Numbers| values(*numbers).to_string();
         let block = |numbers: &Numbers, indent: usize| {
             let pad = " ".repeat(indent);
-            let text = yaml::write(&values(numbers));
-            text.lines().map(|line| format!("{pad}{line}\n")).collect::<String>()
+            let text = yaml::write(&values(*numbers));
+            text.lines().flat_map(|line| [&pad, line, "\n"]).collect::<String>()
         };
         let argo = |inner: &str| {
             let parameters: String = (0..4)
                 .filter_map(|key| Some((KEYS[key], self.single[key]?)))
                 .map(|(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n"))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             let parameters =
                 if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") };
             format!(
@@ -141,9 +142,9 @@ impl Model {
         };
         let mut texts = vec![("home.yaml".to_owned(), home)];
         for (name, file) in names.iter().zip(&self.files).filter(|(_, file)| file.is_given) {
-            let text = yaml::write(&values(&file.numbers));
+            let text = yaml::write(&values(file.numbers));
             let map = || {
-                let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
+                let indented: String = text.lines().flat_map(|line| ["    ", line, "\n"]).collect();
                 format!(
                     "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}}}\ndata:\n  values.yaml: |\n{indented}",
                     name.trim_end_matches(".yaml")
@@ -156,11 +157,11 @@ impl Model {
 }
 
 /// The values of a source as a tree.
-fn values(numbers: &Numbers) -> Value {
+fn values(numbers: Numbers) -> Value {
     let mut values = json!({"other": 1});
     for (key, number) in KEYS.iter().zip(numbers) {
         if let Some(number) = number {
-            set::put(&mut values, &set::path(key).unwrap(), (*number).into());
+            set::put(&mut values, &set::path(key).unwrap(), number.into());
         }
     }
     values
@@ -196,7 +197,9 @@ fn models() -> impl Strategy<Value = Model> {
     (prop::sample::select(TOOLS.to_vec()), files, numbers(), numbers(), numbers()).prop_map(
         |(tool, mut files, inline, other, single)| {
             // Files of Helm itself are all given.
-            files.iter_mut().for_each(|file| file.is_given |= tool == Tool::Files);
+            for file in &mut files {
+                file.is_given |= tool == Tool::Files;
+            }
             Model { tool, files, inline, other, single }
         },
     )

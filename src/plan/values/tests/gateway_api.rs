@@ -84,16 +84,16 @@ fn what_was_added_is_removed_again() {
             ..flags(Some("1-28"))
         };
         let (after, _) = merged(&values, &ValuesWish::default(), &typed);
-        let plan = remove(&after, &oss(), &ValuesWish::default(), None).unwrap();
-        assert_eq!(apply(&after, &plan.edits).unwrap(), values);
+        let removal = remove(&after, &oss(), &ValuesWish::default(), None).unwrap();
+        assert_eq!(apply(&after, &removal.edits).unwrap(), values);
     }
     // Also where they have no effect any more.
     let off = json!({
         "kubeGateway": {"gatewayParameters": {"glooGateway": {"istio": {"istioProxyContainer": {"istioMetaMeshId": "m"}}}}},
         "gatewayProxies": {"gatewayProxy": {"disabled": true, "istioDiscoveryAddress": "a:1"}},
     });
-    let plan = remove(&off, &oss(), &ValuesWish::default(), None).unwrap();
-    let left = apply(&off, &plan.edits).unwrap();
+    let removal = remove(&off, &oss(), &ValuesWish::default(), None).unwrap();
+    let left = apply(&off, &removal.edits).unwrap();
     assert_eq!(left, json!({"gatewayProxies": {"gatewayProxy": {"disabled": true}}}));
 }
 
