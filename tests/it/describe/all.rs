@@ -28,8 +28,12 @@ fn services_that_routes_lead_to_without_an_upstream_are_rows_too() {
     let table = world.done("describe upstreams");
     let text = table.stdout.replace(&world.gloo, "GLOO").replace(&world.apps, "APPS");
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["VERDICT", "UPSTREAM", "MESHED", "TLS", "PEER"]);
-    let mut rows = rows[1..].to_vec();
+    assert_eq!(rows[0], ["VERDICT", "UPSTREAM", "MESHED", "TLS", "PEER", "CAUSE"]);
+    let broken = rows.iter().find(|row| row[0] == "broken").unwrap();
+    assert_eq!(broken.last(), Some(&"GLOO/gateway-proxy"), "{broken:?}");
+    // Without the cause, which is more than one word.
+    let cells = |row: &[&str]| if row[1] == "service" { 6 } else { 5 };
+    let mut rows: Vec<_> = rows[1..].iter().map(|row| row[..cells(row)].to_vec()).collect();
     rows.sort();
     assert_eq!(
         rows,

@@ -63,6 +63,10 @@ fn a_directory_of_the_charts_name_does_not_stand_in_for_the_published_chart() {
 
     // One that was typed is found from where it was typed, also where it looks like a flag.
     sandbox.write("-x/Chart.yaml", "apiVersion: v2\nname: gloo\nversion: 1.18.2\n");
+    let keys = "{{ .Values.global.istioIntegration.enabled }} {{ .Values.global.istioIntegration.enableAutoMtls }}\n\
+        {{ .Values.global.glooMtls.istioProxy.image.tag }}\n\
+        {{ range $name, $spec := .Values.gatewayProxies }}{{ $spec.istioDiscoveryAddress }}{{ end }}\n";
+    sandbox.write("-x/templates/keys.yaml", keys);
     reaches_helm(&sandbox.run(&[&APPLY[..], &["--chart=-x"]].concat()));
     assert_eq!(noted(&sandbox, "directory").trim(), sandbox.dir().canonicalize().unwrap().to_str().unwrap());
     assert_eq!(words(&sandbox)[words(&sandbox).len() - 3..], ["--", "gloo", "-x"]);
