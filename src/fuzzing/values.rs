@@ -70,7 +70,7 @@ fn one(text: &str, at: usize) {
     // Nothing marks the settings that existed before, so the removal removes them as well.
     let had_some = remove(&before, &chart, &wish, None).map_or(true, |plan| !plan.is_empty());
     let had_others = plan.changes.iter().any(|change| change.path.get(&before).is_some());
-    let is_single = one.sources.iter().filter(|source| source.values().is_none_or(|it| !it.is_null())).count() < 2;
+    let is_single = one.sources.iter().filter(|source| source.may_set_values()).count() < 2;
     if had_some || had_others || chart.has_istio(&before) || text_of::has_header(text) || !is_single {
         return;
     }

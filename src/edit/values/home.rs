@@ -207,6 +207,11 @@ impl ValuesSource {
         }
     }
 
+    /// Whether it sets values, or was not read.
+    pub(crate) fn may_set_values(&self) -> bool {
+        self.values().is_none_or(|values| !values.is_null())
+    }
+
     /// Where it is edited, with the index of the text.
     pub(crate) fn seat(&self) -> Option<&(usize, Seat)> {
         match &self.content {

@@ -77,13 +77,9 @@ pub(super) fn settle(
 /// # Errors
 /// A source was not read that may have it.
 pub(super) fn check_address(files: &ValuesFiles) -> Result<(), Failure> {
-    if !files.is_partial() {
-        return Ok(());
-    }
-    let unread: Vec<_> = files.unread().map(|(origin, _)| origin).collect();
-    let message = format!("the address of istiod is unknown, because not all was read: {}", unread.join(", "));
     let decides = flag("--istio-discovery-address").text(" ADDRESS decides");
-    Err(Failure::new(Exit::Failed, Reason::Unknown, message).hint(give()).hint(decides))
+    check_all_read(files, "the address of istiod is unknown, because not all was read")
+        .map_err(|failure| failure.hint(decides))
 }
 
 /// With `--check`, no change is an answer only if all sources were read.
@@ -91,11 +87,15 @@ pub(super) fn check_address(files: &ValuesFiles) -> Result<(), Failure> {
 /// # Errors
 /// A source was not read that may have other values.
 pub(super) fn check_is_whole(files: &ValuesFiles) -> Result<(), Failure> {
+    check_all_read(files, "what was read needs no change, but not all was read")
+}
+
+fn check_all_read(files: &ValuesFiles, what: &str) -> Result<(), Failure> {
     if !files.is_partial() {
         return Ok(());
     }
     let unread: Vec<_> = files.unread().map(|(origin, _)| origin).collect();
-    let message = format!("what was read needs no change, but not all was read: {}", unread.join(", "));
+    let message = format!("{what}: {}", unread.join(", "));
     Err(Failure::new(Exit::Failed, Reason::Unknown, message).hint(give()))
 }
 
@@ -106,8 +106,7 @@ pub(super) fn say_effective(
     plan: &ValuesPlan,
     notes: &mut dyn Notes,
 ) {
-    let has_several =
-        files.home.sources.iter().filter(|source| source.values().is_none_or(|it| !it.is_null())).count() > 1;
+    let has_several = files.home.sources.iter().filter(|source| source.may_set_values()).count() > 1;
     if !has_several && !files.attached_any() {
         return;
     }
@@ -181,6 +180,5 @@ pub(super) fn all(files: &ValuesFiles) -> Value {
         };
         json!({"origin": name(files, source), "read": source.values().is_some(), "why": why})
     };
-    let is_there = |source: &&ValuesSource| source.values().is_none_or(|values| !values.is_null());
-    files.home.sources.iter().filter(is_there).map(one).collect()
+    files.home.sources.iter().filter(|source| source.may_set_values()).map(one).collect()
 }

@@ -26,7 +26,7 @@ use crate::model::{FieldPath, Segment};
 pub(crate) use chart::{Chart, ChartVersion, Edition, merged};
 pub(crate) use edition::{ChartChoice, ChartWish, Dependency, NamedChart, choose};
 pub(crate) use merge::{merge, needs_istiod};
-pub(crate) use proxies::gateway_api_address;
+pub(crate) use proxies::{gateway_api_address, settings};
 pub(crate) use remove::{auto_mtls_back, remove};
 
 /// A switch on the command line.
@@ -141,16 +141,4 @@ pub(crate) fn leaves(value: &Value) -> usize {
         Value::Null => 0,
         _ => 1,
     }
-}
-
-/// Returns the paths of all settings of Istio that the chart reads, set or not.
-pub(crate) fn settings(values: &Value, chart: &Chart) -> Vec<FieldPath> {
-    let proxies = chart.proxies();
-    let keys = proxies.get(values).and_then(Value::as_object).into_iter().flat_map(|map| map.keys());
-    let of_gateway_api = then(&chart.kube_istio(), "istioProxyContainer");
-    let maps = keys.map(|key| then(&proxies, key)).chain([of_gateway_api]);
-    let of_proxies = maps.flat_map(|map| PROXY_KEYS.map(|key| then(&map, key)));
-    let switches = [chart.integration(values), chart.auto_mtls(values), chart.sds(values)];
-    let image = IMAGE_PARTS.map(|part| image_part(part, values, chart));
-    switches.into_iter().chain(image).chain(of_proxies).collect()
 }

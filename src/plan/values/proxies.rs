@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Chart, ValuesWish, image_part, is_on, then};
+use super::{Chart, IMAGE_PARTS, PROXY_KEYS, ValuesWish, image_part, is_on, then};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
@@ -129,6 +129,28 @@ pub(crate) fn gateway_api_address(values: &Value, chart: &Chart) -> Option<Strin
     let has_settings = switched_off(&entry, values, chart).is_none() && replacement(kind, values, chart).is_none();
     let address = chart.value(values, &then(&entry.path, "istioDiscoveryAddress"))?.as_str()?;
     (has_settings && chart.has_istio(values)).then(|| address.to_owned())
+}
+
+/// Returns the paths of all settings of Istio that this command sets, set or not: the switches, and those of all proxies.
+pub(crate) fn settings(values: &Value, chart: &Chart) -> Vec<FieldPath> {
+    let switches = switches(values, chart).into_iter();
+    switches.chain(of_proxies(&all(values, chart), values, chart)).collect()
+}
+
+/// Returns the paths of the switches.
+pub(super) fn switches(values: &Value, chart: &Chart) -> [FieldPath; 3] {
+    [chart.integration(values), chart.auto_mtls(values), chart.sds(values)]
+}
+
+/// Returns the paths of the image of all rendered proxies, and of the settings of these proxies.
+pub(super) fn of_proxies(entries: &[ProxyEntry], values: &Value, chart: &Chart) -> Vec<FieldPath> {
+    let image = |kind| IMAGE_PARTS.map(|part| image_path(kind, part, values, chart));
+    let of_entry = |entry: &ProxyEntry| {
+        let own = PROXY_KEYS.map(|key| then(&entry.path, key)).into_iter();
+        let image = (entry.kind == ProxyKind::OfGatewayApi).then(|| image(entry.kind));
+        own.chain(image.into_iter().flatten()).collect::<Vec<_>>()
+    };
+    image(ProxyKind::Rendered).into_iter().chain(entries.iter().flat_map(of_entry)).collect()
 }
 
 /// Returns the path of a part of the image that proxies of this kind run as istio-proxy.

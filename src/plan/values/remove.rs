@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::proxies::{self, ProxyKind, USUAL, image_path};
-use super::{Chart, IMAGE_PARTS, Old, PROXY_KEYS, ValueChange, ValuesPlan, ValuesWish, is_on, then};
+use super::proxies::{self, USUAL};
+use super::{Chart, Old, ValueChange, ValuesPlan, ValuesWish, is_on, then};
 use crate::edit::{Edit, Op, json as edited};
 use crate::error::Failure;
 use crate::model::FieldPath;
@@ -22,25 +22,14 @@ pub(crate) fn remove(
 ) -> Result<ValuesPlan, Failure> {
     let sources = ("the release before Istio", "--remove");
     let mut removal = Removal { chart, left: values.clone(), before, sources, plan: ValuesPlan::default() };
-    for path in [chart.integration(values), chart.auto_mtls(values), chart.sds(values)] {
+    for path in proxies::switches(values, chart) {
         // A switch that is explicitly off was not set by this command.
         if is_on(path.get(values)) {
             removal.take(&path);
         }
     }
-    let image = |kind| IMAGE_PARTS.map(|part| image_path(kind, part, values, chart));
-    for path in &image(ProxyKind::Rendered) {
-        removal.take(path);
-    }
-    for entry in proxies::named(values, chart, wish)? {
-        for key in PROXY_KEYS {
-            removal.take(&then(&entry.path, key));
-        }
-        if entry.kind == ProxyKind::OfGatewayApi {
-            for path in &image(entry.kind) {
-                removal.take(path);
-            }
-        }
+    for path in proxies::of_proxies(&proxies::named(values, chart, wish)?, values, chart) {
+        removal.take(&path);
     }
     Ok(removal.plan)
 }
