@@ -9,24 +9,11 @@ use crate::plan::fields::{self, UnknownField};
 use crate::plan::mark::LAST_APPLIED;
 use crate::plan::mtls::advice::typed;
 
-pub(super) const CHECK: Check = Check {
-    title: "fields",
-    word: "fields",
-    codes: &[&codes::UNKNOWN_FIELD],
-    kinds: &[
-        &kinds::UPSTREAM,
-        &kinds::UPSTREAM_GROUP,
-        &kinds::VIRTUAL_SERVICE,
-        &kinds::ROUTE_TABLE,
-        &kinds::GATEWAY,
-        &kinds::SETTINGS,
-    ],
-    beyond: &[],
-    run,
-};
+pub(super) const CHECK: Check =
+    Check { title: "fields", word: "fields", codes: &[&codes::UNKNOWN_FIELD], kinds: fields::KINDS, beyond: &[], run };
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
-    let kinds = CHECK.kinds.iter().filter(|kind| ***kind != kinds::SETTINGS);
+    let kinds = fields::KINDS.iter().filter(|kind| ***kind != kinds::SETTINGS);
     let objects = kinds.flat_map(|kind| look.watched(kind)).chain(look.settings());
     objects.filter_map(|object| in_object(object).or_else(|| in_applied(object))).collect()
 }

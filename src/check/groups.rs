@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::results::Results;
-use super::{Finding, FindingCode, Section};
+use super::{Finding, FindingCode, Section, Severity};
 use crate::model::ObjectRef;
 
 /// The findings with the same code and the same deciding object, in the order of the checks. There is at least one.
@@ -47,6 +47,10 @@ impl<'f> CodeGroups<'f> {
         self.first().section
     }
 
+    fn urgency(&self) -> (Section, Reverse<Severity>, usize) {
+        (self.section(), Reverse(self.first().severity), self.len())
+    }
+
     /// Number of findings in all its groups.
     pub(crate) fn len(&self) -> usize {
         self.groups.iter().map(FindingGroup::len).sum()
@@ -82,14 +86,14 @@ pub(crate) fn by_check(results: &Results) -> Vec<CodeGroups<'_>> {
 #[must_use]
 pub(crate) fn by_section(results: &Results) -> Vec<CodeGroups<'_>> {
     let mut codes = by_check(results);
-    codes.sort_by_key(|code| (code.section(), Reverse(code.first().severity), code.len()));
+    codes.sort_by_key(CodeGroups::urgency);
     codes
 }
 
 /// The code to explain: the one that `by_section` has last.
 #[must_use]
-pub(crate) fn most_severe(results: &Results) -> Option<&'static FindingCode> {
-    by_section(results).last().map(CodeGroups::code)
+pub(crate) fn most_severe(codes: &[CodeGroups<'_>]) -> Option<&'static FindingCode> {
+    codes.iter().max_by_key(|code| code.urgency()).map(CodeGroups::code)
 }
 
 #[cfg(test)]
@@ -140,7 +144,7 @@ mod tests {
         let order: Vec<_> = by_section(&found).iter().map(|code| code.code().id).collect();
         assert_eq!(order.last(), Some(&"GRS101"), "{order:?}");
         assert_eq!(order[order.len() - 2], "GRS104", "{order:?}");
-        assert_eq!(most_severe(&found), Some(&codes::STRICT_PLAINTEXT));
+        assert_eq!(most_severe(&by_check(&found)), Some(&codes::STRICT_PLAINTEXT));
     }
 
     #[test]

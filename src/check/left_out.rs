@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::mtls::full_name;
 use super::statuses::of_object;
 use super::{Finding, Look, codes};
 use crate::model::{Object, ObjectRef, Unknown, kinds};
@@ -52,15 +53,18 @@ fn routes(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
 fn domains(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
     let mut told = BTreeSet::new();
     let mut found = Vec::new();
+    let served = if is_of_files(look) { ", if one Gateway serves both" } else { "" };
     for listener in listeners::all(routing).0 {
         for (domain, mut services) in listener.shared_domains(routing) {
             services.retain(|service| look.is_watched(&service.reference.namespace));
             for own in &services {
-                let others: Vec<_> =
-                    services.iter().filter(|it| it.reference != own.reference).map(|it| full_name(it)).collect();
-                let served = if is_of_files(look) { ", if one Gateway serves both" } else { "" };
+                let others: Vec<_> = services
+                    .iter()
+                    .filter(|it| it.reference != own.reference)
+                    .map(|it| full_name(&it.reference))
+                    .collect();
                 let message = format!("its domain {domain} is also in virtualservice {}{served}", others.join(", "));
-                if told.insert((full_name(own), message.clone())) && !is_told(look, &own.reference) {
+                if told.insert((full_name(&own.reference), message.clone())) && !is_told(look, &own.reference) {
                     let finding = Finding::new(&codes::SHARED_DOMAIN, &own.reference, message);
                     found.push(finding.decided_by(listener.gateway.reference.clone()));
                 }
@@ -68,10 +72,6 @@ fn domains(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
         }
     }
     found
-}
-
-fn full_name(object: &Object) -> String {
-    format!("{}/{}", object.reference.namespace, object.reference.name)
 }
 
 /// Whether Gloo's status of the object is a finding, which has the reason.

@@ -104,10 +104,10 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
         look.gap(&Unknown { why: unread.why.clone(), rule: unread.rule.clone() });
     }
     let described = Described::from(facts);
+    let is_upstream = *object.kind == kinds::UPSTREAM;
+    let code = code(described.judged.cause?, is_upstream, &described.facts)?;
     let decided_by = decided_by(look, described.decider());
     let Described { facts, judged } = described;
-    let is_upstream = *object.kind == kinds::UPSTREAM;
-    let code = code(judged.cause?, is_upstream, &facts)?;
     let message = if is_upstream { judged.why } else { format!("routes to {}: {}", facts.target, judged.why) };
     let finding = Finding::new(code, object, message).details(evidence(code, &facts)).decided_by(decided_by);
     let is_routed = look.routed().is_some_and(|routed| routed.is_routed(look.paths(), &facts.target));
@@ -194,7 +194,7 @@ fn without_routes<'w>(look: &Look<'w>) -> HashSet<&'w str> {
     if busy.is_empty() { HashSet::new() } else { idle.into_iter().map(|proxy| proxy.name.as_str()).collect() }
 }
 
-fn full_name(ObjectRef { namespace, name, .. }: &ObjectRef) -> String {
+pub(super) fn full_name(ObjectRef { namespace, name, .. }: &ObjectRef) -> String {
     format!("{namespace}/{name}")
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Check, Finding, Look, codes, opted_out, port_modes};
 use crate::model::{Object, ObjectRef, kinds};
-use crate::plan::peer::ignored::ignored;
+use crate::plan::peer::ignored::{IgnoredPart, ignored};
 use crate::plan::peer::{Policies, PolicyRef, selector};
 
 pub(super) const CHECK: Check = Check {
@@ -68,16 +68,16 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 fn ignored_parts(policy: &Object, root: &str) -> Vec<Finding> {
     let (refused, ignored): (Vec<_>, Vec<_>) =
         ignored(&policy.value, root).into_iter().partition(|part| part.why.is_refused());
-    let edit =
-        || kubectl("edit peerauthentication").value(&policy.reference.name).with("-n", &policy.reference.namespace);
-    let found =
-        [(&codes::IGNORED_PART, ignored), (&codes::INVALID_MODE, refused)].into_iter().filter_map(|(code, parts)| {
-            let first = parts.first()?;
-            let message = format!("{} has no effect: {}", first.field, first.why);
-            let details = parts.iter().skip(1).map(|part| format!("{}: {}", part.field, part.why));
-            Some(Finding::new(code, &policy.reference, message).details(details))
-        });
-    found.map(|finding| if finding.code == &codes::IGNORED_PART { finding.hint(edit()) } else { finding }).collect()
+    let ObjectRef { namespace, name, .. } = &policy.reference;
+    let edit = kubectl("edit peerauthentication").value(name).with("-n", namespace);
+    let finding = |code, parts: Vec<IgnoredPart>| {
+        let (first, others) = parts.split_first()?;
+        let message = format!("{} has no effect: {}", first.field, first.why);
+        let details = others.iter().map(|part| format!("{}: {}", part.field, part.why));
+        Some(Finding::new(code, &policy.reference, message).details(details))
+    };
+    let ignored = finding(&codes::IGNORED_PART, ignored).map(|finding| finding.hint(edit));
+    ignored.into_iter().chain(finding(&codes::INVALID_MODE, refused)).collect()
 }
 
 /// The policies that are ignored, each with the effective one.

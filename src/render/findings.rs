@@ -38,22 +38,25 @@ pub(crate) fn lines(results: &Results, order: FindingOrder) -> Vec<String> {
     let mut lines: Vec<String> =
         results.shown().map(|ran| format!("Checking {}... {}", ran.check.title, status(ran))).collect();
     lines.extend(results.messages());
+    let codes = match order {
+        FindingOrder::BySection => groups::by_section(results),
+        FindingOrder::Each | FindingOrder::ByCheck => groups::by_check(results),
+    };
     match order {
         FindingOrder::Each => {
             lines.extend(results.findings().flat_map(finding));
             lines.extend(unknown(results));
         }
         FindingOrder::ByCheck => {
-            lines.extend(groups::by_check(results).iter().flat_map(of_code).flatten());
+            lines.extend(codes.iter().flat_map(of_code).flatten());
             lines.extend(unknown(results));
         }
         FindingOrder::BySection => {
-            let codes = groups::by_section(results);
             lines.extend(unknown(results));
             lines.extend(Section::ALL.into_iter().flat_map(|section| in_section(&codes, section)));
         }
     }
-    lines.push(last(results));
+    lines.push(last(results, &codes));
     lines
 }
 
@@ -118,7 +121,7 @@ fn unknown(results: &Results) -> Vec<String> {
     .collect()
 }
 
-fn last(results: &Results) -> String {
+fn last(results: &Results, codes: &[CodeGroups<'_>]) -> String {
     let (errors, warnings) = (results.count(Severity::Error), results.count(Severity::Warning));
     let suppressed = results.suppressed().count();
     let left_out = if suppressed == 0 { String::new() } else { format!(" ({suppressed} suppressed)") };
@@ -126,11 +129,11 @@ fn last(results: &Results) -> String {
         (0, true) => format!("No problems detected.{left_out}"),
         (0, false) => format!("no problem in what could be read{left_out}"),
         _ => {
-            let causes: usize = groups::by_check(results).iter().map(|code| code.groups.len()).sum();
+            let causes: usize = codes.iter().map(|code| code.groups.len()).sum();
             let objects: HashSet<_> = results.findings().map(|finding| &finding.object).collect();
             let from = format!("{} in {}", count(causes, "cause"), count(objects.len(), "object"));
             let sum = format!("{}, {}: {from}{left_out}", count(errors, "error"), count(warnings, "warning"));
-            let worst = groups::most_severe(results).map_or("GRS101", |code| code.id);
+            let worst = groups::most_severe(codes).map_or("GRS101", |code| code.id);
             format!(
                 "{sum}; gloo-rs check --explain {worst} explains {}",
                 if causes == 1 { "it" } else { "the most severe" }

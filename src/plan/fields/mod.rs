@@ -10,9 +10,19 @@ use serde_json::Value;
 use super::outcome::Objection;
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
-use crate::model::{FieldPath, Object, Segment, kinds};
+use crate::model::{FieldPath, Kind, Object, Segment, kinds};
 
 use schema::Fields;
+
+/// The kinds whose fields are known.
+pub(crate) const KINDS: &[&Kind] = &[
+    &kinds::UPSTREAM,
+    &kinds::UPSTREAM_GROUP,
+    &kinds::VIRTUAL_SERVICE,
+    &kinds::ROUTE_TABLE,
+    &kinds::GATEWAY,
+    &kinds::SETTINGS,
+];
 
 /// A field that the CRD does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -160,6 +160,7 @@ mod tests {
 
     use serde_json::Value;
 
+    use super::super::KINDS;
     use super::*;
 
     /// The CRDs of the tests, whose Upstream is closed as in the real one.
@@ -201,14 +202,7 @@ mod tests {
             let below = fields.below.iter().flat_map(|(field, below)| [*field].into_iter().chain(all(below)));
             fields.all.iter().copied().chain(below).collect()
         }
-        for kind in [
-            &kinds::UPSTREAM,
-            &kinds::UPSTREAM_GROUP,
-            &kinds::VIRTUAL_SERVICE,
-            &kinds::ROUTE_TABLE,
-            &kinds::GATEWAY,
-            &kinds::SETTINGS,
-        ] {
+        for kind in KINDS {
             let fields = of(kind).unwrap();
             assert!(all(fields).iter().all(|field| !field.contains('_')), "{kind}");
         }

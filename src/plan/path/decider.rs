@@ -61,7 +61,10 @@ fn gateway(facts: &Facts, cause: Cause) -> Option<String> {
         return proxies.next().map(|proxy| proxy.name.clone());
     }
     let active: Vec<_> = proxies.filter(|proxy| !proxy.is_idle).collect();
-    let breaks = |ends: PairState, proxy: &ProxyState| matches!(pair::from_gateway(&facts.sends, proxy, ends), PairState::Broken { cause: other, .. } if other == cause);
+    let breaks = |ends: PairState, proxy: &ProxyState| match pair::from_gateway(&facts.sends, proxy, ends) {
+        PairState::Broken { cause: other, .. } => other == cause,
+        _ => false,
+    };
     let of_mtls = active.iter().find(|proxy| breaks(PairState::Mtls, proxy));
     let found = of_mtls.or_else(|| active.iter().find(|proxy| breaks(PairState::Tls, proxy)));
     found.map(|proxy| proxy.name.clone())
