@@ -31,9 +31,17 @@ pub(crate) struct ReleaseRevision {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FoundRelease {
     pub record: Record,
+    /// The record as it is stored, half a megabyte: the files of the chart are read from it where they are needed.
+    pub stored: String,
     /// All its revisions, the newest first, as far as they may be listed.
     pub history: Vec<ReleaseRevision>,
     pub advice: Vec<Advice>,
+}
+
+/// A record, and the text that it was read from.
+struct ReadRecord {
+    record: Record,
+    stored: String,
 }
 
 /// The release of this name, or the one of Gloo's chart.
@@ -47,9 +55,9 @@ pub(crate) async fn find(
     revision: Option<u64>,
 ) -> Result<FoundRelease, Failure> {
     if let (Some(name), Some(revision)) = (name, revision) {
-        let record = named(session, namespace, name, revision).await?;
+        let ReadRecord { record, stored } = named(session, namespace, name, revision).await?;
         let history = list(session, namespace).await.unwrap_or_default();
-        return Ok(FoundRelease { record, history: of_name(&history, name), advice: Vec::new() });
+        return Ok(FoundRelease { record, stored, history: of_name(&history, name), advice: Vec::new() });
     }
     let all = list(session, namespace).await.map_err(|error| refused(error, session))?;
     let Some(name) = name else { return of_chart(session, namespace, &all, revision).await };
@@ -81,7 +89,7 @@ pub(crate) async fn earlier(
     let mut unread = Vec::new();
     for entry in found.history.iter().filter(is_before).take(HISTORY) {
         match read(session, namespace, entry).await {
-            Ok(record) if is_it(&record.values) => return Earlier { record: Some(record), unread },
+            Ok(ReadRecord { record, .. }) if is_it(&record.values) => return Earlier { record: Some(record), unread },
             Ok(_) => {}
             Err(_) => unread.push(entry.revision),
         }
@@ -101,7 +109,7 @@ pub(crate) async fn began(
     let before = found.history.iter().filter(|entry| entry.revision < found.record.revision);
     for entry in before.filter(|entry| entry.status.as_deref() != Some("failed")).take(HISTORY) {
         match read(session, namespace, entry).await {
-            Ok(record) if is_it(&record.values) => oldest = record,
+            Ok(ReadRecord { record, .. }) if is_it(&record.values) => oldest = record,
             _ => break,
         }
     }
@@ -155,7 +163,7 @@ fn of_name(all: &[ReleaseRevision], name: &str) -> Vec<ReleaseRevision> {
     all.iter().filter(|entry| entry.name == name).cloned().collect()
 }
 
-async fn named(session: &Session, namespace: &str, name: &str, revision: u64) -> Result<Record, Failure> {
+async fn named(session: &Session, namespace: &str, name: &str, revision: u64) -> Result<ReadRecord, Failure> {
     let entry = |storage| ReleaseRevision {
         name: name.to_owned(),
         revision,
@@ -176,7 +184,7 @@ async fn named(session: &Session, namespace: &str, name: &str, revision: u64) ->
     }
 }
 
-async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Result<Record, Failure> {
+async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Result<ReadRecord, Failure> {
     let kind = match entry.storage {
         Storage::Secret => &kinds::SECRET,
         Storage::ConfigMap => &kinds::CONFIG_MAP,
@@ -203,10 +211,11 @@ async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Re
     let id = ReleaseId::of_object(&object, namespace, &entry.object).map_err(of_another)?;
     let data = object["data"]["release"].as_str().ok_or_else(|| broken("it has no data.release".to_owned()))?;
     let holds = format!("it should hold {id}");
-    helm::read(data, entry.storage, id).map_err(|unread| match unread {
+    let record = helm::read(data, entry.storage, id).map_err(|unread| match unread {
         RefusedRecord::Broken(RecordProblem(why)) => broken(why),
         RefusedRecord::OfAnother(inside) => of_another(format!("{holds}, but the record in it is of {inside}")),
-    })
+    })?;
+    Ok(ReadRecord { record, stored: data.to_owned() })
 }
 
 /// The named revision, or else the deployed one, or else the newest.
@@ -224,8 +233,8 @@ async fn chosen(
                 Failure::new(Exit::SaidNo, Reason::NoRelease, message).detail(format!("there: {}", there.join(", ")))
             );
         };
-        let record = read(session, namespace, entry).await?;
-        return Ok(FoundRelease { record, history, advice: Vec::new() });
+        let ReadRecord { record, stored } = read(session, namespace, entry).await?;
+        return Ok(FoundRelease { record, stored, history, advice: Vec::new() });
     }
     let mut newest = None;
     for entry in &history {
@@ -237,21 +246,21 @@ async fn chosen(
             newest = Some((entry.revision, known.unwrap_or_default().to_owned()));
             continue;
         }
-        let record = read(session, namespace, entry).await?;
+        let ReadRecord { record, stored } = read(session, namespace, entry).await?;
         if record.status == "deployed" || known.is_some() {
             let advice = newest.iter().map(|(revision, status)| not_deployed(&record, *revision, status)).collect();
-            return Ok(FoundRelease { record, history, advice });
+            return Ok(FoundRelease { record, stored, history, advice });
         }
         newest.get_or_insert((entry.revision, record.status));
     }
-    let record = read(session, namespace, &history[0]).await?;
+    let ReadRecord { record, stored } = read(session, namespace, &history[0]).await?;
     let message = format!(
         "no revision of release {} is deployed; the newest, {}, is {}",
         record.name, record.revision, record.status
     );
     let advice =
         vec![Advice::warning(Code::ReleaseState, message).hint(flag("--release-revision").text(" N chooses another"))];
-    Ok(FoundRelease { record, history, advice })
+    Ok(FoundRelease { record, stored, history, advice })
 }
 
 fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {

@@ -70,7 +70,16 @@ pub fn release_metadata() -> Value {
     })
 }
 
-/// Text of the size of the real chart, and similarly hard to compress: lines of templates with small differences.
+/// The templates that read Istio's settings.
+const OF_ISTIO: [&str; 4] = [
+    include_str!("../fixtures/charts/gloo/templates/gateway-proxies.yaml"),
+    include_str!("../fixtures/charts/gloo/templates/gatewayparameters.yaml"),
+    include_str!("../fixtures/charts/gloo/templates/gloo.yaml"),
+    include_str!("../fixtures/charts/gloo/templates/settings.yaml"),
+];
+
+/// Text of the size of the real chart, and similarly hard to compress: the templates that read Istio's settings, and
+/// lines with small differences.
 fn templates() -> Vec<Value> {
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = |below: u64| {
@@ -80,21 +89,22 @@ fn templates() -> Vec<Value> {
         seed % below
     };
     let word = |number: u64| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 36);
-    (0..60)
-        .map(|number| {
-            let mut text = String::new();
-            while text.len() < 49_000 {
-                let (depth, key, value) = (next(6), next(300), next(300));
-                let line = format!(
-                    "{}{}: {{{{ .Values.global.{} | default {} }}}}\n",
-                    "  ".repeat(usize::try_from(depth).unwrap_or(0)),
-                    word(key),
-                    word(value),
-                    word(value / 2)
-                );
-                text.push_str(&line.repeat(1 + usize::try_from(next(8)).unwrap_or(0)));
-            }
-            json!({"name": format!("templates/{number}.yaml"), "data": STANDARD.encode(text)})
-        })
-        .collect()
+    let filling = (0..60).map(|_| {
+        let mut text = String::new();
+        while text.len() < 49_000 {
+            let (depth, key, value) = (next(6), next(300), next(300));
+            let line = format!(
+                "{}{}: {{{{ .Values.global.{} | default {} }}}}\n",
+                "  ".repeat(usize::try_from(depth).unwrap_or(0)),
+                word(key),
+                word(value),
+                word(value / 2)
+            );
+            text.push_str(&line.repeat(1 + usize::try_from(next(8)).unwrap_or(0)));
+        }
+        text
+    });
+    let texts = OF_ISTIO.map(str::to_owned).into_iter().chain(filling);
+    let template = |(number, text)| json!({"name": format!("templates/{number}.yaml"), "data": STANDARD.encode(text)});
+    texts.enumerate().map(template).collect()
 }

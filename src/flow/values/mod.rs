@@ -63,7 +63,7 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
                 return session::block_on(&report.interrupts(), live(subject, task, global, report));
             }
             let plan = plan(&subject, task, &[], None)?;
-            let proven = async { Ok(prove::prove(&subject, plan, task, None, global.timeout).await) };
+            let proven = async { Ok(prove::prove(&subject, plan, task, global.timeout).await) };
             let proven = session::block_on(&report.interrupts(), proven)?;
             finish(&PlannedValues::new(subject, proven)?, None, task, global, report).map(drop)
         }
@@ -193,7 +193,7 @@ async fn with_session(
         _ => None,
     };
     let plan = plan(&subject, task, &istiods, earlier.as_ref())?;
-    let (plan, proof) = prove::prove(&subject, plan, task, Some(session), session.timeout()).await;
+    let (plan, proof) = prove::prove(&subject, plan, task, session.timeout()).await;
     if plan.turns_on(&subject.chart.auto_mtls(&subject.values)) {
         notes.advices(harm::advice(session).await);
     }

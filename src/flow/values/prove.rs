@@ -8,10 +8,9 @@ use serde_json::Value;
 use super::subject::ValuesSubject;
 use crate::edit::mask::SecretTexts;
 use crate::error::Failure;
-use crate::helm::{ChartInput, File, Helm, RecordProblem, Rendering, packed};
-use crate::kube::{Environment, Session};
+use crate::helm::{ChartInput, File, Helm, RecordProblem, Rendering, chart_files, packed};
+use crate::kube::Environment;
 use crate::load::release::FoundRelease;
-use crate::load::release_chart;
 use crate::model::FieldPath;
 use crate::options::{ProofWish, UpgradeValues, ValuesAct};
 use crate::plan::advice::{Advice, Code};
@@ -37,13 +36,12 @@ pub(super) async fn prove(
     subject: &ValuesSubject,
     plan: ValuesPlan,
     task: &UpgradeValues,
-    session: Option<&Session>,
     limit: Duration,
 ) -> (ValuesPlan, Proof) {
     if plan.is_empty() {
         return (plan, Proof::default());
     }
-    let source = match source(subject, task, session).await {
+    let source = match source(subject, task) {
         Ok(source) => source,
         Err(why) => return (plan, Proof::not_proven(why)),
     };
@@ -83,11 +81,7 @@ fn name_of_chart(subject: &ValuesSubject) -> String {
     }
 }
 
-async fn source(
-    subject: &ValuesSubject,
-    task: &UpgradeValues,
-    session: Option<&Session>,
-) -> Result<ChartSource, String> {
+fn source(subject: &ValuesSubject, task: &UpgradeValues) -> Result<ChartSource, String> {
     const GIVE: &str = "--chart FILE.tgz|DIR gives it";
     if let Some(chart) = &subject.at_hand {
         return match chart.lacks.is_empty() {
@@ -95,7 +89,7 @@ async fn source(
             false => Err(format!("the chart lacks {} in its directory charts", chart.lacks.join(", "))),
         };
     }
-    let (Some(FoundRelease { record, .. }), Some(session)) = (&subject.release, session) else {
+    let Some(FoundRelease { record, stored, .. }) = &subject.release else {
         return Err(format!("the chart is not at hand; {GIVE}"));
     };
     if !record.dependencies.is_empty() {
@@ -106,7 +100,7 @@ async fn source(
     if task.to_version.as_ref().is_some_and(|version| *version != record.chart_version) {
         return Err(format!("the release has another version of the chart; {GIVE}"));
     }
-    let files = release_chart::files(session, record).await.map_err(|Failure { message, .. }| message)?;
+    let files = chart_files(stored, record.storage).map_err(|RecordProblem(why)| why)?;
     let has_templates = files.iter().any(|file| file.path.starts_with("templates/"));
     match has_templates {
         true => Ok(ChartSource::Recorded(files)),

@@ -70,7 +70,7 @@ fn errors_about_a_file_do_not_show_them() {
         ("adminPassword: !!int hunter1\n".to_owned(), "values.yaml:"),
     ] {
         sandbox.write("values.yaml", &text);
-        let address = ["--istio-discovery-address", "a.b.svc:15012"];
+        let address = ["--edition", "open-source", "--istio-discovery-address", "a.b.svc:15012"];
         let output = sandbox.run(&[&["upgrade-values", "--values", "values.yaml", "--diff"], &address[..]].concat());
         assert_ne!(output.code, Some(0), "{text}");
         shows_none(&output.stderr, &text);
@@ -83,7 +83,7 @@ fn a_file_that_is_edited_is_shown_without_them_however_they_are_written() -> Res
     let sandbox = Sandbox::new();
     let text = "# adminPassword: hunter1\nglobal:\n  image:\n    pullSecret: shown\n    db_password: >-\n      hunter2\n      hunter3\n";
     sandbox.write("values.yaml", text);
-    let address = ["--istio-discovery-address", "a.b.svc:15012"];
+    let address = ["--edition", "open-source", "--istio-discovery-address", "a.b.svc:15012"];
     let output = sandbox.run(&[&["upgrade-values", "--values", "values.yaml", "--diff"], &address[..]].concat());
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     shows_none(&format!("{}{}", output.stdout, output.stderr), "--diff");
