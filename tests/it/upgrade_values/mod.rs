@@ -38,14 +38,17 @@ struct Shop<'p> {
     helm: &'static Path,
 }
 
-impl Shop<'_> {
+impl<'p> Shop<'p> {
     /// With Helm 3.
     fn new(prefix: &str) -> Result<Self> {
         Self::with(stage::helm(), prefix)
     }
 
     fn with(helm: &'static Path, prefix: &str) -> Result<Self> {
-        let plane = stage::shared();
+        Self::on(stage::shared(), helm, prefix)
+    }
+
+    fn on(plane: &'p Plane, helm: &'static Path, prefix: &str) -> Result<Self> {
         let namespace = plane.namespace(prefix)?;
         let kubeconfig = plane.kubeconfig();
         let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().context("UTF-8")?).env("PATH", path(helm)?);

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::{ADDRESS, Shop, copied, enterprise, path, text};
-use crate::stage;
+use crate::stage::{self, Options, Plane};
 use crate::support::Sandbox;
 
 const IMAGE: &str = "mirror.example/istio/proxyv2:1.28.3";
@@ -285,7 +285,10 @@ fn of_gateway_api(shop: &Shop<'_>, address: &str) -> String {
 
 #[test]
 fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
-    let shop = Shop::new("kube-gw")?;
+    // An upgrade waits for all gateways of the Gateway API in the cluster, also for those of other tests.
+    let plane = Plane::start(&Options::default())?;
+    plane.install_guide()?;
+    let shop = Shop::on(&plane, stage::helm(), "kube-gw")?;
     let chart = copied(&shop.sandbox, "gloo")?;
     let values = "kubeGateway: {enabled: true}\ngatewayProxies: {gatewayProxy: {disabled: true}}\n";
     shop.install("gloo", &chart, values)?;
