@@ -18,6 +18,8 @@ pub struct Case {
     peers: Vec<Program>,
     /// The number of Upstreams whose mutual TLS is disabled before each run.
     resets: Option<usize>,
+    /// The arguments of a run before the first one.
+    after: Option<Vec<&'static str>>,
     /// The number of namespaces that must exist.
     namespaces: usize,
     runs: usize,
@@ -40,6 +42,7 @@ impl Case {
             floor: None,
             peers: Vec::new(),
             resets: None,
+            after: None,
             namespaces: 0,
             runs,
             promises: Vec::new(),
@@ -71,6 +74,10 @@ impl Case {
         Self { resets: Some(count), ..self }
     }
 
+    fn after(self, arguments: &[&'static str]) -> Self {
+        Self { after: Some(arguments.to_vec()), ..self }
+    }
+
     fn among(self, namespaces: usize) -> Self {
         Self { namespaces, ..self }
     }
@@ -83,6 +90,9 @@ impl Case {
     pub fn measure(&self, world: &World) -> Result<Row> {
         world.fill_namespaces(self.namespaces)?;
         world.fill_upstreams(self.resets.unwrap_or_default())?;
+        if let Some(arguments) = &self.after {
+            World::gloo_rs(arguments).run(world.home(), &world.plane.kubeconfig())?;
+        }
         let load = load();
         let before = world.requests()?;
         self.prepare(world)?;
@@ -207,6 +217,7 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
     let runs = sizes.runs.short;
     let floor = || world.curl("/api/v1/namespaces/gloo-system/services/gateway-proxy");
     let (name, namespace) = (bare::name(0), upstreams_namespace(1));
+    let enable = ["istio", "enable-mtls", "-u", &name, "-n", &namespace];
     vec![
         Case::new("proxy url", runs, &["proxy", "url"])
             .beside(floor())
@@ -215,15 +226,21 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
                 ("glooctl", &["proxy", "url"]),
             ])
             .promising(&[Promise::Requests(1), Promise::Floors(0.6), Promise::PeakMib(15.0)]),
-        Case::new("enable-mtls, 1 Upstream", runs, &["istio", "enable-mtls", "-u", &name, "-n", &namespace])
+        Case::new("inject --dry-run", runs, &["istio", "inject", "--revision", "1-28", "--dry-run"]).beside(floor()),
+        // The guard reads the routes as well.
+        Case::new("enable-mtls, 1 Upstream, no sidecars at the gateway", runs, &enable)
+            .beside(floor())
+            .resetting(1)
+            .promising(&[Promise::Requests(20)]),
+        Case::new("enable-mtls, 1 Upstream", runs, &enable)
+            .after(&["istio", "inject", "--revision", "1-28"])
             .beside(floor())
             .resetting(1)
             .and(&[
                 ("kubectl", &["patch", "upstream", &name, "-n", &namespace, "--type=json", "-p", &world.patch]),
                 ("glooctl", &["istio", "enable-mtls", "--upstream", &name, "-n", &namespace]),
             ])
-            .promising(&[Promise::Requests(8), Promise::Floors(1.5)]),
-        Case::new("inject --dry-run", runs, &["istio", "inject", "--revision", "1-28", "--dry-run"]).beside(floor()),
+            .promising(&[Promise::Requests(10), Promise::Floors(1.5)]),
         Case::new("upgrade-values, a record of 4 MB", runs, &["upgrade-values", "--revision", "1-28"])
             .beside(world.curl("/api/v1/namespaces/gloo-system/secrets/sh.helm.release.v1.gloo.v3"))
             .and(&[("helm", &["get", "values", "gloo", "-n", "gloo-system"])]),

@@ -45,6 +45,14 @@ pub(crate) async fn around_namespaces(
     with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
+/// Settings, proxies and their bootstraps.
+///
+/// # Errors
+/// As for [`around_all`].
+pub(crate) async fn gateways(session: &Session, gloo: &str) -> Result<Snapshot, Failure> {
+    proxies(session, &of_gateway(gloo), &Namespaces::default()).await
+}
+
 /// The context of these Services, with complete pods, which show readiness and ports.
 ///
 /// # Errors
@@ -129,16 +137,20 @@ async fn with_gateway(
     namespaces: &Namespaces,
     wants: Vec<Want>,
 ) -> Result<Snapshot, Failure> {
-    let wants: Vec<_> = of_gateway(gloo).into_iter().chain(wants).collect();
-    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
+    let wants: Vec<_> = of_gateway(gloo).into_iter().chain(of_mesh()).chain(wants).collect();
+    proxies(session, &wants, namespaces).await
+}
+
+/// Reads these lists, and the bootstraps and answers of the proxies in them.
+async fn proxies(session: &Session, wants: &[Want], namespaces: &Namespaces) -> Result<Snapshot, Failure> {
+    let mut snapshot = snapshot::of_cluster(session, wants, namespaces).await?;
     bootstraps(session, &mut snapshot).await?;
     Box::pin(loaded::ask_all(session, &mut snapshot)).await;
     Ok(snapshot)
 }
 
-/// Settings, proxies and their bootstraps, and the policies and configuration of the mesh.
-fn of_gateway(gloo: &str) -> Vec<Want> {
-    vec![
+fn of_gateway(gloo: &str) -> [Want; 6] {
+    [
         Want::all(&kinds::SETTINGS).in_namespace(gloo),
         Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).in_namespace(gloo),
         Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL).in_namespace(gloo),
@@ -146,9 +158,12 @@ fn of_gateway(gloo: &str) -> Vec<Want> {
         Want::all(&kinds::POD).labelled(PROXY_LABEL).in_namespace(gloo).running().detail(Detail::Metadata),
         // The managed fields show when a bootstrap was written.
         Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).in_namespace(gloo).detail(Detail::Whole),
-        Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),
-        Want::all(&kinds::PEER_AUTHENTICATION),
     ]
+}
+
+/// The policies and the configuration of the mesh.
+fn of_mesh() -> [Want; 2] {
+    [Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL), Want::all(&kinds::PEER_AUTHENTICATION)]
 }
 
 /// The bootstraps and pods of Gateway API proxies, if there are any.

@@ -52,7 +52,16 @@ enum Whole {
     No,
 }
 
-/// Complete lists, by namespace.
+/// The policies that the pods behind an Upstream are judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PolicyNeed {
+    None,
+    /// Those that apply to the pods, if any policy of the mesh refuses this.
+    IfRefused(Sent),
+    All,
+}
+
+/// Lists, by namespace, and by the name or the selector in it where only that was read.
 #[derive(Default)]
 struct Cache(RefCell<HashMap<String, Rc<Once>>>);
 
@@ -168,7 +177,10 @@ impl<'s> SurveyReader<'s> {
                 return Ok(UpstreamContext { far_end: FarEnd::System(service), settings: settings.clone() });
             }
             Backend::Decided(behind) => behind,
-            Backend::Service { service, port, selector } => self.behind(&service, port, &selector, found, wants).await,
+            Backend::Service { service, port, selector } => {
+                let policies = wants.peer.map_or(PolicyNeed::None, PolicyNeed::IfRefused);
+                self.behind(&service, port, &selector, (found, policies)).await
+            }
         };
         // Whether the gateway can present certificates is reported once per run, not for each Upstream.
         let facts =
@@ -181,13 +193,23 @@ impl<'s> SurveyReader<'s> {
         }
     }
 
+    /// The pods behind an Upstream of a Service and all that they demand, whatever is sent. `None` for other Upstreams.
+    /// Sends no request for what [`Self::around`] has read.
+    pub(crate) async fn whole_behind(&self, upstream: &Object, found: Picked) -> Option<Behind> {
+        match backend::destination(&upstream.value, self.gloo_namespace().await) {
+            Backend::Service { service, port, selector } => {
+                Some(self.behind(&service, port, &selector, (found, PolicyNeed::All)).await)
+            }
+            Backend::System(_) | Backend::Decided(_) => None,
+        }
+    }
+
     async fn behind(
         &self,
         service: &ServiceRef,
         port: Option<u64>,
         narrowed: &BTreeMap<String, String>,
-        found: Picked,
-        wants: Wants,
+        (found, needed): (Picked, PolicyNeed),
     ) -> Behind {
         let full = format!("{}/{}", service.namespace, service.name);
         let there = match self.service(service, found).await {
@@ -203,7 +225,7 @@ impl<'s> SurveyReader<'s> {
             Ok(pods) => pods,
             Err(why) => return Behind::Unknown(why),
         };
-        let policies = self.policies_of(&pods, wants).await;
+        let policies = self.policies_of(&pods, needed).await;
         let slices = self.slices(&service.namespace, &port, found, &policies).await;
         let endpoints = match &slices {
             Ok(slices) => PodEndpoints::from_slices(of_service(slices, &service.name), port.name()),
@@ -228,27 +250,32 @@ impl<'s> SurveyReader<'s> {
         cell.get_or_init(|| self.kept(&kinds::ENDPOINT_SLICE, namespace, Query::default())).await.clone()
     }
 
-    /// Only the policies that may affect these pods. If no policy refuses what is sent, there are none.
-    async fn policies_of(&self, pods: &[Rc<Value>], wants: Wants) -> Read<Policies<'_>> {
-        let none = Policies { all: &[], root_namespace: ISTIO_SYSTEM };
-        let Some(sent) = wants.peer.filter(|_| pods.iter().any(|pod| pod::obeys_policies(pod))) else {
-            return Ok(none);
+    /// Only the policies that may affect these pods.
+    async fn policies_of(&self, pods: &[Rc<Value>], needed: PolicyNeed) -> Read<Policies<'_>> {
+        let are_needed = match needed {
+            _ if !pods.iter().any(|pod| pod::obeys_policies(pod)) => false,
+            PolicyNeed::None => false,
+            PolicyNeed::IfRefused(sent) => self.may_be_refused(sent).await.map_err(Unread::clone)?,
+            PolicyNeed::All => true,
         };
-        match self.may_be_refused(sent).await {
-            Ok(false) => Ok(none),
-            Ok(true) => self.policies().await.map_err(Unread::clone),
-            Err(why) => Err(why.clone()),
+        match are_needed {
+            true => self.policies().await.map_err(Unread::clone),
+            false => Ok(Policies { all: &[], root_namespace: ISTIO_SYSTEM }),
         }
     }
 
     async fn service(&self, service: &ServiceRef, found: Picked) -> Read<Option<Rc<Value>>> {
         let ServiceRef { namespace, name } = service;
         match found {
-            Picked::Named => match self.session.get(&kinds::SERVICE, namespace, name).await {
-                Ok(there) => Ok(Some(Rc::new(there))),
-                Err(error) if error.cause == ApiCause::NotFound => Ok(None),
-                Err(error) => Err(self.unread(error)),
-            },
+            Picked::Named => {
+                let read = async || match self.session.get(&kinds::SERVICE, namespace, name).await {
+                    Ok(there) => Ok(vec![Rc::new(there)]),
+                    Err(error) if error.cause == ApiCause::NotFound => Ok(Vec::new()),
+                    Err(error) => Err(self.unread(error)),
+                };
+                let cell = self.services.cell(&format!("{namespace}/{name}"));
+                Ok(cell.get_or_init(read).await.as_ref().map_err(Unread::clone)?.first().cloned())
+            }
             Picked::Selected => {
                 let cell = self.services.cell(namespace);
                 let services = cell.get_or_init(|| self.kept(&kinds::SERVICE, namespace, Query::default())).await;
@@ -268,7 +295,8 @@ impl<'s> SurveyReader<'s> {
         match found {
             Picked::Named => {
                 let query = Query { labels: selector.to_string(), freshness: Freshness::AtHand, ..query };
-                self.kept(&kinds::POD, namespace, query).await
+                let cell = self.pods.cell(&format!("{namespace}?{}", query.labels));
+                cell.get_or_init(|| self.kept(&kinds::POD, namespace, query)).await.clone()
             }
             Picked::Selected => {
                 let cell = self.pods.cell(namespace);

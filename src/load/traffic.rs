@@ -57,26 +57,57 @@ pub(crate) async fn read(session: &Session, survey: &SurveyReader<'_>, touched: 
     let homes: BTreeSet<_> = upstreams.iter().filter_map(home).chain(of_services).collect();
     let mut snapshot = paths::around_namespaces(session, gloo_namespace, &Namespaces::default(), &homes).await?;
     let (others, unread_others) = paths::other_gateways(session, gloo_namespace, &mut snapshot).await?;
+    let names: Vec<_> = upstreams.iter().map(|upstream| upstream.reference.clone()).collect();
     snapshot.put(&kinds::UPSTREAM, ListPart::Selected, ListAnswer::Read(upstreams));
     let mut world = PlannedWorld::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
     world.others = others;
     let surveys = world.surveys();
-    let mut ways = Vec::new();
-    let mut unrouted = Vec::new();
-    for upstream in world.snapshot.all(&kinds::UPSTREAM) {
-        let ObjectRef { namespace, name, .. } = &upstream.reference;
-        let shown = format!("upstream {namespace}/{name}");
-        // If routes could not be read, any route may refer to the Upstream.
-        match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(ServingGateways::all)) {
-            Some(gateways) => ways.extend(of_installations(&surveys, &shown, &upstream.into(), &gateways)),
-            None => unrouted.extend(of_installations(&surveys, &shown, &upstream.into(), &ServingGateways::all())),
-        }
-    }
+    let (mut ways, unrouted) = to(&surveys, &names, &routed, are_routes_unread);
     for (shown, target, gateways) in to_services {
         ways.extend(of_installations(&surveys, shown, target, gateways));
     }
     drop(surveys);
     Ok(Traffic { world, routed: ways, unrouted, unread, unread_others })
+}
+
+/// Reads only the routes to these Upstreams and the gateways that serve them, not what is behind the Upstreams.
+///
+/// # Errors
+/// As for [`read`].
+pub(crate) async fn to_upstreams(
+    session: &Session,
+    survey: &SurveyReader<'_>,
+    names: &[ObjectRef],
+) -> Result<Traffic, Failure> {
+    let (routed, unread) = routes(session).await;
+    let gloo_namespace = survey.gloo_namespace().await;
+    let mut snapshot = paths::gateways(session, gloo_namespace).await?;
+    let (others, unread_others) = paths::other_gateways(session, gloo_namespace, &mut snapshot).await?;
+    let mut world = PlannedWorld::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
+    world.others = others;
+    let (ways, unrouted) = to(&world.surveys(), names, &routed, !unread.is_empty());
+    Ok(Traffic { world, routed: ways, unrouted, unread, unread_others })
+}
+
+/// The paths to these Upstreams: those that start at routes, and the others.
+fn to(
+    surveys: &Surveys<'_>,
+    upstreams: &[ObjectRef],
+    routed: &Routed,
+    are_routes_unread: bool,
+) -> (Vec<RouteWay>, Vec<RouteWay>) {
+    let (mut ways, mut unrouted) = (Vec::new(), Vec::new());
+    for reference in upstreams {
+        let ObjectRef { namespace, name, .. } = reference;
+        let shown = format!("upstream {namespace}/{name}");
+        let target = RouteTarget::Upstream { namespace: namespace.to_string(), name: name.to_string() };
+        // If routes could not be read, any route may refer to the Upstream.
+        match routed.gateways(reference).cloned().or_else(|| are_routes_unread.then(ServingGateways::all)) {
+            Some(gateways) => ways.extend(of_installations(surveys, &shown, &target, &gateways)),
+            None => unrouted.extend(of_installations(surveys, &shown, &target, &ServingGateways::all())),
+        }
+    }
+    (ways, unrouted)
 }
 
 /// The targets of all routes, and why some are unknown.

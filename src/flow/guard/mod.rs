@@ -118,8 +118,8 @@ impl Harms {
         harms
     }
 
-    /// How these edits of an Upstream affect the route paths through it.
-    pub(super) fn of_upstream(traffic: &Traffic, upstream: &Object, edits: &[Edit]) -> Self {
+    /// How these edits of an Upstream affect the route paths through it to what is behind it.
+    pub(super) fn of_upstream(traffic: &Traffic, upstream: &Object, edits: &[Edit], behind: &Behind) -> Self {
         let mut harms =
             Self { unknown: traffic.unread.clone(), unread_others: traffic.unread_others.clone(), ..Self::default() };
         let Ok(value) = edited::apply(&upstream.value, edits) else { return harms };
@@ -127,11 +127,15 @@ impl Harms {
         let target = RouteTarget::from(upstream);
         let surveys = traffic.world.surveys();
         let leads_there = |way: &&RouteWay| way.target == target;
+        let facts = |way: &RouteWay, upstream: &Object| Facts {
+            behind: behind.clone(),
+            ..way.facts_through(&surveys, upstream)
+        };
         for way in traffic.routed.iter().filter(leads_there) {
-            harms.add_routed(way, &way.facts(&surveys), way.facts_through(&surveys, &after));
+            harms.add_routed(way, &facts(way, upstream), facts(way, &after));
         }
         for way in traffic.unrouted.iter().filter(leads_there) {
-            harms.add_unrouted(way, &way.facts(&surveys), way.facts_through(&surveys, &after));
+            harms.add_unrouted(way, &facts(way, upstream), facts(way, &after));
         }
         harms
     }

@@ -14,7 +14,6 @@ use crate::load::traffic::{self, Traffic};
 use crate::model::{Object, ObjectRef};
 use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection};
-use crate::plan::path::effect::Touched;
 use crate::plan::path::{Facts, guard};
 use crate::plan::policy::Picked;
 use crate::plan::{PerObject, Unread};
@@ -27,7 +26,7 @@ pub(crate) struct OfUpstreams<'r> {
     plan: &'r dyn PerObject,
     /// How the context of an Upstream is read. For many Upstreams, a namespace is read at a time.
     found: Picked,
-    touched: Touched,
+    names: Vec<ObjectRef>,
     traffic: OnceCell<Result<Traffic, Failure>>,
     seen: RefCell<HashMap<ObjectRef, UpstreamContext>>,
     /// Harm that was not a reason to refuse.
@@ -48,7 +47,7 @@ impl<'r> OfUpstreams<'r> {
             survey,
             plan,
             found: if names.len() > FEW { Picked::Selected } else { Picked::Named },
-            touched: Touched { upstreams: names.to_vec(), ..Touched::default() },
+            names: names.to_vec(),
             traffic: OnceCell::new(),
             seen: RefCell::default(),
             harms: RefCell::default(),
@@ -67,9 +66,10 @@ impl<'r> OfUpstreams<'r> {
         if !self.may_break(&before, &after).await {
             return None;
         }
-        let read = async || Box::pin(traffic::read(self.session, self.survey, &self.touched)).await;
+        let behind = self.survey.whole_behind(upstream, self.found).await?;
+        let read = async || Box::pin(traffic::to_upstreams(self.session, self.survey, &self.names)).await;
         let harms = match self.traffic.get_or_init(read).await {
-            Ok(traffic) => Harms::of_upstream(traffic, upstream, &edits),
+            Ok(traffic) => Harms::of_upstream(traffic, upstream, &edits, &behind),
             Err(failure) => Harms { unknown: vec![Unread::from(failure.message.as_str())], ..Harms::default() },
         };
         let refused = harms.refused(caution);

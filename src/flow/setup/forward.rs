@@ -235,7 +235,7 @@ pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeVal
         chart_alias: None,
         to_version: None,
         chart,
-        proof: ProofWish::Templates,
+        proof: ProofWish::Rendered,
         diff: false,
         check: false,
         secrets,

@@ -46,6 +46,8 @@ struct Read {
     texts: Vec<SourceText>,
     members: Vec<Member>,
     refused: Vec<Row>,
+    /// The files with documents whose kind is unknown: encrypted, templates, or no YAML.
+    unread: Vec<String>,
 }
 
 /// Adds the sidecars to manifests, or removes them.
@@ -63,7 +65,7 @@ pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> 
         report.interrupts().check()?;
         read.take(loaded?);
     }
-    let proxies = read.proxies(global, &task.proxies)?;
+    let proxies = read.proxies(global, &task.proxies).map_err(|failure| read.unread_beside(failure))?;
     let mut changes = read.released(&task.act)?;
     let mut rows = std::mem::take(&mut read.refused);
     for proxy in proxies {
@@ -147,8 +149,11 @@ impl Read {
             LoadedFile::PassedOver { .. } | LoadedFile::Refused { .. } => return,
         };
         let index = self.texts.len();
+        let mut is_unread = false;
         for kind in KINDS {
-            for found in manifest::members(&text.text, kind).found {
+            let members = manifest::members(&text.text, kind);
+            is_unread |= members.unreadable > 0;
+            for found in members.found {
                 match found {
                     ManifestObject::Member { object, place } => {
                         self.members.push(Member { text: index, object, place });
@@ -161,7 +166,16 @@ impl Read {
                 }
             }
         }
+        self.unread.extend(is_unread.then(|| text.name.clone()));
         self.texts.push(text);
+    }
+
+    /// Names the files where the missing object may be.
+    fn unread_beside(&self, failure: Failure) -> Failure {
+        match self.unread[..] {
+            [] => failure,
+            _ => failure.detail(format!("not read, encrypted or a template: {}", self.unread.join(", "))),
+        }
     }
 
     fn of_kind(&self, kind: &'static Kind) -> impl Iterator<Item = &Object> {

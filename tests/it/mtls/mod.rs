@@ -7,6 +7,7 @@ mod faults;
 mod live;
 mod many;
 mod races;
+mod requests;
 mod rights;
 mod sweep;
 mod terminal;
