@@ -91,6 +91,9 @@ codes! {
     OWN_CERTIFICATE = "GRS109" Warning "certificate not from Istio for a strict peer",
         "A sidecar behind the destination requires a certificate of the mesh, but the Upstream's sslConfig presents one that is not Istio's. Requests get 503s unless the mesh's root signed this certificate.",
         "Replace the sslConfig with Istio's: gloo-rs istio enable-mtls --overwrite.";
+    DENIED = "GRS110" Error "gateway denied by an AuthorizationPolicy",
+        "The backend's AuthorizationPolicies deny every request of the gateway, whatever its path and headers are. With mutual TLS a sidecar sees the gateway's ServiceAccount, without it no identity. Requests get 403s (RBAC: access denied).",
+        "Add the gateway's identity to an ALLOW policy of the backend, or remove it from the DENY policy: principal cluster.local/ns/NAMESPACE/sa/SERVICEACCOUNT.";
     CLUSTER_WITHOUT_SIDECARS = "GRS201" Error "SDS cluster without sidecars",
         "The gateway's bootstrap has the cluster gateway_proxy_sds, but its pods have neither sds nor istio-proxy. Envoy waits for certificates that never arrive.",
         "Add the missing parts with gloo-rs istio inject, or remove the rest with gloo-rs istio uninject.";

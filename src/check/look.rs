@@ -307,8 +307,9 @@ impl<'w> Look<'w> {
         for kind in [&kinds::SETTINGS, &kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD] {
             self.note(kind, self.world.snapshot.unknown_in(kind, self.gloo()));
         }
-        let policies = &kinds::PEER_AUTHENTICATION;
-        self.note(policies, self.world.snapshot.unknown(policies));
+        for policies in [&kinds::PEER_AUTHENTICATION, &kinds::AUTHORIZATION_POLICY] {
+            self.note(policies, self.world.snapshot.unknown(policies));
+        }
         // If these are unknown, the facts of a target say so.
         self.note(&kinds::SERVICE, None);
         self.note(&kinds::ENDPOINT_SLICE, None);

@@ -29,6 +29,7 @@ pub(super) const CHECK: Check = Check {
         &codes::OWN_TLS_REFUSED,
         &codes::OWN_CERTIFICATE,
         &codes::CERTIFICATE_FILES,
+        &codes::DENIED,
     ],
     kinds: &[
         &kinds::UPSTREAM,
@@ -36,6 +37,7 @@ pub(super) const CHECK: Check = Check {
         &kinds::POD,
         &kinds::ENDPOINT_SLICE,
         &kinds::PEER_AUTHENTICATION,
+        &kinds::AUTHORIZATION_POLICY,
         &kinds::SETTINGS,
         &kinds::DEPLOYMENT,
         &kinds::DAEMON_SET,
@@ -119,6 +121,7 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
 fn decided_by(look: &Look<'_>, decider: Decider) -> ObjectRef {
     match decider {
         Decider::Policy(policy) => ObjectRef::new(&kinds::PEER_AUTHENTICATION, policy.namespace, policy.name),
+        Decider::Authorization(policy) => ObjectRef::new(&kinds::AUTHORIZATION_POLICY, policy.namespace, policy.name),
         Decider::Namespace(name) => ObjectRef::new(&kinds::NAMESPACE, "", name),
         Decider::Gateway(full) => {
             let known = look.gateways().iter().map(|proxy| &proxy.workload.reference);

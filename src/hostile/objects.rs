@@ -3,6 +3,7 @@
 
 use crate::plan::labels;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,8 +12,9 @@ use super::{each, spoiled};
 use crate::edit::json as json_edit;
 use crate::edit::manifest;
 use crate::model::{Object, kinds};
+use crate::plan::authorization::{AuthorizationPolicies, AuthorizationPolicy};
 use crate::plan::mtls::UpstreamContext;
-use crate::plan::path::behind::ServicePort;
+use crate::plan::path::behind::{PodPolicies, ServicePort};
 use crate::plan::path::endpoints::PodEndpoints;
 use crate::plan::peer::Policies;
 use crate::plan::{
@@ -54,11 +56,15 @@ fn read(object: &Value) {
     backend::external(object);
     labels::PodSelector::from_service(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
     pod::pod_port(object, object);
+    let authorization: Vec<_> = AuthorizationPolicy::read(object).map(Arc::new).into_iter().collect();
     if let Ok(port) = ServicePort::find("shop/cart", object, Some(80), &BTreeMap::new()) {
         port.behind(
             [object],
             &PodEndpoints::from_slices([object], "http"),
-            &Ok(Policies { all: one, root_namespace: "istio-system" }),
+            &PodPolicies {
+                peer: Ok(Policies { all: one, root_namespace: "istio-system" }),
+                authorization: Ok(AuthorizationPolicies { all: &authorization, root_namespace: "istio-system" }),
+            },
         );
     }
     pod::barred(object);

@@ -67,7 +67,8 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
     if is(&kinds::ENDPOINT_SLICE) {
         return vec![paths::endpoints()];
     }
-    if is(&kinds::SERVICE) || is(&kinds::PEER_AUTHENTICATION) || is(&kinds::NETWORK_POLICY) {
+    let of_all = [&kinds::SERVICE, &kinds::PEER_AUTHENTICATION, &kinds::AUTHORIZATION_POLICY, &kinds::NETWORK_POLICY];
+    if of_all.into_iter().any(is) {
         return vec![all];
     }
     let all = if is(&kinds::SECRET) { all.detail(Detail::Metadata) } else { all };

@@ -162,8 +162,12 @@ fn of_gateway(gloo: &str) -> [Want; 6] {
 }
 
 /// The policies and the configuration of the mesh.
-fn of_mesh() -> [Want; 2] {
-    [Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL), Want::all(&kinds::PEER_AUTHENTICATION)]
+fn of_mesh() -> [Want; 3] {
+    [
+        Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),
+        Want::all(&kinds::PEER_AUTHENTICATION),
+        Want::all(&kinds::AUTHORIZATION_POLICY),
+    ]
 }
 
 /// The bootstraps and pods of Gateway API proxies, if there are any.

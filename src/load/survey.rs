@@ -6,6 +6,7 @@ use crate::plan::pod;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -17,11 +18,12 @@ use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope, Session};
 use crate::model::names::{ISTIO_SYSTEM, RUNNING, SETTINGS};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
+use crate::plan::authorization::{AuthorizationPolicies, AuthorizationPolicy};
 use crate::plan::backend::{self, Backend, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
 use crate::plan::labels::PodSelector;
 use crate::plan::mtls::{FarEnd, UpstreamContext};
-use crate::plan::path::behind::ServicePort;
+use crate::plan::path::behind::{PodPolicies, ServicePort};
 use crate::plan::path::endpoints::{self, PodEndpoints};
 use crate::plan::path::{Behind, Facts, Switched, of_upstream};
 use crate::plan::peer::{self, Policies, Sent};
@@ -38,6 +40,7 @@ pub(crate) struct SurveyReader<'s> {
     gloo_namespace: Option<&'s str>,
     settings: OnceCell<(String, Read<Switched>)>,
     policies: OnceCell<Read<Vec<Value>>>,
+    authorization: OnceCell<Read<Vec<Arc<AuthorizationPolicy>>>>,
     root_namespace: OnceCell<Read<String>>,
     pods: Cache,
     services: Cache,
@@ -77,6 +80,7 @@ impl<'s> SurveyReader<'s> {
             gloo_namespace: global.gloo_namespace.as_deref(),
             settings: OnceCell::new(),
             policies: OnceCell::new(),
+            authorization: OnceCell::new(),
             root_namespace: OnceCell::new(),
             pods: Cache::default(),
             services: Cache::default(),
@@ -226,11 +230,13 @@ impl<'s> SurveyReader<'s> {
             Err(why) => return Behind::Unknown(why),
         };
         let policies = self.policies_of(&pods, needed).await;
+        let authorization = self.authorization_of(&pods, needed).await;
         let slices = self.slices(&service.namespace, &port, found, &policies).await;
         let endpoints = match &slices {
             Ok(slices) => PodEndpoints::from_slices(of_service(slices, &service.name), port.name()),
             Err(why) => PodEndpoints::Unread(why.clone()),
         };
+        let policies = PodPolicies { peer: policies, authorization };
         port.behind(pods.iter().map(Rc::as_ref).filter(|pod| pod::is_running(pod)), &endpoints, &policies)
     }
 
@@ -262,6 +268,41 @@ impl<'s> SurveyReader<'s> {
             true => self.policies().await.map_err(Unread::clone),
             false => Ok(Policies { all: &[], root_namespace: ISTIO_SYSTEM }),
         }
+    }
+
+    /// The authorization policies of the mesh, if any of these pods enforces policies.
+    async fn authorization_of(&self, pods: &[Rc<Value>], needed: PolicyNeed) -> Read<AuthorizationPolicies<'_>> {
+        match needed {
+            PolicyNeed::IfRefused(_) | PolicyNeed::All if pods.iter().any(|pod| pod::obeys_policies(pod)) => {
+                self.authorization().await
+            }
+            _ => Ok(AuthorizationPolicies { all: &[], root_namespace: ISTIO_SYSTEM }),
+        }
+    }
+
+    /// Every authorization policy of the mesh that sidecars enforce, and the root namespace.
+    ///
+    /// # Errors
+    /// Why they could not be read.
+    pub(crate) async fn authorization(&self) -> Read<AuthorizationPolicies<'_>> {
+        let read = async || {
+            let query = Query { freshness: Freshness::AtHand, ..Query::default() };
+            match self.session.list_all(&kinds::AUTHORIZATION_POLICY, Scope::All, query).await {
+                Ok(all) => Ok(all.iter().filter_map(AuthorizationPolicy::read).map(Arc::new).collect()),
+                Err(error) if error.cause == ApiCause::NoCrd => Ok(Vec::new()),
+                Err(error) => Err(self.unread(error)),
+            }
+        };
+        match self.authorization.get_or_init(read).await.as_deref() {
+            Ok([]) => Ok(AuthorizationPolicies { all: &[], root_namespace: ISTIO_SYSTEM }),
+            Ok(all) => Ok(AuthorizationPolicies { all, root_namespace: self.root().await.map_err(Unread::clone)? }),
+            Err(why) => Err(why.clone()),
+        }
+    }
+
+    async fn root(&self) -> Result<&String, &Unread> {
+        let read = async || Box::pin(policies::root(self.session, None)).await.told();
+        self.root_namespace.get_or_init(read).await.as_ref()
     }
 
     async fn service(&self, service: &ServiceRef, found: Picked) -> Read<Option<Rc<Value>>> {
@@ -331,13 +372,10 @@ impl<'s> SurveyReader<'s> {
     /// # Errors
     /// Why they could not be read.
     pub(crate) async fn policies(&self) -> Result<Policies<'_>, &Unread> {
-        let all = self.listed_policies().await?;
-        let read = async || match all.is_empty() {
-            true => Ok(ISTIO_SYSTEM.to_owned()),
-            false => Box::pin(policies::root(self.session, None)).await.told(),
-        };
-        let root_namespace = self.root_namespace.get_or_init(read).await.as_ref()?;
-        Ok(Policies { all, root_namespace })
+        match self.listed_policies().await? {
+            [] => Ok(Policies { all: &[], root_namespace: ISTIO_SYSTEM }),
+            all => Ok(Policies { all, root_namespace: self.root().await? }),
+        }
     }
 
     /// Whether any policy refuses what is sent.

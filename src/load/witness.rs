@@ -15,12 +15,14 @@ use crate::model::names::RUNNING;
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Backend, ServiceRef};
-use crate::plan::path::{self, behind::ServicePort, endpoints::PodEndpoints};
+use crate::plan::path::behind::{PodPolicies, ServicePort};
+use crate::plan::path::{self, endpoints::PodEndpoints};
 use crate::plan::pod::is_running;
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::certs::Certs;
 use crate::plan::verdict::counters::{self, Counters};
 use crate::plan::verdict::demand;
+use crate::plan::verdict::denied::PodAuthorization;
 use crate::plan::verdict::evidence::{Demand, Evident};
 use crate::plan::verdict::hosts::Hosts;
 use crate::plan::verdict::pods::BackendPod;
@@ -135,13 +137,14 @@ pub(crate) struct Backends {
     /// The namespace of the pods.
     pub namespace: Option<String>,
     pub demand: Evident<Demand>,
+    pub authorization: Evident<Vec<PodAuthorization>>,
     pub pods: Evident<Vec<BackendPod>>,
 }
 
 impl Backends {
-    fn unknown(why: impl Into<Unread>) -> Self {
+    pub(crate) fn unknown(why: impl Into<Unread>) -> Self {
         let why = why.into();
-        Self { namespace: None, demand: Err(why.clone()), pods: Err(why) }
+        Self { namespace: None, demand: Err(why.clone()), authorization: Err(why.clone()), pods: Err(why) }
     }
 }
 
@@ -190,19 +193,25 @@ async fn behind_service(
         Err(_) => return Backends::unknown(format!("service {full} has no selector")),
     };
     let query = Query { fields: RUNNING.into(), ..Query::labelled(port.selector.to_string()) };
-    let (pods, policies) =
-        tokio::join!(session.list_all(&kinds::POD, Scope::Namespace(namespace), query), survey.policies());
+    let (pods, peer, authorization) = tokio::join!(
+        session.list_all(&kinds::POD, Scope::Namespace(namespace), query),
+        survey.policies(),
+        survey.authorization()
+    );
     let pods = pods.map_err(|error| survey.unread(error));
-    let policies = policies.map_err(Unread::clone);
+    let policies = PodPolicies { peer: peer.map_err(Unread::clone), authorization };
     let of_pods = |pods: &Vec<Value>| match port.behind(
         pods.iter().filter(|pod| is_running(pod)),
         &PodEndpoints::whole_pods(),
         &policies,
     ) {
-        path::Behind::Pods { pods, .. } => demand::of_pods(&pods),
+        path::Behind::Pods { pods, .. } => Ok(pods),
         _ => Err("what its pods require is unknown".into()),
     };
-    let demand = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
+    let behind = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
+    let demand = behind.as_ref().map_err(Unread::clone).and_then(|pods| demand::of_pods(pods));
+    let of_pod = |pod: &path::Pod| Ok(PodAuthorization { policies: pod.authorization.clone()?, port: pod.port });
+    let authorization = behind.and_then(|pods| pods.iter().map(of_pod).collect());
     let pods = pods.map(|pods| pods.iter().filter_map(|pod| BackendPod::read(pod, now)).collect());
-    Backends { namespace: Some(namespace.clone()), demand, pods }
+    Backends { namespace: Some(namespace.clone()), demand, authorization, pods }
 }

@@ -67,6 +67,7 @@ pub(crate) mod kinds {
         SETTINGS = "gloo.solo.io" "v1" "Settings" "settings" "settings";
         PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" "peerauthentication";
         PEER_AUTHENTICATION_BETA = "security.istio.io" "v1beta1" "PeerAuthentication" "peerauthentications" "peerauthentication";
+        AUTHORIZATION_POLICY = "security.istio.io" "v1" "AuthorizationPolicy" "authorizationpolicies" "authorizationpolicy";
         GATEWAY = "gateway.solo.io" "v1" "Gateway" "gateways" "gateway";
         VIRTUAL_SERVICE = "gateway.solo.io" "v1" "VirtualService" "virtualservices" "virtualservice";
         ROUTE_TABLE = "gateway.solo.io" "v1" "RouteTable" "routetables" "routetable";

@@ -3,6 +3,7 @@
 pub(crate) mod acceptance;
 pub(crate) mod address;
 pub(crate) mod advice;
+pub(crate) mod authorization;
 pub(crate) mod auto_mtls;
 pub(crate) mod backend;
 pub(crate) mod change;

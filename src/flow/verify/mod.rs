@@ -276,6 +276,7 @@ impl Run<'_> {
             identity,
             upstream: known(&around).and_then(|around| around.upstream.clone()),
             demand: known(&around).and_then(|around| around.behind.demand.clone()),
+            authorization: known(&around).and_then(|around| around.behind.authorization.clone()),
             pods: known(&around).and_then(|around| around.behind.pods.clone()),
             gateway: self.survey.gateway().await.clone(),
             now: Timestamp::now(),
@@ -304,7 +305,7 @@ impl Run<'_> {
         let object = match object {
             Ok(object) => object,
             Err(why) => {
-                let behind = Backends { namespace: None, demand: Err(why.clone()), pods: Err(why.clone()) };
+                let behind = Backends::unknown(why.clone());
                 return Around { object: Err(why.clone()), upstream: Err(why), behind };
             }
         };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::endpoints::PodEndpoints;
 use super::{Behind, Declared, Membership, Pod};
 use crate::plan::Unread;
+use crate::plan::authorization::AuthorizationPolicies;
 use crate::plan::backend::external;
 use crate::plan::labels::PodSelector;
 use crate::plan::peer::{Mode, PORT_UNKNOWN, Policies};
@@ -16,6 +17,12 @@ use crate::plan::pod::{barred, is_ambient, is_meshed, pod_port};
 /// missing.
 const STATUS: &str = "sidecar.istio.io/status";
 const REVISION: &str = "istio.io/rev";
+
+/// The policies of the mesh that its pods enforce.
+pub(crate) struct PodPolicies<'p> {
+    pub peer: Result<Policies<'p>, Unread>,
+    pub authorization: Result<AuthorizationPolicies<'p>, Unread>,
+}
 
 /// A Service's port with pods behind it.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,13 +81,14 @@ impl<'s> ServicePort<'s> {
         &self,
         pods: impl IntoIterator<Item = &'v Value>,
         endpoints: &PodEndpoints<'_>,
-        policies: &Result<Policies<'_>, Unread>,
+        policies: &PodPolicies<'_>,
     ) -> Behind {
         let pods = pods.into_iter().map(|pod| self.pod(pod, endpoints, policies)).collect();
         Behind::Pods { service: self.service.to_owned(), port: declared(self.entry), pods }
     }
 
-    fn pod(&self, pod: &Value, endpoints: &PodEndpoints<'_>, policies: &Result<Policies<'_>, Unread>) -> Pod {
+    fn pod(&self, pod: &Value, endpoints: &PodEndpoints<'_>, policies: &PodPolicies<'_>) -> Pod {
+        let PodPolicies { peer: policies, authorization } = policies;
         let membership = match (is_meshed(pod), is_ambient(pod)) {
             (true, _) => Membership::Sidecar,
             (false, true) => Membership::Ambient,
@@ -102,6 +110,12 @@ impl<'s> ServicePort<'s> {
             revision: (membership == Membership::Sidecar).then(|| revision(metadata)).flatten(),
             port_modes: open.map(|policies| port_modes(namespace, &metadata["labels"], policies)).unwrap_or_default(),
             demands,
+            port,
+            authorization: match (membership, authorization) {
+                (Membership::Outside, _) => Ok(Vec::new()),
+                (_, Ok(all)) => Ok(all.of_workload(namespace, &metadata["labels"])),
+                (_, Err(why)) => Err(why.clone()),
+            },
             ready: match pod["status"].is_object() {
                 true => Ok(self.is_unready_served || is_ready(pod)),
                 false => endpoints.is_ready(name),

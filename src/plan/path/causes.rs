@@ -121,6 +121,9 @@ causes! {
     /// The pod does not accept the gateway's certificate, because it has another root.
     GatewayNotTrusted = "gatewayNotTrusted" Broken "GRS212" WouldBreak
         "gateway not trusted", "the backend does not accept the gateway's certificate", "503 afterwards: {why}";
+    /// A policy of the backend denies every request of the gateway.
+    Denied = "denied" Broken "GRS110" WouldBreak
+        "denied by policy", "an AuthorizationPolicy denies the gateway", "403 afterwards: {why}";
     /// There is no connection to the pod.
     NoConnection = "noConnection" Broken "" WouldBreak
         "no connection", "no connection to the endpoint", "503 afterwards: {why}";

@@ -9,6 +9,7 @@ use crate::plan::routes::RouteTarget;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decider {
     Policy(PolicyRef),
+    Authorization(PolicyRef),
     /// `gloo-system/gateway-proxy`
     Gateway(String),
     /// The namespace of the backend. Empty if it is outside of the cluster.
@@ -19,7 +20,7 @@ pub(crate) enum Decider {
 impl std::fmt::Display for Decider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Policy(policy) => write!(f, "policy {policy}"),
+            Self::Policy(policy) | Self::Authorization(policy) => write!(f, "policy {policy}"),
             Self::Gateway(name) => write!(f, "gateway {name}"),
             Self::Namespace(name) => write!(f, "namespace {name}"),
         }
@@ -36,6 +37,7 @@ impl Described {
             Cause::NoGateway | Cause::NoSecret | Cause::CertificateInvalid | Cause::GatewayNotTrusted => {
                 gateway(&self.facts, cause).map(Decider::Gateway)
             }
+            Cause::Denied => pair::denying(&self.facts).map(Decider::Authorization),
             _ => None,
         });
         decider.unwrap_or_else(|| Decider::Namespace(backend_namespace(&self.facts).to_owned()))

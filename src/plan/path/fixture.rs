@@ -18,6 +18,8 @@ pub(crate) fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
         revision: None,
         demands: Ok(Effective { mode, chain: vec![source] }),
         port_modes: Vec::new(),
+        port: Some(8080),
+        authorization: Ok(Vec::new()),
         ready: Ok(true),
         barred: None,
     }

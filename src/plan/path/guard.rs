@@ -1,6 +1,6 @@
 //! Why a bulk run skips a target: requests for it would get 503s after the change, or might.
 
-use super::pair::{PairState, ends, needs_certificate, nothing_behind, policy};
+use super::pair::{PairState, ends, have_authorization, needs_certificate, nothing_behind, policy};
 use super::{Behind, Cause, Facts, Membership, Pod};
 use crate::error::Reason;
 use crate::plan::outcome::Objection;
@@ -41,7 +41,7 @@ pub(crate) fn against(before: &Facts, after: &Facts) -> Option<Objection> {
 /// Returns whether a pod may not accept what is sent after a change, as far as is known.
 pub(crate) fn may_break(before: &Facts, after: &Facts) -> bool {
     let is_broken = |(_, state): &(&Pod, PairState)| matches!(state, PairState::Broken { .. });
-    !before.sends.is_same_as(&after.sends) && ends(after).iter().any(is_broken)
+    !before.sends.is_same_as(&after.sends) && (ends(after).iter().any(is_broken) || have_authorization(after))
 }
 
 /// Returns whether gateways must present the mesh's certificate after a change.

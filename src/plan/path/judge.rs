@@ -5,6 +5,7 @@ use super::{Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCerti
 use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
+use crate::plan::authorization::Admission;
 use crate::plan::peer::Mode;
 use crate::plan::pod;
 use crate::plan::routes::RouteTarget;
@@ -100,6 +101,9 @@ fn of_pods(facts: &Facts) -> Judged {
         return judged;
     }
     if let Some(judged) = without_sds(facts) {
+        return judged;
+    }
+    if let Some(judged) = denied(facts) {
         return judged;
     }
     let not_known = states.iter().find_map(|state| match state {
@@ -273,6 +277,17 @@ fn renewed((_, certificate): (&str, &ShownCertificate)) -> Hint {
     command.with("-n", namespace).into()
 }
 
+/// Returns the verdict if policies of the pods deny every request of a gateway.
+fn denied(facts: &Facts) -> Option<Judged> {
+    let pairs = pair::pairs(facts);
+    let is_denied = |pair: &&pair::Pair<'_>| matches!(pair.state, PairState::Broken { cause: Cause::Denied, .. });
+    let (first, number) = (pairs.iter().find(is_denied)?, pairs.iter().filter(is_denied).count());
+    let PairState::Broken { cause, why } = &first.state else { return None };
+    let some =
+        if number < pairs.len() { format!("some requests get a 403: pod {}: ", first.pod) } else { String::new() };
+    Some(breaks(*cause, format!("{some}{why}"), None))
+}
+
 /// Returns the verdict for TLS whose certificate comes from an SDS cluster that a proxy does not have. Envoy rejects
 /// it.
 fn without_sds(facts: &Facts) -> Option<Judged> {
@@ -322,7 +337,19 @@ fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
             (Verdict::Mtls, format!("Istio's mutual TLS to {} by sslConfig", every(all)), None)
         }
     };
+    let why = match condition(facts) {
+        Some(condition) => format!("{why}; {condition}"),
+        None => why,
+    };
     Judged { verdict, cause: None, why, fix }
+}
+
+/// Returns the first policy that denies some requests of a gateway, and what it decides by.
+fn condition(facts: &Facts) -> Option<String> {
+    pair::pairs(facts).iter().find_map(|pair| match pair::admission(pair.proxy?, pair.pod, &pair.state)? {
+        Admission::Depends { by, on } => Some(format!("policy {by} decides by {}", on.join(", "))),
+        _ => None,
+    })
 }
 
 fn every(number: usize) -> String {

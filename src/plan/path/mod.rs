@@ -21,7 +21,10 @@ mod serving;
 pub(crate) mod survey;
 
 use super::Unread;
+use std::sync::Arc;
+
 use super::acceptance::Acceptance;
+use super::authorization::AuthorizationPolicy;
 use super::owner::Owner;
 use super::peer::{Effective, Mode};
 use super::routes::RouteTarget;
@@ -101,6 +104,10 @@ pub struct Pod {
     pub demands: Result<Effective, Unread>,
     /// The possible modes, where the number of its port is unknown: those of all its ports.
     pub port_modes: Vec<(u64, Mode)>,
+    /// The number of its port, if it is known.
+    pub port: Option<u64>,
+    /// The authorization policies that its sidecar enforces. Only a pod of the mesh enforces any.
+    pub authorization: Result<Vec<Arc<AuthorizationPolicy>>, Unread>,
     /// Whether it gets requests.
     pub ready: Result<bool, Unread>,
     /// Why it gets no sidecar, whatever its namespace's labels are.
@@ -120,7 +127,9 @@ impl Pod {
         let mode = |pod: &Self| pod.demands.as_ref().map(|effective| effective.mode).map_err(Unread::clone);
         self.membership == other.membership
             && (self.membership == Membership::Outside
-                || (mode(self) == mode(other) && self.port_modes == other.port_modes))
+                || (mode(self) == mode(other)
+                    && self.port_modes == other.port_modes
+                    && self.authorization == other.authorization))
     }
 }
 
@@ -162,11 +171,16 @@ pub enum Behind {
     Unknown(Unread),
 }
 
+/// The `ServiceAccount` of pods that name none.
+pub(crate) const DEFAULT_ACCOUNT: &str = "default";
+
 /// A gateway proxy, and what it needs to present Istio's certificate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProxyState {
     /// `gloo-system/gateway-proxy`
     pub name: String,
+    /// The `ServiceAccount` of its pods, in its namespace: the identity that it presents to the mesh.
+    pub account: String,
     /// Whether Gloo's controller owns it, so that `inject` does not change it.
     pub of_gateway_api: bool,
     /// Whether it is scaled to 0.
@@ -180,7 +194,8 @@ impl ProxyState {
     /// Creates a proxy of which only the name is known.
     pub fn named(name: &str) -> Self {
         let lacks = Err(format!("gateway proxy {name} has no label to find it by").into());
-        Self { name: name.to_owned(), of_gateway_api: false, is_idle: false, lacks, certificates: None }
+        let account = DEFAULT_ACCOUNT.to_owned();
+        Self { name: name.to_owned(), account, of_gateway_api: false, is_idle: false, lacks, certificates: None }
     }
 
     /// Returns why its certificates are unknown, if they were requested.

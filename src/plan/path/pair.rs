@@ -2,7 +2,8 @@
 
 use super::{Announced, Behind, Cause, Declared, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows};
 use crate::plan::Unread;
-use crate::plan::peer::{Effective, Mode};
+use crate::plan::authorization::{self, Admission, Caller};
+use crate::plan::peer::{Effective, Mode, PolicyRef};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::SidecarPart;
 
@@ -80,7 +81,8 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &PairState) -> Vec<Pair
     match &facts.proxies {
         Ok(proxies) if !proxies.is_empty() => {
             let active = proxies.iter().filter(|proxy| !proxy.is_idle);
-            active.map(|proxy| pair(Some(proxy), from_gateway(&facts.sends, proxy, ends.clone()))).collect()
+            let state = |proxy| admitted(proxy, pod, from_gateway(&facts.sends, proxy, ends.clone()));
+            active.map(|proxy| pair(Some(proxy), state(proxy))).collect()
         }
         Err(why) if needs_certificate(&facts.sends, ends) => {
             vec![pair(None, PairState::unread("whether the gateway has Istio's sidecars is unknown: ", why))]
@@ -91,6 +93,23 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &PairState) -> Vec<Pair
         }
         _ => vec![pair(None, ends.clone())],
     }
+}
+
+/// Returns the policy that denies the first denied pair.
+pub(crate) fn denying(facts: &Facts) -> Option<PolicyRef> {
+    ends(facts).into_iter().find_map(|(pod, ends)| {
+        facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle).find_map(|proxy| {
+            match admission(proxy, pod, &from_gateway(&facts.sends, proxy, ends.clone()))? {
+                Admission::Denied { by, .. } => Some(by.policy),
+                _ => None,
+            }
+        })
+    })
+}
+
+/// Returns whether a policy of a pod may deny the gateway.
+pub(crate) fn have_authorization(facts: &Facts) -> bool {
+    facts.pods().into_iter().flatten().any(|pod| pod.authorization.as_ref().is_ok_and(|policies| !policies.is_empty()))
 }
 
 /// Returns why one of these pairs is broken. A pair that is broken at the pod comes first, because another gateway
@@ -129,6 +148,29 @@ pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: PairState) -
         }
     }
     ends
+}
+
+/// Returns the broken state if the policies of the pod deny every request of the gateway.
+fn admitted(proxy: &ProxyState, pod: &Pod, state: PairState) -> PairState {
+    match admission(proxy, pod, &state) {
+        Some(Admission::Denied { by, why }) => {
+            PairState::broken(Cause::Denied, format!("policy {by} denies gateway {}: {why}", proxy.name))
+        }
+        _ => state,
+    }
+}
+
+/// Returns what the policies of the pod say about the gateway in this state. `None` if no request gets that far, or if
+/// that is unknown. Only mutual TLS of the mesh carries the gateway's identity.
+pub(crate) fn admission(proxy: &ProxyState, pod: &Pod, state: &PairState) -> Option<Admission> {
+    let policies = pod.authorization.as_ref().ok()?;
+    let (namespace, _) = proxy.name.split_once('/')?;
+    let caller = match state {
+        PairState::Mtls => Caller::Account { namespace, name: &proxy.account },
+        PairState::Plaintext | PairState::Tls => Caller::Anonymous,
+        PairState::Broken { .. } | PairState::Unknown { .. } => return None,
+    };
+    Some(authorization::admission(policies, caller, pod.port))
 }
 
 /// Returns the broken state if no sidecar accepts the gateway's certificate.

@@ -1,15 +1,17 @@
 //! Collects the facts of a target from what was read.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::behind::ServicePort;
+use super::behind::{PodPolicies, ServicePort};
 use super::endpoints::{self, PodEndpoints};
 use super::installation::Installation;
-use super::{Behind, Facts, ProxyState, ShownCertificate, Switched, of_service, of_upstream};
+use super::{Behind, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, of_service, of_upstream};
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
+use crate::plan::authorization::{AuthorizationPolicies, AuthorizationPolicy};
 use crate::plan::backend;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::labels::{PodSelector, labels};
@@ -35,6 +37,7 @@ pub struct Survey<'s> {
     proxies: Read<Vec<ProxyState>>,
     /// The policies of each namespace together with those of the mesh.
     policies: Read<HashMap<String, Vec<Value>>>,
+    authorization: Read<Vec<Arc<AuthorizationPolicy>>>,
     root_namespace: String,
     /// Pods by namespace, label key and label value.
     pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
@@ -79,6 +82,7 @@ impl<'s> Survey<'s> {
             proxies: proxies(snapshot, &installation),
             installation,
             policies: policies(snapshot, root.as_deref(), &root_namespace),
+            authorization: authorization(snapshot, root.as_deref()),
             root_namespace,
             pods: index(snapshot.all(&kinds::POD)),
             slices: slices(snapshot.all(&kinds::ENDPOINT_SLICE)),
@@ -242,7 +246,8 @@ impl<'s> Survey<'s> {
         }
         let pods = self.selected(namespace, &port.selector);
         let endpoints = self.endpoints(namespace, name, port.name());
-        port.behind(pods.into_iter().map(|pod| &pod.value), &endpoints, &self.policies_of(namespace))
+        let policies = PodPolicies { peer: self.policies_of(namespace), authorization: self.authorization() };
+        port.behind(pods.into_iter().map(|pod| &pod.value), &endpoints, &policies)
     }
 
     fn endpoints(&self, namespace: &str, service: &str, port_name: &str) -> PodEndpoints<'s> {
@@ -271,6 +276,11 @@ impl<'s> Survey<'s> {
 
     fn having<'a>(&'a self, namespace: &'a str, key: &'a str, value: &'a str) -> &'a [&'s Object] {
         self.pods.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
+    }
+
+    fn authorization(&self) -> Read<AuthorizationPolicies<'_>> {
+        let all = self.authorization.as_ref().map_err(Unread::clone)?;
+        Ok(AuthorizationPolicies { all, root_namespace: &self.root_namespace })
     }
 
     /// Returns the policies that apply to pods of the namespace.
@@ -338,6 +348,19 @@ fn policies(snapshot: &Snapshot, root: Option<&str>, root_namespace: &str) -> Re
     Ok(by_namespace)
 }
 
+/// Returns the authorization policies that sidecars enforce. As for [`policies`], the root namespace must be known if
+/// there are any.
+fn authorization(snapshot: &Snapshot, root: Option<&str>) -> Read<Vec<Arc<AuthorizationPolicy>>> {
+    if let Some(unknown) = snapshot.unknown(&kinds::AUTHORIZATION_POLICY) {
+        return Err(unknown.into());
+    }
+    let all = snapshot.all(&kinds::AUTHORIZATION_POLICY);
+    if let (None, false, Some(unknown)) = (root, all.is_empty(), snapshot.unknown(&kinds::CONFIG_MAP)) {
+        return Err(unknown.into());
+    }
+    Ok(all.iter().filter_map(|policy| AuthorizationPolicy::read(&policy.value)).map(Arc::new).collect())
+}
+
 /// Returns the proxies of this Gloo: those of its installation, and those of the Gateways in namespaces that it
 /// watches.
 fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxyState>> {
@@ -368,8 +391,10 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
         Some(unknown) => Err(unknown.into()),
         None => lacks(&GatewayProxy::in_snapshot(snapshot, workload)),
     };
-    let is_idle = workload.value["spec"]["replicas"] == 0;
-    ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, is_idle, lacks, certificates: None }
+    let spec = &workload.value["spec"];
+    let account = spec["template"]["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT_ACCOUNT).to_owned();
+    let (name, is_idle) = (format!("{namespace}/{name}"), spec["replicas"] == 0);
+    ProxyState { name, account, of_gateway_api, is_idle, lacks, certificates: None }
 }
 
 /// Returns the parts that a proxy lacks.

@@ -1,4 +1,5 @@
 mod agreement;
+mod denied;
 mod forecast;
 mod harm;
 

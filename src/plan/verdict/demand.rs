@@ -51,8 +51,9 @@ mod tests {
 
     use super::*;
     use crate::command::gloo_rs;
+    use crate::plan::authorization::AuthorizationPolicies;
     use crate::plan::path::Behind;
-    use crate::plan::path::behind::ServicePort;
+    use crate::plan::path::behind::{PodPolicies, ServicePort};
     use crate::plan::path::endpoints::PodEndpoints;
     use crate::plan::peer::{PORT_UNKNOWN, Policies};
 
@@ -72,7 +73,11 @@ mod tests {
     }
 
     fn read(all: &[Value], target: &Value, pods: &[Value]) -> Evident<Demand> {
-        let policies = Ok(Policies { all, root_namespace: "istio-system" });
+        let root_namespace = "istio-system";
+        let policies = PodPolicies {
+            peer: Ok(Policies { all, root_namespace }),
+            authorization: Ok(AuthorizationPolicies { all: &[], root_namespace }),
+        };
         let service = json!({"spec": {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": target}]}});
         let port = ServicePort::find("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap();
         let behind = port.behind(pods, &PodEndpoints::whole_pods(), &policies);

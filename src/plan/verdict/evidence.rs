@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::answer::HttpAnswer;
 use super::certs::Certs;
 use super::counters::{CounterChange, Rise, Stat, Went};
+use super::denied::PodAuthorization;
 use super::hosts::Hosts;
 use super::pods::BackendPod;
 use crate::command::CommandLine;
@@ -37,6 +38,8 @@ pub(crate) struct Evidence {
     pub identity: Evident<String>,
     pub upstream: Evident<Upstream>,
     pub demand: Evident<Demand>,
+    /// For each pod of the mesh behind the Upstream.
+    pub authorization: Evident<Vec<PodAuthorization>>,
     pub pods: Evident<Vec<BackendPod>>,
     pub gateway: Gateway,
     pub now: Timestamp,

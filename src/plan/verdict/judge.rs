@@ -6,11 +6,13 @@ use super::answer::Echo;
 use super::cause::{self, CauseCandidate, CauseCheck};
 use super::commands;
 use super::counters::{ENOUGH, Went};
+use super::denied::{Denial, denial};
 use super::evidence::{self, Case, Evidence};
 use super::tls::{self, TlsVerdict};
 use super::{Fact, Label, RequestVerdict, VerdictKind};
-use crate::command::{CommandLine, Hint, flag, gloo_rs};
+use crate::command::{CommandLine, Hint, flag, gloo_rs, kubectl};
 use crate::error::Exit;
+use crate::plan::authorization::PolicyInForce;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::Cause;
 
@@ -164,6 +166,7 @@ fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
         (TlsVerdict::Unproven { .. }, true) => VerdictKind::Answered,
     };
     let exit = if kind == VerdictKind::Mtls { Exit::Done } else { Exit::Unconfirmed };
+    let denial = denial(case, &tls);
     let mut verdict = verdict(kind, title, facts, exit);
     match tls {
         TlsVerdict::Mutual(proof) => {
@@ -193,7 +196,44 @@ fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
         verdict.next =
             Some(format!("the status is the backend's own; --expect {} accepts it", case.answer.status).into());
     }
+    if let Some(denial) = denial {
+        denied(&mut verdict, denial);
+    }
     verdict
+}
+
+/// Adds the policies behind the 403 of a sidecar.
+fn denied(verdict: &mut RequestVerdict, denial: Denial) {
+    verdict.is_elsewhere = true;
+    verdict.title = "403 from the backend's sidecar, an AuthorizationPolicy denies the request".to_owned();
+    let mut show = |policies: &[&PolicyInForce]| {
+        let first = policies.first().map(|by| &by.policy);
+        verdict.next = Some(match first {
+            Some(policy) => kubectl("get authorizationpolicy")
+                .value(&policy.name)
+                .with("-n", &policy.namespace)
+                .fixed("-o yaml")
+                .into(),
+            None => kubectl("get authorizationpolicies -A").into(),
+        });
+    };
+    match denial {
+        Denial::Proven { by, why } => {
+            show(&[&by]);
+            verdict.kind = VerdictKind::Caused(Cause::Denied);
+            verdict.facts.push(fact(Label::Fact, format!("policy {by} denies every request of the gateway: {why}")));
+        }
+        Denial::Open(policies) => {
+            show(&policies.iter().map(|(by, _)| by).collect::<Vec<_>>());
+            let lines =
+                policies.iter().map(|(by, on)| fact(Label::For, format!("policy {by} decides by {}", on.join(", "))));
+            verdict.facts.extend(lines);
+        }
+        Denial::Unknown(why) => {
+            show(&[]);
+            verdict.facts.push(fact(Label::Unknown, format!("the policy that denies it ({why})")));
+        }
+    }
 }
 
 fn strayed(case: &Case<'_>, other: &str) -> RequestVerdict {

@@ -10,6 +10,7 @@ pub(crate) mod client_cert;
 mod commands;
 pub(crate) mod counters;
 pub(crate) mod demand;
+pub(crate) mod denied;
 pub(crate) mod evidence;
 pub(crate) mod hosts;
 mod judge;

@@ -113,6 +113,7 @@ fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
         identity: Ok("/ns/gloo-system/sa/gateway-proxy".into()),
         upstream: Ok(Upstream { name: "default-httpbin-8000".into(), sent, backend_namespace: Some("default".into()) }),
         demand: Ok(Demand::Strict { by: "PeerAuthentication istio-system/test (mesh)".into() }),
+        authorization: Ok(Vec::new()),
         pods: Ok(vec![pod()]),
         gateway: Gateway::Ready,
         now: "2026-11-23T00:00:00Z".parse().unwrap(),
@@ -396,6 +397,7 @@ fn all_unknown(answer: HttpAnswer) -> Evidence {
         identity: Err(unread()),
         upstream: Err(unread()),
         demand: Err(unread()),
+        authorization: Err(unread()),
         pods: Err(unread()),
         gateway: Gateway::Unknown { why: unread() },
         ..guide(plaintext(), answer, change(&[], 0))
@@ -585,4 +587,35 @@ fn where_two_clusters_may_have_taken_the_request_more_is_asked() {
     evidence.certs = Ok(certs("2026-11-22T00:00:00Z"));
     is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert!(wants_another_sample(&evidence));
+}
+
+#[test]
+fn a_403_of_a_sidecar_names_the_policy_that_denies() {
+    use std::sync::Arc;
+
+    use super::denied::PodAuthorization;
+    use crate::plan::authorization::AuthorizationPolicy;
+
+    let denied = || from_backend(403, "RBAC: access denied");
+    let with = |policy: serde_json::Value| {
+        let policy = json!({"metadata": {"namespace": "shop", "name": "p"}, "spec": policy});
+        let policies = AuthorizationPolicy::read(&policy).map(Arc::new).into_iter().collect();
+        let authorization = Ok(vec![PodAuthorization { policies, port: Some(80) }]);
+        judge(&Evidence { authorization, ..guide(istio(), denied(), change(&[], 4)) }).unwrap()
+    };
+    let text = |verdict: &RequestVerdict| {
+        verdict.facts.iter().map(|fact| format!("{}: {}", fact.label.name(), fact.text)).collect::<Vec<_>>().join("\n")
+    };
+    let certain = with(json!({"action": "DENY", "rules": [{"from": [{"source": {"namespaces": ["gloo-system"]}}]}]}));
+    assert_eq!(certain.kind, VerdictKind::Caused(Cause::Denied), "{certain:#?}");
+    assert!(text(&certain).contains("policy shop/p, DENY denies every request"), "{certain:#?}");
+    let open = with(json!({"rules": [{"to": [{"operation": {"methods": ["POST"]}}]}]}));
+    assert_eq!((open.kind, open.is_elsewhere), (VerdictKind::Backend, true), "{open:#?}");
+    assert!(text(&open).contains("for: policy shop/p, ALLOW decides by methods"), "{open:#?}");
+    let none = with(json!({"action": "AUDIT"}));
+    assert_eq!(none.kind, VerdictKind::Backend);
+
+    // Another 403 is the application's own.
+    let other = judge(&guide(istio(), from_backend(403, "no"), change(&[], 4))).unwrap();
+    assert!(!text(&other).contains("policy"), "{other:#?}");
 }

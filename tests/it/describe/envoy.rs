@@ -25,9 +25,12 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         ready: Ok(true),
         barred: None,
         port_modes: Vec::new(),
+        port: Some(80),
+        authorization: Ok(Vec::new()),
     };
     let proxy = gloo_rs::exports::plan::path::ProxyState {
         name: "gloo-system/gateway-proxy".into(),
+        account: "default".into(),
         of_gateway_api: false,
         is_idle: false,
         lacks: Ok(Vec::new()),

@@ -1,0 +1,102 @@
+//! What the backend's authorization policies do to the verdict and to a change.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::plan::authorization::AuthorizationPolicy;
+use crate::plan::path::fixture::{meshed, plain, pods};
+use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::{Announced, Cause, Decider, Described, Facts, Pod, ProxyState, Sends, Verdict, judge};
+use crate::plan::peer::{Mode, PolicyRef};
+use crate::plan::routes::RouteTarget;
+
+fn policy(action: &str, source: &Value) -> Arc<AuthorizationPolicy> {
+    let spec = json!({"action": action, "rules": [{"from": [{"source": source}]}]});
+    let value = json!({"metadata": {"namespace": "shop", "name": "p"}, "spec": spec});
+    Arc::new(AuthorizationPolicy::read(&value).unwrap())
+}
+
+fn by(policies: &[Arc<AuthorizationPolicy>]) -> Pod {
+    Pod { authorization: Ok(policies.to_vec()), ..meshed(Mode::Permissive) }
+}
+
+fn proxy() -> ProxyState {
+    ProxyState {
+        account: "gateway-proxy".into(),
+        lacks: Ok(Vec::new()),
+        ..ProxyState::named("gloo-system/gateway-proxy")
+    }
+}
+
+fn facts(sends: Sends, behind: Vec<Pod>) -> Facts {
+    Facts::bare(RouteTarget::Other("u".into()), pods(behind), Ok(vec![proxy()])).sending(sends)
+}
+
+fn istio() -> Sends {
+    Sends::Istio { any_peer: false, announced: Announced::AsTheMeshs }
+}
+
+fn plaintext() -> Sends {
+    Sends::Plaintext { why: "no sslConfig".into() }
+}
+
+#[test]
+fn a_policy_that_denies_breaks_the_path_and_is_its_decider() {
+    let anonymous = json!({"notPrincipals": ["*"]});
+    let gateway = json!({"namespaces": ["gloo-system"]});
+    let table = [
+        ("ALLOW", &gateway, istio(), None),
+        ("ALLOW", &gateway, plaintext(), Some(Cause::Denied)),
+        ("DENY", &gateway, istio(), Some(Cause::Denied)),
+        ("DENY", &gateway, plaintext(), None),
+        ("DENY", &anonymous, plaintext(), Some(Cause::Denied)),
+        ("DENY", &anonymous, istio(), None),
+        ("ALLOW", &gateway, Sends::PerPod, None),
+    ];
+    for (action, source, sends, cause) in table {
+        let facts = facts(sends, vec![by(&[policy(action, source)])]);
+        let judged = judge(&facts);
+        assert_eq!(judged.cause, cause, "{action} {source} {:?}: {}", facts.sends, judged.why);
+        assert_eq!(judged.verdict == Verdict::Broken, cause.is_some());
+        if cause.is_some() {
+            let policy = PolicyRef { namespace: "shop".into(), name: "p".into() };
+            assert_eq!(Described::from(facts).decider(), Decider::Authorization(policy));
+        }
+    }
+}
+
+#[test]
+fn one_denied_pod_of_two_is_broken_and_a_pod_outside_of_the_mesh_denies_nothing() {
+    let deny = policy("DENY", &json!({"namespaces": ["gloo-system"]}));
+    let judged = judge(&facts(istio(), vec![by(&[]), by(std::slice::from_ref(&deny))]));
+    assert_eq!(judged.cause, Some(Cause::Denied), "{judged:?}");
+    assert!(judged.why.starts_with("some requests get a 403"), "{}", judged.why);
+    let outside = facts(plaintext(), vec![plain("shop/a")]);
+    assert_eq!(judge(&outside).verdict, Verdict::Plaintext);
+}
+
+#[test]
+fn a_condition_is_told_and_the_verdict_stays() {
+    let spec = json!({"action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/admin"]}}]}]});
+    let value = json!({"metadata": {"namespace": "shop", "name": "p"}, "spec": spec});
+    let judged = judge(&facts(istio(), vec![by(&[Arc::new(AuthorizationPolicy::read(&value).unwrap())])]));
+    assert_eq!((judged.verdict, judged.cause), (Verdict::Mtls, None));
+    assert!(judged.why.ends_with("; policy shop/p, DENY decides by paths"), "{}", judged.why);
+}
+
+#[test]
+fn a_change_after_which_a_policy_denies_is_harmful_and_the_other_way_is_not() {
+    let denies_identity = || vec![by(&[policy("DENY", &json!({"namespaces": ["gloo-system"]}))])];
+    let (before, after) = (facts(plaintext(), denies_identity()), facts(istio(), denies_identity()));
+    assert!(matches!(harm(&before, &after), Harm::Broken { cause: Cause::Denied, .. }), "{:?}", harm(&before, &after));
+    assert_eq!(harm(&after, &before), Harm::None);
+    let same = facts(istio(), denies_identity());
+    assert_eq!(harm(&same, &same), Harm::None);
+}
+
+#[test]
+fn policies_that_may_not_be_read_do_not_deny() {
+    let unread = Pod { authorization: Err("not allowed to list".into()), ..meshed(Mode::Permissive) };
+    assert_eq!(judge(&facts(istio(), vec![unread])).verdict, Verdict::Mtls);
+}
