@@ -106,6 +106,9 @@ causes! {
     /// ALPN.
     NotAnnounced = "notAnnounced" Broken "GRS107" WouldBreak
         "no Istio ALPN", "gateway sends Istio's TLS without Istio's ALPN", "503 afterwards: {why}";
+    /// The ALPN lets the sidecar select HTTP/2, and the gateway sends HTTP/1.1.
+    Http2NotSent = "http2NotSent" Broken "GRS110" WouldBreak
+        "h2 in the ALPN", "gateway offers HTTP/2 by ALPN and sends HTTP/1.1", "503 afterwards: {why}";
     /// The gateway sends TLS that is not Istio's, and the sidecar does not accept it.
     OwnTls = "ownTls" Broken "GRS108" WouldBreak
         "TLS not from Istio", "gateway sends TLS that the sidecar does not accept", "503 afterwards: {why}";
