@@ -97,8 +97,16 @@ pub(crate) struct FileReader {
 #[derive(Debug)]
 enum Queued {
     Stdin,
-    File { name: String, file: PathBuf, explicit: bool },
-    Refused { name: String, why: String, hint: String },
+    File {
+        name: String,
+        file: PathBuf,
+        explicit: bool,
+    },
+    Refused {
+        name: String,
+        why: String,
+        hint: String,
+    },
     /// It is read already.
     Read(LoadedFile),
 }

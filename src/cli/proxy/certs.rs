@@ -28,7 +28,8 @@ impl CertsArgs {
 /// `12h`, `1h30m`, `7d`; a bare number is days. No time is left of an expired certificate, so `0` is a threshold too.
 fn lifetime(text: &str) -> Result<Duration, Failure> {
     const DAY: u64 = 24 * 60 * 60;
-    let days = |number: &str| number.parse::<u64>().ok().and_then(|days| days.checked_mul(DAY)).map(Duration::from_secs);
+    let days =
+        |number: &str| number.parse::<u64>().ok().and_then(|days| days.checked_mul(DAY)).map(Duration::from_secs);
     let time = || text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
     days(text.strip_suffix('d').unwrap_or(text)).or_else(time).ok_or_else(|| {
         Failure::usage(format!("--fail-under {text:?} is not a time"))

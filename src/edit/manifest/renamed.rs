@@ -20,7 +20,9 @@ pub(super) fn renamed(text: &str, value: &Value, edits: &[Edit]) -> Option<(Stri
     let mut made = Vec::new();
     for [setting, removal] in pairs {
         let entry = entry(&root, removal.path.segments())?;
-        let (Op::Set(new), Some(Segment::Key(key))) = (&setting.op, setting.path.segments().last()) else { return None };
+        let (Op::Set(new), Some(Segment::Key(key))) = (&setting.op, setting.path.segments().last()) else {
+            return None;
+        };
         splices.push(key_splice(text, entry, key)?);
         below(text, &entry.value, removal.path.get(value)?, new, &mut splices)?;
         made.extend([setting.clone(), removal.clone()]);

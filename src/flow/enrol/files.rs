@@ -8,7 +8,9 @@ use crate::flow::files;
 use crate::flow::report::Report;
 use crate::load::{self, files::SourceText};
 use crate::model::kinds;
-use crate::options::{Absent, Enrol, Enrolment, FilesTask, GLOO_SYSTEM, Global, Named, ObjectsTask, Patience, Selection};
+use crate::options::{
+    Absent, Enrol, Enrolment, FilesTask, GLOO_SYSTEM, Global, Named, ObjectsTask, Patience, Selection,
+};
 use crate::plan::enrolment::manifest::OnNamespace;
 use crate::plan::istiod::{self, ControlPlaneObjects};
 

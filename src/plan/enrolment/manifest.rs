@@ -50,7 +50,9 @@ impl PerObject for OnNamespace {
     }
 
     fn decide(&self, namespace: &Object, _: Picked, _: &UpstreamContext) -> Decision {
-        let Self::Bind { names, gloo_namespace, istio_namespace, istiods, gloo } = self else { return label::release(namespace) };
+        let Self::Bind { names, gloo_namespace, istio_namespace, istiods, gloo } = self else {
+            return label::release(namespace);
+        };
         let mut of_istio: Vec<_> = istiods.iter().map(|istiod| istiod.namespace.clone()).collect();
         of_istio.push(istio_namespace.clone());
         if let Some(why) = guard::against(namespace, Installed { gloo: gloo_namespace, istiods: &of_istio }, *gloo) {

@@ -58,7 +58,8 @@ pub(crate) fn on_upstream(wish: MtlsWish, upstream: &Object, around: &UpstreamCo
     let mut said = Vec::new();
     match wish {
         MtlsWish::Enable => {
-            let istio = Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs, negotiated: Negotiated::AsSent };
+            let istio =
+                Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs, negotiated: Negotiated::AsSent };
             let after = around.path().map(|facts| facts.sending(istio));
             let ends = after.as_ref().map(pair::ends).unwrap_or_default();
             said.extend(on_far_end(&upstream.reference, &around.far_end, &ends));

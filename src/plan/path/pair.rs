@@ -1,6 +1,8 @@
 //! A pair of a gateway and a pod: compares what the gateway sends with what the pod accepts.
 
-use super::{Announced, Behind, Cause, Declared, Facts, Membership, Negotiated, Pod, ProxyState, Sends, ShownCertificate, Shows};
+use super::{
+    Announced, Behind, Cause, Declared, Facts, Membership, Negotiated, Pod, ProxyState, Sends, ShownCertificate, Shows,
+};
 use crate::plan::Unread;
 use crate::plan::peer::{Effective, Mode};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};

@@ -7,7 +7,9 @@ use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::gateway::AutoMtls;
 use crate::plan::settings::{Switches, switches};
-use crate::plan::ssl_config::{OPT_OUT, Tls, additions, announces_mesh, leads_here, offers_http2_in_vain, tls_of, tls_of_type};
+use crate::plan::ssl_config::{
+    OPT_OUT, Tls, additions, announces_mesh, leads_here, offers_http2_in_vain, tls_of, tls_of_type,
+};
 
 /// What is sent on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,8 +116,7 @@ pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>
     match tls_of(&upstream.value) {
         Tls::Istio(config) => {
             let any_peer = !additions(config).contains(&"verifySubjectAltName");
-            let negotiated =
-                if offers_http2_in_vain(spec) { Negotiated::OtherThanSent } else { Negotiated::AsSent };
+            let negotiated = if offers_http2_in_vain(spec) { Negotiated::OtherThanSent } else { Negotiated::AsSent };
             return (Sends::Istio { any_peer, announced: announced(config), negotiated }, SSL_CONFIG.to_owned());
         }
         Tls::IstioFiles(config) => {
