@@ -1,5 +1,6 @@
 //! The short help, `-h`: one line for each option of the command. `--help` has the whole text.
 
+use clap::builder::PossibleValue;
 use clap::{Arg, Command};
 
 /// Shortens the text that `-h` has for the options of a command and of those below it. `--help` stays complete.
@@ -45,7 +46,7 @@ fn values(arg: &Arg) -> String {
         });
         return format!("{default}\n\nPossible values:{}", lines.collect::<String>());
     }
-    let names: Vec<_> = possible.iter().map(|value| value.get_name()).collect();
+    let names: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
     format!("{default}\n\n[possible values: {}]", names.join(", "))
 }
 

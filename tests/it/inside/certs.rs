@@ -62,6 +62,9 @@ fn one_that_ends_too_soon_is_3() -> Result<()> {
     assert_said(&output, 3, &said);
     assert!(output.stdout.contains(SPIFFE), "{output:#?}");
     assert_said(&bench.run("certs --fail-under 30"), 0, &[]);
+    assert_said(&bench.run("certs --fail-under 12h"), 0, &[]);
+    assert_said(&bench.run("certs --fail-under soon"), 2, &["--fail-under \"soon\" is not a time"]);
+    assert!(output.stdout.lines().next().is_some_and(|head| head.contains("VALID FOR")), "{output:#?}");
     Ok(())
 }
 

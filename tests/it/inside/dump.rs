@@ -31,8 +31,10 @@ fn a_dump_is_what_envoy_gives() -> Result<()> {
     let sandbox = bench.sandbox();
     let saved = sandbox.write("dump.json", &theirs).display().to_string();
     for view in ["endpoints", "clusters", "bootstrap"] {
-        let of_file = sandbox.run(&["proxy", "dump", view, "-f", &saved]);
-        assert_eq!((of_file.code, &of_file.stdout), (Some(0), &bench.run(&format!("dump {view}")).stdout), "{view}");
+        let (of_file, of_pod) =
+            (sandbox.run(&["proxy", "dump", view, "-f", &saved]), bench.run(&format!("dump {view}")));
+        assert_eq!((of_file.code, of_pod.code), (Some(0), Some(0)), "{view}: {of_file:#?}");
+        assert_eq!(sorted(&of_file.stdout), sorted(&of_pod.stdout), "{view}");
     }
     Ok(())
 }
