@@ -94,7 +94,7 @@ pub mod plan {
     }
     pub mod path {
         pub use crate::plan::path::{
-            Announced, Behind, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, Verdict, judge,
+            Announced, Behind, Declared, Facts, Membership, Negotiated, Pod, ProxyState, Sends, Shows, Verdict, judge,
         };
     }
     pub mod peer {

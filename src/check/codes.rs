@@ -3,6 +3,7 @@
 //! A code that is no longer found goes to [`RETIRED`] and never means anything else.
 
 use super::{Section, Severity};
+use crate::command::gloo_rs;
 
 /// What is found.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,10 +19,10 @@ pub struct FindingCode {
 }
 
 impl FindingCode {
-    /// Where the docs have it.
+    /// The command that explains it. It works wherever gloo-rs is, without the repository and without a network.
     #[must_use]
-    pub fn anchor(&self) -> String {
-        format!("docs/findings.md#{}", self.id.to_lowercase())
+    pub fn explained_by(&self) -> String {
+        gloo_rs("check --explain").value(self.id).to_string()
     }
 
     /// How urgent it is where requests are answered now.
@@ -91,7 +92,10 @@ codes! {
     OWN_CERTIFICATE = "GRS109" Warning "certificate not from Istio for a strict peer",
         "A sidecar behind the destination requires a certificate of the mesh, but the Upstream's sslConfig presents one that is not Istio's. Requests get 503s unless the mesh's root signed this certificate.",
         "Replace the sslConfig with Istio's: gloo-rs istio enable-mtls --overwrite.";
-    DENIED = "GRS110" Error "gateway denied by an AuthorizationPolicy",
+    HTTP2_NOT_SENT = "GRS110" Error "Istio TLS that offers HTTP/2, with requests in HTTP/1.1",
+        "The Upstream's sslConfig is Istio's, and its alpnProtocols has h2. The sidecar of an HTTP port selects it and then expects HTTP/2. Gloo sends HTTP/1.1, because the Upstream has neither useHttp2 nor a gRPC service. Requests get 502s or 503s.",
+        "Remove h2 from alpnProtocols: gloo-rs istio enable-mtls does that. Set useHttp2: true instead if the application speaks HTTP/2.";
+    DENIED = "GRS111" Error "gateway denied by an AuthorizationPolicy",
         "The backend's AuthorizationPolicies deny every request of the gateway, whatever its path and headers are. With mutual TLS a sidecar sees the gateway's ServiceAccount, without it no identity. Requests get 403s (RBAC: access denied).",
         "Add the gateway's identity to an ALLOW policy of the backend, or remove it from the DENY policy: principal cluster.local/ns/NAMESPACE/sa/SERVICEACCOUNT.";
     CLUSTER_WITHOUT_SIDECARS = "GRS201" Error "SDS cluster without sidecars",

@@ -154,5 +154,9 @@ mod tests {
         assert_eq!(found.decided_by, ObjectRef::new(&kinds::NAMESPACE, "", "shop"));
         let class = ObjectRef::new(&kinds::KUBE_GATEWAY_CLASS, "", "gloo-gateway");
         assert_eq!(Finding::new(&codes::GATEWAY_CLASS, &class, "a sentence").decided_by, class);
+        for kind in [&kinds::PEER_AUTHENTICATION, &kinds::DEPLOYMENT] {
+            let own = ObjectRef::new(kind, "shop", "a");
+            assert_eq!(Finding::new(&codes::IGNORED_PART, &own, "a sentence").decided_by, own);
+        }
     }
 }

@@ -120,6 +120,9 @@ pub struct Finding {
     pub spot: Option<Spot>,
 }
 
+/// Policies, and the workloads of proxies, istiods and Gloo itself. A finding about one of them has no other cause.
+const DECIDE_THEMSELVES: [&Kind; 3] = [&kinds::PEER_AUTHENTICATION, &kinds::DEPLOYMENT, &kinds::DAEMON_SET];
+
 impl Finding {
     /// A finding with one line.
     pub fn new(code: &'static FindingCode, object: &ObjectRef, message: impl Into<String>) -> Self {
@@ -130,6 +133,7 @@ impl Finding {
             object: object.clone(),
             decided_by: match object.namespace.as_str() {
                 "" => object.clone(),
+                _ if DECIDE_THEMSELVES.contains(&object.kind) => object.clone(),
                 namespace => ObjectRef::new(&kinds::NAMESPACE, "", namespace),
             },
             message: message.into(),

@@ -26,6 +26,7 @@ pub(super) const CHECK: Check = Check {
         &codes::TLS_TO_DISABLED_PEER,
         &codes::NOBODY_BEHIND,
         &codes::TLS_WITHOUT_ALPN,
+        &codes::HTTP2_NOT_SENT,
         &codes::OWN_TLS_REFUSED,
         &codes::OWN_CERTIFICATE,
         &codes::CERTIFICATE_FILES,

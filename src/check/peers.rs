@@ -27,6 +27,7 @@ pub(super) const CHECK: Check = Check {
         &kinds::NAMESPACE,
         &kinds::DEPLOYMENT,
         &kinds::SERVICE,
+        &kinds::ENDPOINT_SLICE,
         &kinds::CONFIG_MAP,
         &kinds::MUTATING_WEBHOOK,
     ],
@@ -91,5 +92,6 @@ fn finding(namespace: &str, name: &str, by: &str) -> Finding {
     let policy = ObjectRef::new(&kinds::PEER_AUTHENTICATION, namespace, name);
     let message = format!("has no effect for pods that the older policy {by} also selects");
     Finding::new(&codes::SHADOWED_POLICY, &policy, message)
+        .decided_by(ObjectRef::new(&kinds::PEER_AUTHENTICATION, namespace, by))
         .hint(kubectl("get peerauthentication -n").value(namespace).value(by).value(name).fixed("-o yaml"))
 }

@@ -211,6 +211,31 @@ fn an_outage_is_an_error_where_a_gateway_routes_there_and_a_warning_elsewhere() 
 }
 
 #[test]
+fn what_gloos_status_says_about_a_route_or_a_domain_is_found_once() {
+    let to_payments = json!({"single": {"upstream": {"name": "payments", "namespace": "gloo-system"}}});
+    let routes = json!({"routes": [{"matchers": [{"prefix": "/other"}], "routeAction": to_payments}]});
+    let domain = json!({"virtualHost": {"domains": ["shop.example"], "routes": []}});
+    for (which, spec, own, state, of_status) in [
+        ("RouteTable shop/more", routes, "GRS509", "Warning", "GRS502"),
+        ("VirtualService shop/again", domain, "GRS510", "Rejected", "GRS501"),
+    ] {
+        let found = |state: &str| {
+            let mut stage = Stage::in_order();
+            let status = json!({"statuses": {"gloo-system": {"state": state, "reason": "r"}}});
+            stage.change(which, &json!({"spec": spec, "status": status}));
+            let findings = stage.ran().into_iter().flat_map(|ran| ran.findings);
+            let of_it = |it: &Finding| {
+                let ObjectRef { kind, namespace, name } = &it.object;
+                format!("{} {namespace}/{name}", kind.kind) == which
+            };
+            findings.filter(of_it).map(|it| it.code.id).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(found("Accepted"), BTreeSet::from([own]));
+        assert_eq!(found(state), BTreeSet::from([of_status]));
+    }
+}
+
+#[test]
 fn a_finding_says_whether_requests_get_503s_now_or_later() {
     let mut stage = Stage::in_order();
     // An outage, what the next upgrade drops, and what could be better.

@@ -20,10 +20,10 @@ use crate::text::nearest;
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::CHECK)]
 pub(super) struct CheckArgs {
-    /// Check the pods with these labels in Gloo's namespace
+    /// Check the pods with these labels; in Gloo's namespace
     #[arg(short, long, value_name = "LABELS", default_value = "gloo")]
     pod_selector: String,
-    /// Check Gloo's objects only in these namespaces; can be repeated [default: all that Gloo watches]
+    /// Check Gloo's objects in these namespaces; can be repeated [default: all that Gloo watches]
     #[arg(short, long = "resource-namespaces", value_name = "NS", value_delimiter = ',')]
     resource_namespaces: Vec<String>,
     /// Skip these checks: deployments, pods, upstreams, mtls, sidecars, helm, ...; can be repeated
@@ -35,13 +35,13 @@ pub(super) struct CheckArgs {
     /// Check manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
-    /// Check the cluster as if these manifests were applied; can be repeated
+    /// Check the cluster with these manifests; as if they were applied, can be repeated
     #[arg(long, value_name = "FILE|DIR|-", conflicts_with = "filenames")]
     overlay: Vec<PathBuf>,
     /// Exit with code 3 at this level; unknown: also if something could not be read
     #[arg(long, value_name = "LEVEL", value_delimiter = ',', default_value = "error")]
     fail_on: Vec<FailOn>,
-    /// Suppress the findings listed in this file, each with a reason
+    /// Suppress the findings in this file; each with a reason
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
     /// Explain a finding code and how to fix it; all: list the codes

@@ -33,7 +33,7 @@ use crate::plan::advice::Advice;
 /// Adds Istio's sidecars to the gateway, turns on mutual TLS for Upstreams, and prints the gateway's address.
 #[derive(Debug, Parser)]
 #[command(name = "gloo-rs", version, propagate_version = false, disable_help_subcommand = true)]
-#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 80)]
 #[command(after_help = help::ROOT)]
 struct Cli {
     #[command(flatten)]
@@ -85,18 +85,13 @@ pub(crate) enum Early {
 
 /// The whole command tree, for completion, docs and tests.
 pub fn tree() -> clap::Command {
-    // `-h` has to fit a screen; `gloo-rs options` and `--help` list the options of every command.
-    let root = Cli::command().mut_args(|arg| {
-        let is_global = arg.is_global_set();
-        arg.hide_short_help(is_global)
-    });
-    help::exits::listed(root, "")
+    help::exits::listed(help::brief::shortened(Cli::command()), "")
 }
 
 /// What `gloo-rs options` prints.
 pub(crate) fn global_options() -> String {
     let options =
-        clap::Command::new("gloo-rs").disable_help_flag(true).help_template("{all-args}\n").max_term_width(100);
+        clap::Command::new("gloo-rs").disable_help_flag(true).help_template("{all-args}\n").max_term_width(80);
     global::GlobalArgs::augment_args(options).render_help().to_string()
 }
 

@@ -12,16 +12,16 @@ use crate::render::diff::Secrets;
 /// Those of a command that is about the cluster alone.
 #[derive(Debug, clap::Args)]
 pub(super) struct LivePreviewArgs {
-    /// Show what would change and write nothing; server: have the API server validate it
+    /// Only show what would change; server: have the API server validate it
     #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     dry_run: Option<Who>,
-    /// Print the change as a unified diff and write nothing
+    /// Only print the change, as a unified diff
     #[arg(long)]
     diff: bool,
-    /// Write nothing; exit with code 3 if something would change
+    /// Exit 3 if something would change; write nothing
     #[arg(long)]
     check: bool,
-    /// Show secrets in a diff instead of ***
+    /// Show secrets in a diff; not ***
     #[arg(long)]
     show_secrets: bool,
 }
@@ -30,7 +30,7 @@ pub(super) struct LivePreviewArgs {
 pub(super) struct PreviewArgs {
     #[command(flatten)]
     live: LivePreviewArgs,
-    /// Read manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    /// Read manifests, not the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
     /// With -f: edit the files in place

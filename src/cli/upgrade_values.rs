@@ -35,13 +35,13 @@ pub(super) struct UpgradeValuesArgs {
     chart_alias: Option<String>,
     #[arg(long, value_name = "FILE|-", help = VALUES_HELP)]
     values: Vec<PathBuf>,
-    /// With --values: edit the values of this manifest, KIND/NAME [default: the one of Gloo's chart]
+    /// With --values: edit this manifest; the values of KIND/NAME [default: the one of Gloo's chart]
     #[arg(long, value_name = "HOME", requires = "values")]
     home: Option<String>,
-    /// With --values: edit the files in place
+    /// With --values: edit files in place
     #[arg(long, requires = "values", conflicts_with = "output_file")]
     write: bool,
-    /// Write to a new file that only you can read, instead of stdout
+    /// Write to a new file, not to stdout; only you can read it
     #[arg(short = 'O', long, value_name = "FILE")]
     output_file: Option<PathBuf>,
     /// Change this gateway proxy: its key, the name of its Deployment, or kubeGateway for all proxies of the Gateway
@@ -50,13 +50,13 @@ pub(super) struct UpgradeValuesArgs {
     proxies: Vec<String>,
     #[command(flatten)]
     istiod: super::istio::istiod::IstiodArgs,
-    /// Turn auto-mTLS on, even if the values turn it off
+    /// Turn auto-mTLS on; even if the values turn it off
     #[arg(long, overrides_with = "no_auto_mtls")]
     auto_mtls: bool,
     /// Turn auto-mTLS off
     #[arg(long, overrides_with = "auto_mtls")]
     no_auto_mtls: bool,
-    /// Turn the deprecated istioSDS on as well
+    /// Turn the deprecated istioSDS on
     #[arg(long, overrides_with = "no_sds")]
     sds: bool,
     /// Turn the deprecated istioSDS off
@@ -69,36 +69,36 @@ pub(super) struct UpgradeValuesArgs {
     /// Upgrade to this version of the chart [default: the installed one]
     #[arg(long, value_name = "VERSION")]
     to_version: Option<String>,
-    /// Use this chart, packed or as a directory: values that it does not use are reported, and helm gets it
+    /// Use this chart; packed or as a directory: values that it does not use are reported, and helm gets it
     /// [default: the published one]
     #[arg(long, value_name = "FILE.tgz|DIR", verbatim_doc_comment)]
     chart: Option<PathBuf>,
-    /// Render the chart with your own helm before and after, and show the gateways' settings; on with --apply
+    /// Render the chart before and after; with your own helm, and show the gateways' settings; on with --apply
     #[arg(long)]
     prove: bool,
-    /// Upgrade the release with your own helm, then wait for the gateways and verify the sidecars
+    /// Upgrade the release; with your own helm, then wait for the gateways and verify the sidecars
     #[arg(long, conflicts_with_all = ["values", "write", "output_file", "diff", "check"])]
     apply: bool,
-    /// With --apply: upgrade even if requests would or may get 503s
+    /// With --apply: proceed despite 503s; even if requests would or may get them
     #[arg(long, requires = "apply")]
     force: bool,
-    /// With --apply: have Helm roll back if the upgrade fails
+    /// With --apply: roll back if it fails; Helm does it
     #[arg(long, requires = "apply")]
     rollback_on_failure: bool,
-    /// Print the change as a unified diff instead
+    /// Print the change as a unified diff
     #[arg(long, conflicts_with_all = ["write", "output_file"])]
     diff: bool,
-    /// Print nothing; exit with code 3 if something would change
+    /// Exit 3 if something would change; print nothing
     #[arg(long, conflicts_with_all = ["write", "output_file"])]
     check: bool,
-    /// Show secrets in a diff instead of ***
+    /// Show secrets in a diff; not ***
     #[arg(long)]
     show_secrets: bool,
 }
 
 /// Not a doc comment, where the names would need backticks.
 const VALUES_HELP: &str =
-    "Read values from a file or a manifest of Argo CD, Flux, k3s, Kustomize; can be repeated; - is stdin";
+    "Read values from files: values, or a manifest of Argo CD, Flux, k3s, Kustomize; can be repeated; - is stdin";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EditionArg {

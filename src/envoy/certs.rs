@@ -14,6 +14,9 @@ pub(crate) const PAGE: &str = "/certs";
 pub(crate) const SECRETS: &str = "/config_dump?resource=dynamic_active_secrets";
 pub(crate) const WARMING: &str = "/config_dump?resource=dynamic_warming_secrets";
 
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
+
 const fn column(title: &'static str, key: &'static str, width: ColumnWidth) -> Column {
     Column { title, key, width }
 }
@@ -27,7 +30,7 @@ pub(crate) const COLUMNS: [Column; 10] = [
     column("ISSUER", "issuer", ColumnWidth::Usual),
     column("VALID FROM", "validFrom", ColumnWidth::Wide),
     column("VALID TO", "validTo", ColumnWidth::Usual),
-    column("DAYS", "days", ColumnWidth::Usual),
+    column("VALID FOR", "validFor", ColumnWidth::Usual),
     column("MESH ROOT", "meshRoot", ColumnWidth::Usual),
     column("SERIAL", "serial", ColumnWidth::Wide),
 ];
@@ -104,6 +107,7 @@ fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timesta
     let id = uri.map(str::to_owned).or_else(|| certificate.map(|certificate| certificate.subject.clone()));
     let id = id.unwrap_or_default();
     let trust_domain = id.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next());
+    let left = seconds_left(used, now);
     let path = Some(text("path")).filter(|path| !path.is_empty() && *path != "<inline>");
     let fields = [
         ("secret", json!(found.map(|(name, _)| name).or(path))),
@@ -112,7 +116,8 @@ fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timesta
         ("issuer", json!(certificate.map(|certificate| &certificate.issuer))),
         ("validFrom", json!(text("valid_from"))),
         ("validTo", json!(text("expiration_time"))),
-        ("days", json!(days(used, now))),
+        ("days", json!(left.map(|seconds| seconds.div_euclid(DAY)))),
+        ("secondsLeft", json!(left)),
         ("meshRoot", json!((kind == "CA").then(|| mesh_root(&serial, certificate, roots)))),
         ("serial", json!(serial)),
         ("id", json!(id)),
@@ -120,12 +125,11 @@ fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timesta
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The full days until the certificate expires, negative after that. Envoy itself returns 0 for expired certificates.
-fn days(used: &Value, now: Timestamp) -> Option<i64> {
-    const DAY: i64 = 24 * 60 * 60;
+/// The seconds until the certificate expires, negative after that. Envoy itself returns 0 days for expired certificates.
+fn seconds_left(used: &Value, now: Timestamp) -> Option<i64> {
     let end: Option<Timestamp> = used["expiration_time"].as_str().and_then(|text| text.parse().ok());
-    end.map(|end| (end.as_second() - now.as_second()).div_euclid(DAY))
-        .or_else(|| used["days_until_expiration"].as_str()?.parse().ok())
+    let days = || used["days_until_expiration"].as_str()?.parse::<i64>().ok()?.checked_mul(DAY);
+    end.map(|end| end.as_second() - now.as_second()).or_else(days)
 }
 
 /// Whether a certificate is a root of the mesh. Compares the certificate if the dump has it, otherwise its serial

@@ -12,7 +12,7 @@ use crate::command::{flag, gloo_rs};
 use crate::edit::json;
 use crate::edit::manifest::{self, Job, ManifestObject as InText, ManifestPlace, Splice};
 use crate::error::{Exit, Failure, Reason};
-use crate::load::files::{self, LoadedFile, SourceText};
+use crate::load::files::{self, FileReader, LoadedFile, SourceText};
 use crate::model::{Object, ObjectRef};
 use crate::options::{Absent, FilesTask, GLOO_SYSTEM, Global, Named, ObjectsTask, Selection};
 use crate::plan::PerObject;
@@ -50,8 +50,22 @@ pub(super) fn edit(
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let Some(FilesTask { paths, destination }) = &task.files else { return Ok(()) };
-    let mut inputs = files::find(&files::sources_of(paths)?)?;
+    let Some(FilesTask { paths, .. }) = &task.files else { return Ok(()) };
+    edit_in(plan, task, global, files::find(&files::sources_of(paths)?)?, report)
+}
+
+/// Edits the selected objects in the manifests of this reader.
+///
+/// # Errors
+/// As for [`edit`].
+pub(super) fn edit_in(
+    plan: &dyn PerObject,
+    task: &ObjectsTask,
+    global: &Global,
+    mut inputs: FileReader,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let Some(FilesTask { destination, .. }) = &task.files else { return Ok(()) };
     let emit = Emit::choose(task.preview, *destination, inputs.is_single());
     report.form_for_files(task.preview, *destination);
     let mut run = Run::new(plan, task, global, emit);

@@ -97,8 +97,18 @@ pub(crate) struct FileReader {
 #[derive(Debug)]
 enum Queued {
     Stdin,
-    File { name: String, file: PathBuf, explicit: bool },
-    Refused { name: String, why: String, hint: String },
+    File {
+        name: String,
+        file: PathBuf,
+        explicit: bool,
+    },
+    Refused {
+        name: String,
+        why: String,
+        hint: String,
+    },
+    /// It is read already.
+    Read(LoadedFile),
 }
 
 /// Finds the files of the sources. Directories are walked; no file is read yet.
@@ -139,7 +149,7 @@ pub(crate) fn find(sources: &[FileSource]) -> Result<FileReader, Failure> {
 fn is_new(seen: &mut HashSet<PathBuf>, queued: &Queued) -> bool {
     match queued {
         Queued::File { file, .. } => seen.insert(file.clone()),
-        Queued::Stdin | Queued::Refused { .. } => true,
+        Queued::Stdin | Queued::Refused { .. } | Queued::Read(_) => true,
     }
 }
 
@@ -150,6 +160,26 @@ impl FileReader {
         self.is_single
     }
 
+    /// Reads all files now and shows each text, and returns a reader that gives them again.
+    ///
+    /// # Errors
+    /// As for [`Self::next`].
+    pub(crate) fn read_ahead(
+        mut self,
+        stdin: &mut dyn Read,
+        look: &mut dyn FnMut(&SourceText),
+    ) -> Result<Self, Failure> {
+        let mut queue = Vec::new();
+        while let Some(loaded) = self.next(stdin) {
+            let loaded = loaded?;
+            if let LoadedFile::Text(text) = &loaded {
+                look(text);
+            }
+            queue.push(Queued::Read(loaded));
+        }
+        Ok(Self { queue: queue.into_iter(), is_single: self.is_single })
+    }
+
     /// Reads the next one. `stdin` is only used if `-` was given.
     ///
     /// # Errors
@@ -157,6 +187,7 @@ impl FileReader {
     pub(crate) fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<LoadedFile, Failure>> {
         Some(match self.queue.next()? {
             Queued::Refused { name, why, hint } => Ok(LoadedFile::Refused { name, why, hint }),
+            Queued::Read(loaded) => Ok(loaded),
             Queued::Stdin => loaded("-".to_owned(), None, Explicit::Stdin, read_text(stdin)),
             Queued::File { name, file, explicit } => {
                 let read = read_file(&file);

@@ -103,6 +103,6 @@ pub(crate) enum Endpoints {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CertsTask {
     pub pods: ProxyPods,
-    /// The days that every certificate must still be valid.
-    pub fail_under: Option<i64>,
+    /// The time that every certificate must still be valid.
+    pub fail_under: Option<Duration>,
 }

@@ -440,11 +440,20 @@ mod tests {
             (json!([]), json!(["istio"]), json!(["istio"])),
             (json!(["h2"]), json!(["istio"]), json!(["istio", "h2"])),
             (json!(["h2", "http/1.1"]), json!(["istio", "http/1.1"]), json!(["istio", "h2", "http/1.1"])),
+            (json!(["h2", "istio"]), json!(["istio"]), json!(["h2", "istio"])),
+            (json!(["istio-h2", "h2"]), json!(["istio-h2"]), json!(["istio-h2", "h2"])),
         ] {
             assert_eq!((enabled(alpn.clone(), false), enabled(alpn, true)), (with_http1, with_http2));
         }
-        for alpn in [json!(["h2", "istio"]), json!(["istio-h2"])] {
-            let it = upstream(&json!({"sslConfig": {"alpnProtocols": alpn, "sds": istio_ssl_config()["sds"]}}));
+        let sds = istio_ssl_config()["sds"].clone();
+        let with_h2 = json!({"alpnProtocols": ["istio", "h2"], "sds": sds});
+        for spec in [
+            json!({"sslConfig": {"alpnProtocols": ["istio-h2"], "sds": sds}}),
+            json!({"sslConfig": with_h2, "useHttp2": true}),
+            json!({"sslConfig": with_h2, "protocolSelection": "USE_DOWNSTREAM_PROTOCOL"}),
+            json!({"sslConfig": with_h2, "kube": {"serviceSpec": {"grpcJsonTranscoder": {}}}}),
+        ] {
+            let it = upstream(&spec);
             let decision = decide(&it, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh());
             assert!(matches!(decision, Decision::Unchanged { .. }), "{decision:?}");
         }

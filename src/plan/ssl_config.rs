@@ -121,18 +121,32 @@ pub(crate) fn announces_mesh(config: &Value) -> bool {
     alpn(config).any(|name| ALPN_OF_THE_MESH.contains(&name))
 }
 
-/// Returns the ALPN names of an `sslConfig` with Istio's first. The others stay: a proxyless gRPC server requires `h2`.
-/// Only where Gloo sends HTTP/1.1, `h2` is left out: the sidecar would select it and then expect HTTP/2.
-fn alpn_with_istio(spec: &Value) -> Value {
-    let is_http2 = spec["useHttp2"] == true;
-    let others = alpn(&spec["sslConfig"]).filter(|name| is_http2 || *name != "h2");
-    std::iter::once("istio").chain(others).collect()
+/// Returns whether Gloo may send HTTP/2 to an Upstream with this spec: always with `useHttp2` and to a gRPC service
+/// (`projects/gloo/pkg/plugins/grpc`), and for some requests with `protocolSelection`.
+fn may_send_http2(spec: &Value) -> bool {
+    let types = spec.as_object().into_iter().flat_map(|spec| spec.values());
+    let is_grpc = |service: &Value| service["grpc"].is_object() || service["grpcJsonTranscoder"].is_object();
+    let follows_client = spec["protocolSelection"].as_str().is_some_and(|it| it == "USE_DOWNSTREAM_PROTOCOL");
+    spec["useHttp2"] == true || follows_client || types.map(|it| &it["serviceSpec"]).any(is_grpc)
 }
 
-/// Returns the edit that adds Istio's ALPN, if it is missing.
+/// Returns whether the ALPN of the `sslConfig` offers HTTP/2, but Gloo sends HTTP/1.1. The sidecar of an HTTP port selects
+/// `h2` and then expects HTTP/2.
+pub(crate) fn offers_http2_in_vain(spec: &Value) -> bool {
+    alpn(&spec["sslConfig"]).any(|name| name == "h2") && !may_send_http2(spec)
+}
+
+/// Returns the edit that makes the ALPN one that a sidecar recognizes and that fits what Gloo sends. Other names stay: a
+/// proxyless gRPC server requires `h2`.
 fn alpn_completion(spec: &Value) -> Option<Edit> {
-    let path = FieldPath::keys(&["spec", "sslConfig", "alpnProtocols"]);
-    (!announces_mesh(&spec["sslConfig"])).then(|| Edit::set(path, alpn_with_istio(spec)))
+    let announces = announces_mesh(&spec["sslConfig"]);
+    let in_vain = offers_http2_in_vain(spec);
+    if announces && !in_vain {
+        return None;
+    }
+    let own = alpn(&spec["sslConfig"]).filter(|name| !in_vain || *name != "h2");
+    let names: Value = (!announces).then_some("istio").into_iter().chain(own).collect();
+    Some(Edit::set(FieldPath::keys(&["spec", "sslConfig", "alpnProtocols"]), names))
 }
 
 /// Returns the edits that complete the Istio `sslConfig` of an Upstream with this spec.

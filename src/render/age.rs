@@ -17,6 +17,19 @@ pub(crate) fn age(seconds: u64) -> String {
     }
 }
 
+/// A lifetime that is left, in seconds: `23h`, `58m`, `400d`, in full units; `expired` where nothing is.
+#[must_use]
+pub(crate) fn left(seconds: i64) -> String {
+    match u64::try_from(seconds) {
+        Err(_) | Ok(0) => "expired".to_owned(),
+        Ok(seconds @ 0..MINUTE) => format!("{seconds}s"),
+        Ok(seconds @ MINUTE..HOUR) => format!("{}m", seconds / MINUTE),
+        // The certificates of istiod are valid for a day.
+        Ok(seconds) if seconds < 2 * DAY => format!("{}h", seconds / HOUR),
+        Ok(seconds) => format!("{}d", seconds / DAY),
+    }
+}
+
 /// The time from `then` to `now`. The clocks of two machines may differ: a `then` after `now` is `0s`.
 #[must_use]
 pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
@@ -45,6 +58,22 @@ mod tests {
             (34_560_000, "400d"),
         ] {
             assert_eq!(age(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_in_hours_for_two_days() {
+        for (seconds, text) in [
+            (-5, "expired"),
+            (0, "expired"),
+            (59, "59s"),
+            (3_599, "59m"),
+            (86_399, "23h"),
+            (86_400, "24h"),
+            (172_799, "47h"),
+            (172_800, "2d"),
+        ] {
+            assert_eq!(left(seconds), text, "{seconds}");
         }
     }
 

@@ -191,7 +191,7 @@ fn value(finding: &Finding) -> Value {
         "message": finding.message,
         "details": finding.details,
         "hint": finding.hint.as_ref().map(ToString::to_string),
-        "docs": finding.code.anchor(),
+        "docs": finding.code.explained_by(),
     })
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn explanation(code: &FindingCode) -> Value {
         // The name of this field in v1.
         "mend": code.fix,
         "reads": checks_of(code).map(needs).collect::<Vec<_>>(),
-        "docs": code.anchor(),
+        "docs": code.explained_by(),
     })
 }
 

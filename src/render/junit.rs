@@ -93,7 +93,7 @@ fn lines(finding: &Finding) -> Vec<String> {
     let mut lines = vec![finding.message.clone()];
     lines.extend(finding.details.iter().cloned());
     lines.extend(finding.hint.as_ref().map(|hint| format!("hint: {hint}")));
-    lines.push(finding.code.anchor());
+    lines.push(format!("docs: {}", finding.code.explained_by()));
     lines
 }
 

@@ -51,7 +51,7 @@ fn rule(code: &FindingCode) -> Value {
         "name": code.title,
         "shortDescription": {"text": code.title},
         "fullDescription": {"text": code.meaning},
-        "help": {"text": code.fix},
+        "help": {"text": format!("{}\n\n{} explains it", code.fix, code.explained_by())},
         "defaultConfiguration": {"level": level(code.severity)},
     })
 }

@@ -1,5 +1,8 @@
 //! Kubeconfigs as people have them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use gloo_rs::exports::error::{Exit, Failure, Reason};
 use gloo_rs::exports::kube::{ClusterContext, KubeconfigFiles, Session, Target};
 use serde_json::{Value, json};
@@ -381,6 +384,26 @@ fn a_token_that_an_identity_provider_does_not_renew_is_reported_as_what_it_is() 
     let (code, reason, message, tries) = of(&provider.url(), true);
     assert_eq!((code, reason, tries), (Some(4), json!("unauthorized"), 1), "{message}");
     assert!(message.contains("the issuer did not renew it"), "{message}");
+    assert_eq!(server.connections(), 0, "no request without a token");
+}
+
+#[test]
+fn an_identity_provider_that_does_not_answer_is_reported_as_such() {
+    let (server, provider) = (Stub::new(), Stub::tls(Certificate::Good));
+    let answers = Arc::new(AtomicBool::new(false));
+    provider.on("GET", "/.well-known/openid-configuration").json(200, &json!({})).held(&answers).always();
+    let sandbox = Sandbox::new();
+    let ca = sandbox.write("ca.pem", provider.ca());
+    let sandbox = sandbox.env("SSL_CERT_FILE", ca.display().to_string());
+    sandbox.kubeconfig(oidc(&server.url(), EXPIRED, &provider.url(), "refresh-token: r"));
+    let output = sandbox.run(&["proxy", "url", "-v", "-o", "json", "--timeout", "2s"]);
+    answers.store(true, Ordering::Release);
+    let document: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.code, &document["error"]["reason"]), (Some(9), &json!("timeout")), "{output:?}");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("user me (issuer {}) has expired, and it was not renewed", provider.url())));
+    assert!(output.stderr.contains("identity provider can be reached"), "{output:?}");
+    assert_eq!(output.stderr.lines().filter(|line| line.contains("GET /api/v1/")).count(), 1, "{output:?}");
     assert_eq!(server.connections(), 0, "no request without a token");
 }
 

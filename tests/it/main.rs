@@ -48,3 +48,4 @@ mod upgrade_values;
 mod values_limits;
 mod verify;
 mod version;
+mod written_files;

@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use kube::{
     Api, Client, Config, Error,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, ValidationDirective},
     client::{Body, ConfigExt},
     config::{KubeConfigOptions, Kubeconfig},
     core::GroupVersionKind,
@@ -67,6 +67,18 @@ impl StageApi {
             self.apply_one(object)
                 .with_context(|| format!("cannot apply {}/{}", object["kind"], object["metadata"]["name"]))
         })
+    }
+
+    /// Has the API server validate an object strictly, as a dry run of `kubectl apply --validate=strict`.
+    pub fn validate_strictly(&self, object: &Value) -> Result<()> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let kind = format!("{}/{}", text(&object["apiVersion"]), text(&object["kind"]));
+        let (resource, capabilities) = self.resolve(&kind)?;
+        let api = self.api(&resource, &capabilities, &text(&object["metadata"]["namespace"]))?;
+        let field_validation = Some(ValidationDirective::Strict);
+        let parameters = PatchParams { dry_run: true, field_validation, ..PatchParams::apply(FIELD_MANAGER).force() };
+        let patch = Patch::Apply(object);
+        self.answer(api.patch(&text(&object["metadata"]["name"]), &parameters, &patch)).map(drop)
     }
 
     fn apply_one(&self, object: &Value) -> Result<()> {

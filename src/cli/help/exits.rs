@@ -11,8 +11,8 @@ const READS: &[Exit] = &[Done, Failed, Usage, SaidNo, NoAnswer, Interrupted];
 /// Reads, and has a `--check`, a threshold or a comparison that it can be asked about.
 const JUDGES: &[Exit] = &[Done, Failed, Usage, WouldChange, SaidNo, NoAnswer, Interrupted];
 const ADDRESS: &[Exit] = &[Done, Failed, Usage, SaidNo, Pending, NoAnswer, Interrupted];
-const EDITS: &[Exit] = JUDGES;
-const EDITS_AND_WAITS: &[Exit] = &[Done, Failed, Usage, WouldChange, SaidNo, Unconfirmed, NoAnswer, Interrupted];
+/// Edits objects, or files with `--write`: these are rolled back, or half done, if one of them cannot be replaced.
+const EDITS: &[Exit] = &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, NoAnswer, Interrupted];
 const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
@@ -25,8 +25,8 @@ const CODES: [(&str, &[Exit]); 34] = [
     ("istio uninject", ROLLS_BACK),
     ("istio enroll", ROLLS_BACK),
     ("istio unenroll", ROLLS_BACK),
-    ("istio enable-mtls", EDITS_AND_WAITS),
-    ("istio disable-mtls", EDITS_AND_WAITS),
+    ("istio enable-mtls", ROLLS_BACK),
+    ("istio disable-mtls", ROLLS_BACK),
     ("istio auto-mtls enable", EDITS),
     ("istio auto-mtls disable", EDITS),
     ("istio auto-mtls status", READS),

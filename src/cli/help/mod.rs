@@ -1,5 +1,6 @@
 //! The ends of the help texts: examples that a test runs, and the exit codes.
 
+pub(super) mod brief;
 pub(super) mod exits;
 pub(super) mod istio;
 pub(super) mod proxy;

@@ -36,7 +36,7 @@ Examples:
 pub(crate) const CERTS: &str = "\
 Examples:
   gloo-rs proxy certs
-  gloo-rs proxy certs --all-pods --fail-under 7 -o json";
+  gloo-rs proxy certs --all-pods --fail-under 12h -o json";
 
 /// After `proxy restart --help`.
 pub(crate) const RESTART: &str = "\

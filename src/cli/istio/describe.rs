@@ -24,7 +24,7 @@ pub(crate) struct DescribeArgs {
     /// Describe a request with this Host header; add the port if the client sends it
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// Use this path, with the query if routes match on it
+    /// Use this path; with the query if routes match on it
     #[arg(long, value_name = "PATH", default_value = "/", requires = "host")]
     path: String,
     /// Use this port, of the gateway or of its Service [default: any]
@@ -54,7 +54,7 @@ struct UpstreamArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::DESCRIBE_UPSTREAMS)]
 struct UpstreamsArgs {
-    /// List only Upstreams with these labels, and Services with these labels that routes use directly
+    /// List only Upstreams with these labels; also Services with these labels that routes use directly
     #[arg(short = 'l', long, value_name = "LABELS")]
     selector: Option<String>,
     /// List all namespaces

@@ -18,13 +18,13 @@ pub(crate) struct EnrollArgs {
     /// Use this istiod, by revision or tag [default: the one that the namespace uses, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
-    /// Look for istiod only in this namespace
+    /// Use an istiod of this namespace
     #[arg(long, value_name = "NS")]
     istio_namespace: Option<String>,
     /// Enroll Gloo's own namespace as well
     #[arg(long)]
     include_gloo_namespace: bool,
-    /// Proceed even if requests that work now would get 503s
+    /// Proceed even if requests would get 503s; those that work now
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -18,10 +18,10 @@ pub(crate) struct InjectArgs {
     /// Use this image for the sds sidecar [default: the one that matches the running gloo]
     #[arg(long, value_name = "IMAGE")]
     sds_image: Option<String>,
-    /// Give the sidecars a securityContext that a restricted namespace allows
+    /// Add a restricted securityContext; for a namespace that enforces it
     #[arg(long)]
     restricted: bool,
-    /// Turn auto-mTLS on in Settings as well
+    /// Also turn on auto-mTLS in Settings
     #[arg(long)]
     auto_mtls: bool,
     #[command(flatten)]

@@ -8,11 +8,11 @@ pub(crate) struct IstiodArgs {
     /// Use this istiod, by revision or tag [default: the one in use, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
-    /// Look for istiod only in this namespace
+    /// Use an istiod of this namespace
     #[arg(long, value_name = "NS")]
     istio_namespace: Option<String>,
-    /// Use this address of istiod [default: its Service, port 15012]
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Use this address of istiod; HOST:PORT [default: its Service, port 15012]
+    #[arg(long, value_name = "ADDR")]
     istio_discovery_address: Option<String>,
     /// Use this mesh id [default: the one in the mesh configuration]
     #[arg(long, value_name = "ID")]
@@ -20,7 +20,7 @@ pub(crate) struct IstiodArgs {
     /// Use this cluster id [default: istiod's own]
     #[arg(long, value_name = "ID")]
     istio_meta_cluster_id: Option<String>,
-    /// Use this image for the istio-proxy sidecar [default: istiod's own, proxyv2 for pilot]
+    /// Use this image for istio-proxy [default: istiod's own, proxyv2 for pilot]
     #[arg(long, value_name = "IMAGE")]
     istio_proxy_image: Option<String>,
 }

@@ -11,10 +11,10 @@ use crate::plan::policy::OtherTls;
 pub(super) struct MtlsArgs {
     #[command(flatten)]
     upstreams: SelectionArgs,
-    /// Also replace or remove TLS settings not managed by Istio
+    /// Also change TLS settings not managed by Istio; replace or remove them
     #[arg(long)]
     overwrite: bool,
-    /// Wait until Gloo serves the change to its proxies, at most --wait-timeout
+    /// Wait until Gloo serves the change; to its proxies, at most --wait-timeout
     #[arg(long)]
     wait: bool,
     #[command(flatten)]

@@ -10,7 +10,7 @@ pub(super) struct ProxiesArgs {
     /// [default: gateway-proxy, or the only one]
     #[arg(long = "name", value_name = "NAME", value_delimiter = ',', verbatim_doc_comment)]
     names: Vec<String>,
-    /// Change all gateway proxies of the namespace
+    /// Change all proxies of the namespace
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// Do not wait for the rollout

@@ -22,13 +22,13 @@ pub(super) struct SelectionArgs {
     /// Change Upstreams in all namespaces; without -l it means all of them
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Change Upstreams even if their requests would or may get 503s
+    /// Proceed even if requests may get 503s
     #[arg(long)]
     force: bool,
-    /// Succeed even if a name or a selection matches no Upstream
+    /// Succeed even if no Upstream matches; a name or a selection
     #[arg(long)]
     ignore_not_found: bool,
-    /// Send at most this many requests at the same time
+    /// Send at most this many requests at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
 }

@@ -33,16 +33,16 @@ pub(crate) struct SetupArgs {
     /// Use this istiod, by revision or tag [default: the one in use, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
-    /// Use this chart of Gloo, packed or as a directory, for --via helm [default: the published one]
+    /// Use this chart for --via helm: Gloo's, packed or as a directory [default: the published one]
     #[arg(long, value_name = "PATH")]
     chart: Option<PathBuf>,
     /// Turn auto-mTLS on in Settings; Upstreams then need no setting of their own
     #[arg(long)]
     auto_mtls: bool,
-    /// Make the pods of the enrolled namespaces accept only mutual TLS
+    /// Require mutual TLS; the pods of the enrolled namespaces accept nothing else
     #[arg(long, requires = "namespaces")]
     strict: bool,
-    /// Use this gateway proxy for the sidecars, without Helm, and for the requests
+    /// Use this gateway proxy; for the sidecars, without Helm, and for the requests
     /// [default: gateway-proxy, or the only one]
     #[arg(long, value_name = "NAME", verbatim_doc_comment)]
     name: Option<String>,
@@ -52,10 +52,10 @@ pub(crate) struct SetupArgs {
     /// Send the request to this path; needs a single Upstream [default: the path of the route, or /get]
     #[arg(long, value_name = "PATH", requires = "upstreams")]
     path: Option<String>,
-    /// Do not send requests to the Upstreams to verify mutual TLS
+    /// Skip the requests that verify mutual TLS
     #[arg(long, conflicts_with_all = ["host", "path"])]
     no_verify: bool,
-    /// Proceed even if requests that work now would get 503s in the end
+    /// Proceed even if requests would get 503s; in the end, those that work now
     #[arg(long)]
     force: bool,
     #[command(flatten)]

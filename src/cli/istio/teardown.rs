@@ -13,14 +13,14 @@ use crate::plan::policy::Caution;
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::TEARDOWN)]
 pub(crate) struct TeardownArgs {
-    /// Also remove what is not marked as written by gloo-rs, in all namespaces
+    /// Also remove what gloo-rs did not mark; in all namespaces
     #[arg(long)]
     all: bool,
-    /// Use this chart of Gloo, packed or as a directory, to remove Istio's values from the release
+    /// Use this chart to remove Istio's values: Gloo's, packed or as a directory
     /// [default: the published one]
     #[arg(long, value_name = "PATH", verbatim_doc_comment)]
     chart: Option<PathBuf>,
-    /// Proceed even if requests that work now would get 503s in the end
+    /// Proceed even if requests would get 503s; in the end, those that work now
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::plan::policy::Caution;
 pub(crate) struct UnenrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,
-    /// Proceed even if requests that work now would get 503s
+    /// Proceed even if requests would get 503s; those that work now
     #[arg(long)]
     force: bool,
     #[command(flatten)]

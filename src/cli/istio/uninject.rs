@@ -14,10 +14,10 @@ use crate::plan::policy::Caution;
 pub(crate) struct UninjectArgs {
     #[command(flatten)]
     proxies: super::proxies::ProxiesArgs,
-    /// Turn off mTLS for the Upstreams that need the sidecars
+    /// Also turn off mTLS for Upstreams; for those that need the sidecars
     #[arg(long)]
     include_upstreams: bool,
-    /// Proceed even if something would still refer to the removed cluster
+    /// Proceed even if the cluster is in use; if something would still refer to it
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -34,7 +34,7 @@ pub(crate) struct VerifyArgs {
     /// Use this method; a method that is not idempotent is sent only once
     #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
     method: String,
-    /// Send this header, as NAME: VALUE; can be repeated
+    /// Send this header; NAME: VALUE, can be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     headers: Vec<String>,
     /// Use this port of the Service, by name or number; with --via forward of the pod [default: http, or 8080]
@@ -43,7 +43,7 @@ pub(crate) struct VerifyArgs {
     /// Accept any certificate of the gateway
     #[arg(short = 'k', long, conflicts_with = "cacert")]
     insecure: bool,
-    /// Accept only certificates of these authorities (PEM)
+    /// Accept only certificates of these CAs (PEM)
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
     /// Send the request this way [default: address; forward with --all-pods]

@@ -14,7 +14,7 @@ use crate::options::{Command, DumpSource, DumpTask, DumpView, Format, GLOO_SYSTE
 
 /// Print Envoy's config dump, or a table of what is in it
 ///
-/// Without a view the dump is printed byte for byte as Envoy returns it, at any size. Envoy redacts keys.
+/// Without a view the dump, with its endpoints, is printed byte for byte as Envoy returns it, at any size. Envoy redacts keys.
 /// Views mask secrets.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::DUMP)]
@@ -26,7 +26,7 @@ pub(crate) struct DumpArgs {
     resource: Option<String>,
     #[command(flatten)]
     pods: PodsArgs,
-    /// Show only listeners, routes or endpoints on this port
+    /// Show only what uses this port: listeners, routes or endpoints
     #[arg(long, value_name = "PORT", requires = "view")]
     port: Option<u16>,
     /// Show only routes and listeners that serve this host
@@ -35,7 +35,7 @@ pub(crate) struct DumpArgs {
     /// Show only what leads to this Upstream: NAME or NAMESPACE/NAME
     #[arg(short, long, value_name = "NAME", requires = "view")]
     upstream: Option<String>,
-    /// Read a saved dump, a snapshot, or - for stdin, instead of a pod
+    /// Read a file instead of a pod: a saved dump, a snapshot, or - for stdin
     #[arg(short = 'f', long = "filename", value_name = "FILE", requires = "view", conflicts_with_all = ["name", "gateway", "all_pods"])]
     file: Option<PathBuf>,
 }

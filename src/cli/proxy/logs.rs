@@ -24,7 +24,7 @@ pub(crate) struct LogsArgs {
     /// Follow for this long, then end
     #[arg(long = "for", value_name = "TIME")]
     limit: Option<String>,
-    /// Print only lines that are newer than this, such as 10m
+    /// Print only lines that are newer than this; such as 10m
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Print only this many last lines

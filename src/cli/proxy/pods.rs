@@ -10,10 +10,10 @@ pub(crate) struct PodsArgs {
     /// Use this proxy: NAME, deployment/NAME, daemonset/NAME or pod/NAME
     #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
     name: String,
-    /// Use the proxy of this Gateway of the Kubernetes Gateway API; without -n in all namespaces
+    /// Use the proxy of this Gateway; of the Kubernetes Gateway API, without -n in all namespaces
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     gateway: Option<String>,
-    /// Use every pod of the proxy instead of one ready pod
+    /// Use every pod, instead of one ready pod
     #[arg(long)]
     all_pods: bool,
 }

@@ -26,7 +26,7 @@ pub(crate) struct ServedArgs {
     types: Vec<Type>,
     #[command(flatten)]
     pods: PodsArgs,
-    /// Print what is served to this xDS role, such as gloo-system~gateway-proxy
+    /// Print what is served to this xDS role; such as gloo-system~gateway-proxy
     #[arg(long, value_name = "ROLE", conflicts_with_all = ["name", "gateway"])]
     role: Option<String>,
     /// Print only listeners on this port, and their routes
@@ -41,7 +41,7 @@ pub(crate) struct ServedArgs {
     /// Compare it with what Envoy has
     #[arg(long, conflicts_with_all = ["port", "domain", "upstream", "show_secrets"])]
     diff: bool,
-    /// With --diff: exit with code 3 if there is a difference
+    /// With --diff: exit with code 3 if they differ
     #[arg(long, requires = "diff")]
     check: bool,
     /// Show possible secrets instead of ***

@@ -16,13 +16,13 @@ use crate::options::{Command, StatsTask};
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     pods: PodsArgs,
-    /// Print only statistics with a name that matches this regular expression (RE2)
+    /// Print only statistics with a matching name; a regular expression (RE2)
     #[arg(long, value_name = "REGEX")]
     filter: Option<String>,
     /// Use this format of Envoy
     #[arg(long, value_name = "FORM", default_value = "text")]
     format: Form,
-    /// Print only statistics that were updated since Envoy started
+    /// Print only statistics that were updated; since Envoy started
     #[arg(long)]
     used: bool,
 }

@@ -12,13 +12,13 @@ pub(crate) struct TargetArgs {
     /// Use this proxy: NAME, svc/NAME, deployment/NAME or daemonset/NAME
     #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
     name: String,
-    /// Use the proxy of this Gateway of the Kubernetes Gateway API; without -n in all namespaces
+    /// Use the proxy of this Gateway; of the Kubernetes Gateway API, without -n in all namespaces
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     gateway: Option<String>,
     /// Use this port of the Service, by name or number [default: http, or the only one]
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
-    /// Print a node's address and the node port, for any type of Service
+    /// Print a node's address and the node port; for any type of Service
     #[arg(short, long)]
     local_cluster: bool,
     /// Accepted for glooctl's sake: the node is found by its pods
@@ -30,7 +30,7 @@ pub(crate) struct TargetArgs {
     /// Print every address, one per line
     #[arg(long)]
     all: bool,
-    /// Wait until there is an address, at most --wait-timeout
+    /// Wait until there is an address; at most --wait-timeout
     #[arg(long)]
     wait: bool,
 }

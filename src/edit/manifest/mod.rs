@@ -12,6 +12,7 @@ mod items;
 mod located;
 mod members;
 mod place;
+mod renamed;
 mod scalar;
 mod split;
 mod steps;

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::place::task;
+use super::renamed::renamed;
 use super::{anchors, cut, splice, splice_of, split};
 use crate::edit::{Edit, Op, json};
 use crate::yaml;
@@ -20,8 +21,7 @@ type Refused = (usize, String);
 pub(super) fn edited(slice: &str, value: &Value, edits: &[Edit]) -> Result<String, Refused> {
     let cannot = |path| (0, format!("{path} leads through a value that is neither a map nor a list"));
     let planned = json::apply(value, edits).map_err(cannot)?;
-    let mut text = slice.to_owned();
-    let mut value = value.clone();
+    let (mut text, mut value) = renamed(slice, value, edits).unwrap_or_else(|| (slice.to_owned(), value.clone()));
     let mut open: Vec<&Edit> = edits.iter().collect();
     loop {
         let mut left = Vec::new();

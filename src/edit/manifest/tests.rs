@@ -337,3 +337,33 @@ fn a_document_goes_with_its_marker_and_the_rest_reads_as_before() {
     let [ManifestObject::Member { place, .. }] = &members(&list, &UPSTREAM).found[..] else { panic!() };
     assert_eq!(without(place), None);
 }
+
+#[test]
+fn a_renamed_field_keeps_its_comments_and_its_style() {
+    let renames = |new: Value| {
+        [
+            Edit::set(path(), new),
+            Edit::remove(FieldPath::keys(&["spec", "ssl_config"])),
+            Edit::set(FieldPath::keys(&["spec", "sslConfig", "sni"]), json!("b")),
+        ]
+    };
+    let new = || json!({"alpnProtocols": ["istio"], "sds": {"targetUri": "x"}, "list": [{"oneWay": 1}]});
+    let head = "kind: Upstream\napiVersion: gloo.solo.io/v1\nmetadata: {name: a}\nspec:\n";
+    for (old, wanted) in [
+        (
+            "  # keep the first\n  ssl_config: # keep the second\n    alpn_protocols: [istio] # keep the third\n    # keep the last\n    sds: {'target_uri': 'x'}\n    list: [{\"one_way\": 1}]\n",
+            "  # keep the first\n  sslConfig: # keep the second\n    alpnProtocols: [istio] # keep the third\n    # keep the last\n    sds: {'targetUri': 'x'}\n    list: [{\"oneWay\": 1}]\n    sni: b\n",
+        ),
+        (
+            "  ssl_config: {alpn_protocols: [istio], sds: {target_uri: x}, list: [{one_way: 1}]}\n",
+            "  sslConfig: {alpnProtocols: [istio], sds: {targetUri: x}, list: [{oneWay: 1}], sni: b}\n",
+        ),
+    ] {
+        let text = format!("{head}{old}");
+        assert_eq!(assert_edit(&text, 0, &renames(new())), format!("{head}{wanted}"));
+    }
+    // The value is another one, so it is written anew.
+    let text = format!("{head}  ssl_config: {{alpn_protocols: [h2]}}\n");
+    let after = assert_edit(&text, 0, &renames(new()));
+    assert!(after.contains("targetUri"), "{after}");
+}

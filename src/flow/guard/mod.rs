@@ -311,7 +311,7 @@ fn after_permissive(namespace: &str, first: &Harmed, joins: Option<CommandLine>)
 mod tests {
     use super::*;
     use crate::plan::path::fixture::{meshed, plain, pods};
-    use crate::plan::path::{Announced, Cause, Pod};
+    use crate::plan::path::{Announced, Cause, Negotiated, Pod};
     use crate::plan::peer::Mode;
 
     fn harmed(name: &str, sends: Sends, behind: Vec<Pod>) -> Harmed {
@@ -343,7 +343,8 @@ mod tests {
             then gloo-rs istio enable-mtls -n gloo-system -u cart, then gloo-rs istio peer-auth strict -n shop; \
             --force proceeds";
         assert_eq!(hint(plaintext("cart"), Some(gloo_rs("istio enroll").value("shop"))), order);
-        let istio = || Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs };
+        let istio =
+            || Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs, negotiated: Negotiated::AsSent };
         let tls = |behind| hint(harmed("cart", istio(), behind), None);
         assert!(tls(vec![plain("shop/a")]).starts_with("first: gloo-rs istio enroll shop"));
         assert!(tls(vec![meshed(Mode::Strict)]).starts_with("first: gloo-rs istio inject"));

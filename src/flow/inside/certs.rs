@@ -47,9 +47,12 @@ pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report
         report.line(&line);
     }
     if let Some(least) = task.fail_under {
-        let short: Vec<_> = rows.iter().filter(|row| row["days"].as_i64().is_some_and(|days| days < least)).collect();
+        let least = i64::try_from(least.as_secs()).unwrap_or(i64::MAX);
+        let is_short = |row: &&ViewRow| row["secondsLeft"].as_i64().is_some_and(|left| left < least);
+        let short: Vec<_> = rows.iter().filter(is_short).collect();
         if !short.is_empty() {
-            let line = format!("{} of {} certificates are valid for less than {least} days", short.len(), rows.len());
+            let (all, least) = (rows.len(), render::age::left(least));
+            let line = format!("{} of {all} certificates are valid for less than {least}", short.len());
             report.advice(Advice::warning(Code::Expiring, line).details(short.into_iter().map(until)));
             report.ends(Exit::WouldChange);
         }
@@ -59,7 +62,7 @@ pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report
 
 fn until(row: &ViewRow) -> String {
     let text = |key: &str| crate::envoy::view::cell(row.get(key));
-    format!("{} {} until {} ({} days)", text("secret"), text("kind"), text("validTo"), text("days"))
+    format!("{} {} until {} ({})", text("secret"), text("kind"), text("validTo"), text("validFor"))
 }
 
 async fn of_pod(
@@ -92,7 +95,11 @@ async fn of_pod(
     }
     let place = [("namespace", &pod.namespace), ("pod", &pod.name)];
     let place = place.map(|(key, text)| (key.to_owned(), Value::from(text.clone())));
-    Ok(rows.into_iter().map(|row| place.clone().into_iter().chain(row).collect()).collect())
+    let with_place = |row: ViewRow| {
+        let left = row["secondsLeft"].as_i64().map(render::age::left);
+        place.clone().into_iter().chain(row).chain([("validFor".to_owned(), Value::from(left))]).collect()
+    };
+    Ok(rows.into_iter().map(with_place).collect())
 }
 
 async fn secrets_waited_for(inside: &ProxyPodsSession, pod: &ProxyPod) -> Vec<String> {

@@ -16,11 +16,12 @@ use crate::plan::proxy_pods::{PodAmount, ProxyPod};
 use crate::render;
 use crate::text::nearest;
 
+/// Without the endpoints.
 const DUMP: &str = "/config_dump";
 /// Size limit in bytes. The dump of a large gateway has several hundred megabytes.
 const MOST: usize = 1 << 30;
 /// A dump contains endpoints only if they are requested.
-const DUMP_WITH_ENDPOINTS: &str = "/config_dump?include_eds";
+const WHOLE_DUMP: &str = "/config_dump?include_eds";
 
 /// Prints the dump, or a view of it.
 ///
@@ -93,7 +94,7 @@ async fn whole(pods: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Re
     }
     let inside = super::open(pods, global, report).await?;
     for pod in &inside.pods {
-        inside.print(pod, DUMP, report).await?;
+        inside.print(pod, WHOLE_DUMP, report).await?;
     }
     Ok(())
 }
@@ -111,7 +112,7 @@ async fn of_pods(pods: &ProxyPods, wanted: &DumpView, global: &Global, report: &
 
 /// Reads a pod's dump as a stream and keeps only the rows.
 async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, wanted: &DumpView) -> Result<FoundRows, Failure> {
-    let path = if wanted.section == DumpSection::Endpoints { DUMP_WITH_ENDPOINTS } else { DUMP };
+    let path = if wanted.section == DumpSection::Endpoints { WHOLE_DUMP } else { DUMP };
     let mut answer = inside.get(pod, path).await?;
     let mut view = View::new(wanted.section, wanted.filter.clone());
     let mut reader = DumpReader::default();

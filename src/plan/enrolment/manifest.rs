@@ -6,7 +6,7 @@ use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
+use crate::plan::istiod::{DEFAULT, Istiod, REVISION_LABEL};
 use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection};
 use crate::plan::policy::Picked;
@@ -20,7 +20,10 @@ pub(crate) enum OnNamespace {
         /// The requested revision or tag.
         names: Option<String>,
         gloo_namespace: String,
-        istiods: Vec<String>,
+        /// The namespace of istiod, if none is in the manifests.
+        istio_namespace: String,
+        /// The istiods in the manifests. The only one is chosen for a namespace without a revision.
+        istiods: Vec<Istiod>,
         gloo: GlooNamespace,
     },
     Release,
@@ -47,16 +50,28 @@ impl PerObject for OnNamespace {
     }
 
     fn decide(&self, namespace: &Object, _: Picked, _: &UpstreamContext) -> Decision {
-        let Self::Bind { names, gloo_namespace, istiods, gloo } = self else { return label::release(namespace) };
-        if let Some(why) = guard::against(namespace, Installed { gloo: gloo_namespace, istiods }, *gloo) {
+        let Self::Bind { names, gloo_namespace, istio_namespace, istiods, gloo } = self else {
+            return label::release(namespace);
+        };
+        let mut of_istio: Vec<_> = istiods.iter().map(|istiod| istiod.namespace.clone()).collect();
+        of_istio.push(istio_namespace.clone());
+        if let Some(why) = guard::against(namespace, Installed { gloo: gloo_namespace, istiods: &of_istio }, *gloo) {
             return Decision::Refuse(why);
         }
         let bound = bond(&namespace.value).map(|(_, names)| names.to_owned());
-        let Some(names) = names.clone().or(bound) else {
-            let why = Objection::new(Reason::NeedsFlag, "nothing in it says which revision");
-            return Decision::Refuse(why.hint(flag("--revision").text(" REVISION")));
-        };
-        label::bind(namespace, &names)
+        match (names.clone().or(bound), &istiods[..]) {
+            (Some(names), _) => label::bind(namespace, &names),
+            (None, [istiod]) => label::bind(namespace, &istiod.revision),
+            (None, several) => {
+                let message = match several {
+                    [] => "nothing in it says which revision",
+                    _ => "the manifests have several istiod revisions, and none is chosen",
+                };
+                let details = several.iter().map(Istiod::shown).collect();
+                let why = Objection { details, ..Objection::new(Reason::NeedsFlag, message) };
+                Decision::Refuse(why.hint(flag("--revision").text(" REVISION")))
+            }
+        }
     }
 
     fn by_hand(&self) -> Vec<String> {

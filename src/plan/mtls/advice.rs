@@ -7,7 +7,7 @@ use crate::plan::Unread;
 use crate::plan::advice::{Advice, Code, some_of};
 use crate::plan::gateway::Gateway;
 use crate::plan::path::pair::{self, PairState};
-use crate::plan::path::{Announced, Behind, Cause, Membership, Pod, Sends};
+use crate::plan::path::{Announced, Behind, Cause, Membership, Negotiated, Pod, Sends};
 use crate::plan::peer::PolicySource;
 use crate::plan::pod;
 
@@ -58,7 +58,8 @@ pub(crate) fn on_upstream(wish: MtlsWish, upstream: &Object, around: &UpstreamCo
     let mut said = Vec::new();
     match wish {
         MtlsWish::Enable => {
-            let istio = Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs };
+            let istio =
+                Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs, negotiated: Negotiated::AsSent };
             let after = around.path().map(|facts| facts.sending(istio));
             let ends = after.as_ref().map(pair::ends).unwrap_or_default();
             said.extend(on_far_end(&upstream.reference, &around.far_end, &ends));

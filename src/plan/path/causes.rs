@@ -106,6 +106,9 @@ causes! {
     /// ALPN.
     NotAnnounced = "notAnnounced" Broken "GRS107" WouldBreak
         "no Istio ALPN", "gateway sends Istio's TLS without Istio's ALPN", "503 afterwards: {why}";
+    /// The ALPN lets the sidecar select HTTP/2, and the gateway sends HTTP/1.1.
+    Http2NotSent = "http2NotSent" Broken "GRS110" WouldBreak
+        "h2 in the ALPN", "gateway offers HTTP/2 by ALPN and sends HTTP/1.1", "503 afterwards: {why}";
     /// The gateway sends TLS that is not Istio's, and the sidecar does not accept it.
     OwnTls = "ownTls" Broken "GRS108" WouldBreak
         "TLS not from Istio", "gateway sends TLS that the sidecar does not accept", "503 afterwards: {why}";
@@ -122,7 +125,7 @@ causes! {
     GatewayNotTrusted = "gatewayNotTrusted" Broken "GRS212" WouldBreak
         "gateway not trusted", "the backend does not accept the gateway's certificate", "503 afterwards: {why}";
     /// A policy of the backend denies every request of the gateway.
-    Denied = "denied" Broken "GRS110" WouldBreak
+    Denied = "denied" Broken "GRS111" WouldBreak
         "denied by policy", "an AuthorizationPolicy denies the gateway", "403 afterwards: {why}";
     /// There is no connection to the pod.
     NoConnection = "noConnection" Broken "" WouldBreak

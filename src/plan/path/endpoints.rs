@@ -65,7 +65,7 @@ impl<'s> PodEndpoints<'s> {
     }
 
     /// Returns the number of the pod's port.
-    pub(super) fn port(&self, pod: &str) -> Option<u64> {
+    pub(crate) fn port(&self, pod: &str) -> Option<u64> {
         match self {
             Self::Read(endpoints) => endpoints.get(pod)?.port,
             Self::Unread(_) => None,

@@ -153,7 +153,7 @@ fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
         }
         Cause::StrictPeer => Some(enable_mtls(facts)),
         Cause::DisabledPeer => opened(facts).map(Hint::from),
-        Cause::NotAnnounced => Some(enabling(facts).into()),
+        Cause::NotAnnounced | Cause::Http2NotSent => Some(enabling(facts).into()),
         Cause::OwnTls | Cause::OwnCertificate => upstream(&facts.target).map(|_| replacing(facts)),
         _ => None,
     }

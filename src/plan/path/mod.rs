@@ -34,7 +34,7 @@ pub(crate) use decider::Decider;
 pub use judge::judge;
 pub(crate) use judge::{Judged, inject};
 pub(crate) use pair::missing;
-pub use sends::{Announced, Sends, Shows};
+pub use sends::{Announced, Negotiated, Sends, Shows};
 pub(crate) use sends::{Switched, of_service, of_upstream};
 pub(crate) use survey::{ROOT_NAMESPACE, Survey};
 

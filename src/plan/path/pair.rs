@@ -1,6 +1,8 @@
 //! A pair of a gateway and a pod: compares what the gateway sends with what the pod accepts.
 
-use super::{Announced, Behind, Cause, Declared, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows};
+use super::{
+    Announced, Behind, Cause, Declared, Facts, Membership, Negotiated, Pod, ProxyState, Sends, ShownCertificate, Shows,
+};
 use crate::plan::Unread;
 use crate::plan::authorization::{self, Admission, Caller};
 use crate::plan::peer::{Effective, Mode, PolicyRef};
@@ -214,8 +216,8 @@ pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
 fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> PairState {
     let is_ambient = pod.membership == Membership::Ambient;
     match sends {
-        Sends::Istio { announced, .. } => istio(pod, mode, *announced),
-        Sends::PerPod if !is_ambient => istio(pod, mode, Announced::AsTheMeshs),
+        Sends::Istio { announced, negotiated, .. } => istio(pod, mode, *announced, *negotiated, port),
+        Sends::PerPod if !is_ambient => istio(pod, mode, Announced::AsTheMeshs, Negotiated::AsSent, port),
         _ if is_ambient && mode == Mode::Strict => PairState::broken(
             Cause::StrictAmbient,
             format!("the ambient mesh accepts only its own TLS (STRICT, {})", policy(pod)),
@@ -231,17 +233,21 @@ fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> PairState {
     }
 }
 
-fn istio(pod: &Pod, mode: Mode, announced: Announced) -> PairState {
-    match (mode, announced) {
-        (Mode::Disable, _) => PairState::broken(
+fn istio(pod: &Pod, mode: Mode, announced: Announced, negotiated: Negotiated, port: Declared) -> PairState {
+    match (mode, announced, negotiated, port) {
+        (Mode::Disable, ..) => PairState::broken(
             Cause::DisabledPeer,
             format!("it does not accept mutual TLS ({} says DISABLE)", policy(pod)),
         ),
-        (Mode::Permissive, Announced::Not) => PairState::broken(
+        (Mode::Permissive, Announced::Not, ..) => PairState::broken(
             Cause::NotAnnounced,
             "its sidecar is PERMISSIVE and recognizes the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
         ),
-        (Mode::Permissive, Announced::AsTheMeshs) | (Mode::Strict, _) => PairState::Mtls,
+        (_, _, Negotiated::OtherThanSent, Declared::Http) => PairState::broken(
+            Cause::Http2NotSent,
+            "its sidecar selects HTTP/2 by h2 in alpnProtocols, and the gateway sends HTTP/1.1 without useHttp2",
+        ),
+        (Mode::Permissive, Announced::AsTheMeshs, ..) | (Mode::Strict, ..) => PairState::Mtls,
     }
 }
 

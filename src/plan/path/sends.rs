@@ -7,7 +7,9 @@ use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::gateway::AutoMtls;
 use crate::plan::settings::{Switches, switches};
-use crate::plan::ssl_config::{OPT_OUT, Tls, additions, announces_mesh, leads_here, tls_of, tls_of_type};
+use crate::plan::ssl_config::{
+    OPT_OUT, Tls, additions, announces_mesh, leads_here, offers_http2_in_vain, tls_of, tls_of_type,
+};
 
 /// What is sent on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub enum Sends {
     Istio {
         any_peer: bool,
         announced: Announced,
+        negotiated: Negotiated,
     },
     /// TLS that is not Istio's.
     Tls {
@@ -56,6 +59,15 @@ pub enum Announced {
     AsTheMeshs,
     /// `alpnProtocols` has none of the mesh's names.
     Not,
+}
+
+/// The HTTP version that the sidecar of an HTTP port selects by the ALPN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Negotiated {
+    /// The one that the gateway sends.
+    AsSent,
+    /// HTTP/2, because `alpnProtocols` has `h2`. The gateway sends HTTP/1.1.
+    OtherThanSent,
 }
 
 /// What TLS that is not Istio's presents to a peer that requests a certificate.
@@ -104,7 +116,8 @@ pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>
     match tls_of(&upstream.value) {
         Tls::Istio(config) => {
             let any_peer = !additions(config).contains(&"verifySubjectAltName");
-            return (Sends::Istio { any_peer, announced: announced(config) }, SSL_CONFIG.to_owned());
+            let negotiated = if offers_http2_in_vain(spec) { Negotiated::OtherThanSent } else { Negotiated::AsSent };
+            return (Sends::Istio { any_peer, announced: announced(config), negotiated }, SSL_CONFIG.to_owned());
         }
         Tls::IstioFiles(config) => {
             let how = "with Istio's certificate files".to_owned();

@@ -66,7 +66,7 @@ impl Cluster {
             slices: None,
             policies: Some(Vec::new()),
             service: Some(json!({"metadata": {"name": "cart", "namespace": "shop"},
-                "spec": {"selector": {"app": "cart"}, "ports": [{"port": 80, "targetPort": 8080}]}})),
+                "spec": {"selector": {"app": "cart"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})),
             proxy: crate::yaml::parse(CHART_ISTIO).unwrap(),
             bootstrap: BOOTSTRAP_ISTIO.to_owned(),
         }
@@ -419,7 +419,9 @@ fn what_breaks_tls_without_istios_alpn_is_said_with_what_adds_it() {
     for another in [json!([]), json!(["h2"]), json!(["h2", "http/1.1"])] {
         assert_eq!(unannounced(another.clone()), without, "{another}");
     }
-    assert_eq!(unannounced(json!(["h2", "istio"])).verdict, Verdict::Mtls);
+    let with_http2 = unannounced(json!(["h2", "istio"]));
+    assert_eq!((with_http2.verdict, with_http2.cause), (Verdict::Broken, Some(Cause::Http2NotSent)));
+    assert_eq!(with_http2.fix, without.fix);
 }
 
 #[test]

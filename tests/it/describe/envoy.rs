@@ -1,6 +1,8 @@
 //! Verdicts held against what a gateway and a sidecar out of two real Envoys do.
 
-use gloo_rs::exports::plan::path::{Announced, Behind, Declared, Facts, Membership, Pod, Sends, Shows, Verdict, judge};
+use gloo_rs::exports::plan::path::{
+    Announced, Behind, Declared, Facts, Membership, Negotiated, Pod, Sends, Shows, Verdict, judge,
+};
 use gloo_rs::exports::plan::peer::{Effective, Mode};
 use gloo_rs::exports::plan::routes::RouteTarget;
 
@@ -68,7 +70,7 @@ fn what_the_verdict_says_is_what_real_envoys_do() {
     let per_pod = Sent::PerPod { keys: keys.clone(), root: root.clone() };
     let without_alpn = Sent::IstioWithAlpn { keys, root, alpn: Vec::new(), http: Http::One };
     let own = Sends::Tls { how: "x".into(), announced: Announced::Not, shows: Shows::Nothing };
-    let istio_of = |announced: Announced| Sends::Istio { any_peer: true, announced };
+    let istio_of = |announced| Sends::Istio { any_peer: true, announced, negotiated: Negotiated::AsSent };
     for takes in [Takes::Strict, Takes::Permissive, Takes::Disable, Takes::NoSidecar] {
         pair.takes(takes);
         for (sent, sends) in [
@@ -112,6 +114,14 @@ fn a_permissive_sidecar_recognizes_istios_alpn_and_h2_next_to_it_only_over_http2
     for (alpn, http) in [(&["h2"][..], Http::One), (&["h2"], Http::Two), (&["istio", "h2"], Http::One)] {
         pair.sends(&sent(alpn, http)).unwrap();
         assert!(pair.ask("/headers").unwrap().status >= 500, "{alpn:?} {http:?}");
+    }
+    // A STRICT sidecar selects `h2` as well.
+    pair.takes(Takes::Strict);
+    for (alpn, announced) in [(&["istio", "h2"][..], Announced::AsTheMeshs), (&["h2"], Announced::Not)] {
+        pair.sends(&sent(alpn, Http::One)).unwrap();
+        assert!(pair.ask("/headers").unwrap().status >= 500, "{alpn:?}");
+        let sends = Sends::Istio { any_peer: true, announced, negotiated: Negotiated::OtherThanSent };
+        assert_eq!(verdict(Takes::Strict, sends), Verdict::Broken, "{alpn:?}");
     }
 }
 

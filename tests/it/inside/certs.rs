@@ -58,10 +58,13 @@ fn one_that_ends_too_soon_is_3() -> Result<()> {
     rows(&bench, "")?;
     let output = bench.run("certs --fail-under 65000");
     let said =
-        ["warning: 2 of 2 certificates are valid for less than 65000 days", "istio_server_cert certificate until 2090"];
+        ["warning: 2 of 2 certificates are valid for less than 65000d", "istio_server_cert certificate until 2090"];
     assert_said(&output, 3, &said);
     assert!(output.stdout.contains(SPIFFE), "{output:#?}");
     assert_said(&bench.run("certs --fail-under 30"), 0, &[]);
+    assert_said(&bench.run("certs --fail-under 12h"), 0, &[]);
+    assert_said(&bench.run("certs --fail-under soon"), 2, &["--fail-under \"soon\" is not a time"]);
+    assert!(output.stdout.lines().next().is_some_and(|head| head.contains("VALID FOR")), "{output:#?}");
     Ok(())
 }
 

@@ -21,11 +21,20 @@ fn sorted(dump: &str) -> Vec<&str> {
 #[test]
 fn a_dump_is_what_envoy_gives() -> Result<()> {
     let bench = Bench::busy("dump")?;
-    let theirs = bench.envoy.get("/config_dump")?;
+    let theirs = bench.envoy.get("/config_dump?include_eds")?;
     for format in ["dump", "dump -o json"] {
         let output = bench.run(format);
         assert_eq!(output.code, Some(0), "{output:#?}");
         assert_eq!(sorted(&output.stdout), sorted(&theirs), "{format}");
+    }
+    // A part is not the whole: every view of the saved dump shows what the view of the pod shows.
+    let sandbox = bench.sandbox();
+    let saved = sandbox.write("dump.json", &theirs).display().to_string();
+    for view in ["endpoints", "clusters", "bootstrap"] {
+        let (of_file, of_pod) =
+            (sandbox.run(&["proxy", "dump", view, "-f", &saved]), bench.run(&format!("dump {view}")));
+        assert_eq!((of_file.code, of_pod.code), (Some(0), Some(0)), "{view}: {of_file:#?}");
+        assert_eq!(sorted(&of_file.stdout), sorted(&of_pod.stdout), "{view}");
     }
     Ok(())
 }
@@ -57,7 +66,7 @@ fn a_dump_of_more_than_50_mb_comes_whole_and_its_view_too() -> Result<()> {
     let mut bench = Bench::busy("dump-large")?;
     bench.envoy = Envoy::start(large)?;
     bench.plane.forward(&bench.gloo, &[(19000, bench.envoy.admin())])?;
-    let theirs = bench.envoy.get("/config_dump")?;
+    let theirs = bench.envoy.get("/config_dump?include_eds")?;
     assert!(theirs.len() > 50_000_000, "{}", theirs.len());
     let output = bench.run("dump");
     assert_eq!((output.code, output.stdout.len()), (Some(0), theirs.len()), "{}", output.stderr);

@@ -12,7 +12,7 @@ use crate::render::diff::Secrets;
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::AUTO_MTLS_STATUS)]
 pub(crate) struct AutoMtlsStatusArgs {
-    /// Read manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    /// Read manifests, not the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
 }

@@ -14,7 +14,7 @@ use crate::options::{Command, FilesDestination, FilesTask, Global, PeerAuthGet};
 pub(crate) struct PeerAuthGetArgs {
     #[command(flatten)]
     scope: super::ScopeArgs,
-    /// Read manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    /// Read manifests, not the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
 }

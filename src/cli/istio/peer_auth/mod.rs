@@ -39,11 +39,11 @@ impl PeerAuthCommand {
 /// Whose policy.
 #[derive(Debug, clap::Args)]
 pub(super) struct ScopeArgs {
-    /// Use the mesh's policy, which is in Istio's root namespace
+    /// Use the mesh's policy; it is in Istio's root namespace
     #[arg(long, conflicts_with = "workload")]
     mesh: bool,
-    /// Use the policy of the pods with these labels, in the namespace of -n
-    #[arg(long, value_name = "KEY=VALUE,...")]
+    /// Use the policy of the pods with these labels; KEY=VALUE,... in the namespace of -n
+    #[arg(long, value_name = "LABELS")]
     workload: Option<String>,
     /// Use this as Istio's root namespace [default: the one in the mesh configuration]
     #[arg(long, value_name = "NS")]

@@ -18,7 +18,7 @@ pub(crate) struct PeerAuthRemoveArgs {
     /// Delete it even if gloo-rs did not make it
     #[arg(long)]
     overwrite: bool,
-    /// Proceed even if a gateway would get 503s, or if that is unknown
+    /// Proceed even if a gateway may get 503s; also if that is unknown
     #[arg(long)]
     force: bool,
 }

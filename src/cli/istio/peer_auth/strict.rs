@@ -16,7 +16,7 @@ use crate::plan::policy::OtherTls;
 pub(crate) struct PeerAuthStrictArgs {
     #[command(flatten)]
     change: super::ChangeArgs,
-    /// Proceed even if a gateway would get 503s, or if that is unknown
+    /// Proceed even if a gateway may get 503s; also if that is unknown
     #[arg(long)]
     force: bool,
 }
