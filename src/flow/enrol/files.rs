@@ -16,7 +16,7 @@ const ISTIO_SYSTEM: &str = "istio-system";
 pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let plan = match &task.act {
         Enrol::Out => OnNamespace::Release,
-        Enrol::In { revision, istio_namespace, gloo } => OnNamespace::Bind {
+        Enrol::In { revision, istio_namespace, gloo, .. } => OnNamespace::Bind {
             names: revision.clone(),
             gloo_namespace: global.gloo_namespace.as_deref().unwrap_or(GLOO_SYSTEM).to_owned(),
             istiods: vec![istio_namespace.as_deref().unwrap_or(ISTIO_SYSTEM).to_owned()],
