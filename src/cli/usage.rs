@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::check::codes::named;
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::Failure;
-use crate::text::nearest;
+use crate::text::{Host, nearest};
 
 /// The first line of clap's message, the lines that belong to it, what is near, and whose `--help` to read.
 pub(super) fn failure_for(error: &clap::Error) -> Failure {
@@ -33,15 +33,23 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
     help.into_iter().fold(failure, Failure::hint)
 }
 
-/// The flag that takes a word which stands alone: a finding's code, or the name of an Upstream.
+/// The flag that takes a word which stands alone: a finding's code, a host, or the name of an Upstream.
 fn misplaced(error: &clap::Error, words: &[&str]) -> Option<CommandLine> {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
-    if error.kind() != ErrorKind::UnknownArgument || word.starts_with('-') {
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => return None,
+    };
+    let Some(ContextValue::String(word)) = error.get(kind) else { return None };
+    if word.starts_with('-') {
         return None;
     }
     let command = words.iter().fold(gloo_rs(""), |command, word| command.value(*word));
+    let is_host = word.contains('.') && Host::parse(word).is_some() && super::takes(words, "--host");
     match words {
         ["check"] => named(word).map(|code| command.with("--explain", code.id)),
+        _ if is_host => Some(command.with("--host", word)),
+        _ if kind == ContextKind::InvalidSubcommand => None,
         _ => super::takes(words, "--upstream").then(|| command.with("--upstream", word)),
     }
 }
@@ -101,11 +109,16 @@ mod tests {
         for (line, hint) in [
             ("check GRS101", "gloo-rs check --explain GRS101"),
             ("istio enable-mtls default-httpbin-8000", "gloo-rs istio enable-mtls --upstream default-httpbin-8000"),
+            ("istio describe shop.example", "gloo-rs istio describe --host shop.example"),
+            ("istio verify shop.example", "gloo-rs istio verify --host shop.example"),
+            ("istio verify default-httpbin-8000", "gloo-rs istio verify --upstream default-httpbin-8000"),
             ("istio auto-mtls disable x", "gloo-rs istio auto-mtls disable --upstream x"),
         ] {
             assert_eq!(failure(line).hints[0], hint, "{line}");
         }
-        for line in ["check nothing", "proxy url x", "istio enable-mtls --no"] {
+        for line in
+            ["check nothing", "proxy url x", "istio describe settings", "istio shop.example", "istio enable-mtls --no"]
+        {
             assert_eq!(failure(line).hints.len(), 1, "{line}");
         }
     }

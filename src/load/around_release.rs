@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::helm::Record;
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
-use crate::load::unread::why;
+use crate::load::unread::{unread, why};
 use crate::model::names::SETTINGS;
 use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -54,6 +54,29 @@ pub(crate) async fn findings(
         }
     }
     found
+}
+
+/// The names of the release's Services of type `LoadBalancer` that have no address. Helm 3 waits for such an address,
+/// unless the Service has `externalIPs` (`serviceReady` in Helm's `pkg/kube/ready.go`).
+///
+/// # Errors
+/// The advice that they are unknown.
+pub(crate) async fn without_address(session: &Session, record: &Record) -> Result<Vec<String>, Advice> {
+    let query = Query::labelled("app.kubernetes.io/managed-by=Helm");
+    let listed = session.list_all(&kinds::SERVICE, Scope::Namespace(&record.namespace), query).await;
+    let listed = listed.map_err(|error| {
+        let what = "whether helm's wait can end is unknown: the release's Services are not read";
+        Advice::unknown(what, &unread(session, error))
+    })?;
+    let is_pending = |service: &Value| {
+        let is_listed = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
+        service["spec"]["type"] == "LoadBalancer"
+            && service["metadata"]["annotations"]["meta.helm.sh/release-name"] == *record.name
+            && !is_listed(&service["spec"]["externalIPs"])
+            && !is_listed(&service["status"]["loadBalancer"]["ingress"])
+    };
+    let pending = listed.into_iter().filter(is_pending);
+    Ok(pending.filter_map(|service| service["metadata"]["name"].as_str().map(str::to_owned)).collect())
 }
 
 fn unknown(what: &str, error: &ApiError) -> Option<Advice> {

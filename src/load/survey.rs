@@ -28,6 +28,7 @@ use crate::plan::path::endpoints::{self, PodEndpoints};
 use crate::plan::path::{Behind, Facts, Switched, of_upstream};
 use crate::plan::peer::{self, Policies, Sent};
 use crate::plan::policy::Picked;
+use crate::plan::proxy_pods::{ProxyPod, bootstrap_of};
 use crate::plan::{Unread, Wants};
 
 type Read<T> = Result<T, Unread>;
@@ -45,7 +46,15 @@ pub(crate) struct SurveyReader<'s> {
     pods: Cache,
     services: Cache,
     endpoints: Cache,
-    gateway: OnceCell<(Gateway, Whole)>,
+    gateway: OnceCell<GatewayObjects>,
+}
+
+/// The gateway's pods and bootstraps, and what they show together.
+struct GatewayObjects {
+    judged: Gateway,
+    whole: Whole,
+    pods: Vec<Value>,
+    config_maps: Vec<Value>,
 }
 
 /// Whether each of the gateway's pods and bootstraps has what Istio's certificates need, as far as is known.
@@ -133,31 +142,46 @@ impl<'s> SurveyReader<'s> {
 
     /// The gateway's sidecars and bootstrap.
     pub(crate) async fn gateway(&self) -> &Gateway {
-        &self.gateway.get_or_init(|| self.read_gateway()).await.0
+        &self.gateway_objects().await.judged
+    }
+
+    /// The sidecars and bootstraps of these pods only. Of pods in another namespace than Gloo's, those of the gateway.
+    pub(crate) async fn gateway_of(&self, pods: &[ProxyPod]) -> Gateway {
+        let GatewayObjects { judged, pods: all, config_maps, .. } = self.gateway_objects().await;
+        let is_one = |value: &Value| pods.iter().any(|pod| value["metadata"]["name"] == *pod.name);
+        let own: Vec<_> = all.iter().filter(|pod| is_one(pod)).cloned().collect();
+        let of_own = |map: &Value| own.iter().any(|pod| bootstrap_of(&pod["spec"]) == map["metadata"]["name"].as_str());
+        let own_maps: Vec<_> = config_maps.iter().filter(|map| of_own(map)).cloned().collect();
+        if own.is_empty() { judged.clone() } else { gateway::judge(&own, &own_maps) }
     }
 
     /// Whether no gateway is known to lack something.
     pub(crate) async fn has_whole_gateways(&self) -> bool {
-        self.gateway.get_or_init(|| self.read_gateway()).await.1 == Whole::Yes
+        self.gateway_objects().await.whole == Whole::Yes
     }
 
-    async fn read_gateway(&self) -> (Gateway, Whole) {
+    async fn gateway_objects(&self) -> &GatewayObjects {
+        self.gateway.get_or_init(|| self.read_gateway()).await
+    }
+
+    async fn read_gateway(&self) -> GatewayObjects {
         let namespace = self.gloo_namespace().await;
         let list = async |kind: &'static Kind| {
             let query = Query { freshness: Freshness::AtHand, ..Query::labelled(gateway::PROXY_LABEL) };
             self.session.list_all(kind, Scope::Namespace(namespace), query).await
         };
+        let without = |judged, whole| GatewayObjects { judged, whole, pods: Vec::new(), config_maps: Vec::new() };
         let read = async {
             let pods = list(&kinds::POD).await?;
             if pods.is_empty() {
-                return Ok((gateway::without_pods(&list(&kinds::DEPLOYMENT).await?), Whole::No));
+                return Ok(without(gateway::without_pods(&list(&kinds::DEPLOYMENT).await?), Whole::No));
             }
             // Without sidecars the bootstrap makes no difference.
             let config_maps = if gateway::have_sidecars(&pods) { list(&kinds::CONFIG_MAP).await? } else { Vec::new() };
             let whole = if gateway::are_whole(&pods, &config_maps) { Whole::Yes } else { Whole::No };
-            Ok((gateway::judge(&pods, &config_maps), whole))
+            Ok(GatewayObjects { judged: gateway::judge(&pods, &config_maps), whole, pods, config_maps })
         };
-        read.await.unwrap_or_else(|error| (Gateway::Unknown { why: self.unread(error) }, Whole::Yes))
+        read.await.unwrap_or_else(|error| without(Gateway::Unknown { why: self.unread(error) }, Whole::Yes))
     }
 
     /// The context of an Upstream. A bulk run reads pods and Services a namespace at a time.

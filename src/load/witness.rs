@@ -27,6 +27,9 @@ use crate::plan::verdict::evidence::{Demand, Evident};
 use crate::plan::verdict::hosts::Hosts;
 use crate::plan::verdict::pods::BackendPod;
 
+/// The most pods of a gateway whose counters are read. Each is read several times.
+pub(crate) const MOST_PODS: usize = 24;
+
 /// Number of proxies that are queried at the same time. Each request is a separate stream.
 const AT_ONCE: usize = 8;
 
@@ -70,8 +73,9 @@ impl Envoys<'_> {
             Ok(_) => self.pages("/clusters").await,
             Err(why) => Err(why.clone()),
         };
-        let counters = counters
-            .map(|pages| pages.iter().map(|page| Counters::parse(page)).fold(Counters::default(), Counters::and));
+        let of_pod = |(pod, page): (&ProxyPod, &String)| Counters::of_pod(&pod.name, page);
+        let counters =
+            counters.map(|pages| self.pods.iter().zip(&pages).map(of_pod).fold(Counters::default(), Counters::and));
         Moment { counters, clusters }
     }
 

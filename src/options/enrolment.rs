@@ -27,6 +27,8 @@ pub(crate) enum Enrol {
     In {
         /// The revision or tag.
         revision: Option<String>,
+        /// The one that another part of the same plan uses. It is taken if nothing else chooses one of several.
+        in_use: Option<String>,
         /// The namespace of istiod.
         istio_namespace: Option<String>,
         gloo: GlooNamespace,

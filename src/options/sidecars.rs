@@ -38,6 +38,8 @@ pub(crate) enum Injection {
 pub(crate) struct IstioWish {
     /// A revision or a tag.
     pub revision: Option<String>,
+    /// The revision or tag that another part of the same plan uses. It is taken if nothing else chooses one of several.
+    pub in_use: Option<String>,
     pub namespace: Option<String>,
     pub discovery_address: Option<String>,
     pub mesh_id: Option<String>,

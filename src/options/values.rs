@@ -82,7 +82,7 @@ pub(crate) enum ValuesDestination {
     Helm(HelmFailure),
 }
 
-/// What Helm does if an upgrade fails.
+/// What happens to the release if an upgrade fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HelmFailure {
     /// The release stays in the state failed.

@@ -69,6 +69,8 @@ codes! {
     PassedOver = "passedOver",
     /// The server could not be reached.
     NoServer = "noServer",
+    /// Helm is run without its wait, which would not end before its deadline.
+    HelmWait = "helmWait",
     /// No istiod has the address that the gateway uses.
     IstiodGone = "istiodGone",
     /// The istiod is not ready, or a tag points to one that is not.

@@ -248,6 +248,8 @@ pub(crate) enum Because {
     Flag,
     /// The gateway already uses it.
     Already,
+    /// Another part of what the command is about uses it.
+    InUse,
     /// It is the only one.
     Only,
 }
@@ -283,6 +285,33 @@ pub(crate) fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>
             .hint(flag("--revision").text(" REVISION"))),
         },
     }
+}
+
+/// Chooses as [`choose`]. Of several, `in_use` is taken if nothing else chooses: a revision or tag that another part uses.
+///
+/// # Errors
+/// As [`choose`].
+pub(crate) fn choose_in_use(
+    all: &[Istiod],
+    wanted: Option<&str>,
+    already: Option<&str>,
+    in_use: Option<&str>,
+) -> Result<Choice, Failure> {
+    match (wanted, already, in_use) {
+        (None, None, Some(in_use)) => named(all, in_use).map(|choice| Choice { because: Because::InUse, ..choice }),
+        _ => choose(all, wanted, already),
+    }
+}
+
+/// Returns the revision or tag that all these addresses of istiod belong to. `None` if there is no address, or they
+/// belong to different istiods or to none of these.
+pub(crate) fn revision_in_use<'a>(all: &[Istiod], addresses: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let mut names = addresses.into_iter().map(|address| {
+        let choice = kept(all, address);
+        choice.tag.or(choice.istiod.map(|istiod| istiod.revision))
+    });
+    let first = names.next()??;
+    names.all(|name| name.as_ref() == Some(&first)).then_some(first)
 }
 
 fn named(all: &[Istiod], wanted: &str) -> Result<Choice, Failure> {

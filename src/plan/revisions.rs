@@ -97,7 +97,7 @@ pub(crate) fn injected_by(pod: &Value) -> Option<String> {
 }
 
 /// Returns the revision for the name of a tag or a revision.
-fn behind(istiods: &[Istiod], names: &str) -> Option<String> {
+pub(crate) fn behind(istiods: &[Istiod], names: &str) -> Option<String> {
     let by_tag = istiods.iter().find(|istiod| istiod.tags.iter().any(|tag| tag.name == names));
     let found = by_tag.or_else(|| istiods.iter().find(|istiod| istiod.revision == names));
     found.map(|istiod| istiod.revision.clone())

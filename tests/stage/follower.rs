@@ -36,6 +36,8 @@ const GATEWAY_PROXY: &str = "gateway-proxy";
 const ISTIO: &str = "istio-system";
 const ADMIN: u16 = 19000;
 const HTTP: u16 = 8080;
+/// The cluster of the bootstrap that serves the certificate.
+const SDS: &str = "gateway_proxy_sds";
 /// The ports of Gloo's own pod for its snapshot and its metrics.
 const SNAPSHOTS: u16 = 9095;
 const METRICS: u16 = 9091;
@@ -62,19 +64,29 @@ struct Following {
     upstream: String,
     /// The current meaning; `None` if the Upstream does not exist.
     meaning: Option<Meaning>,
+    /// The clusters of the other Upstreams.
+    others: Vec<String>,
 }
 
 impl Follower {
     /// Starts it for an Upstream of an installed Gloo. Its gateway routes every path to it.
     pub fn start(plane: &Plane, gloo: &str, upstream: &str) -> Result<Self> {
         let pair = Pair::start(&format!("{upstream}_{gloo}"))?;
-        let targets = [pair.gateway.admin(), pair.gateway.listener("http")?];
+        let targets = [pair.gateway.admin(), pair.http()?];
         let api = StageApi::connect(&plane.kubeconfig())?;
-        let following = Following { api, pair, gloo: gloo.to_owned(), upstream: upstream.to_owned(), meaning: None };
+        let following = Following {
+            api,
+            pair,
+            gloo: gloo.to_owned(),
+            upstream: upstream.to_owned(),
+            meaning: None,
+            others: Vec::new(),
+        };
         let state = Arc::new(State { following: Mutex::new(following), ended: Arc::default() });
         let [admin, http] = [(ADMIN, targets[0]), (HTTP, targets[1])].map(|(port, target)| door(&state, port, target));
-        let api = StageApi::connect(&plane.kubeconfig())?;
-        let served = served::start(api, gloo.to_owned(), upstream.to_owned(), Arc::clone(&state.ended))?;
+        let of_gloo = Arc::clone(&state);
+        let snapshot = move || of_gloo.following.lock().expect("no holder of this lock panics").served();
+        let served = served::start(snapshot, Arc::clone(&state.ended))?;
         let doors = [admin?, http?, served];
         let ports = [(ADMIN, doors[0]), (HTTP, doors[1]), (SNAPSHOTS, doors[2]), (METRICS, doors[2])];
         plane.forward(gloo, &ports)?;
@@ -112,18 +124,37 @@ impl Following {
     /// Sets the pair to the current meaning of the objects.
     fn follow(&mut self) -> Result<()> {
         let meaning = self.read()?.map(|around| around.meaning());
-        if meaning == self.meaning {
+        let others = self.others()?;
+        if meaning == self.meaning && others == self.others {
             return Ok(());
         }
         match meaning {
-            Some(meaning) => self.put(meaning)?,
+            Some(meaning) => self.put(meaning, &others)?,
             None => self.pair.forget()?,
         }
-        self.meaning = meaning;
+        (self.meaning, self.others) = (meaning, others);
         Ok(())
     }
 
-    fn put(&self, meaning: Meaning) -> Result<()> {
+    /// The clusters of the other Upstreams. No request is sent to them.
+    fn others(&self) -> Result<Vec<String>> {
+        let upstreams = self.api.list("gloo.solo.io/v1/Upstream", &self.gloo)?;
+        let names = upstreams.iter().filter_map(|upstream| upstream["metadata"]["name"].as_str());
+        let mut names: Vec<_> = names.filter(|name| *name != self.upstream).collect();
+        names.sort_unstable();
+        Ok(names.iter().map(|name| format!("{name}_{}", self.gloo)).collect())
+    }
+
+    /// The snapshot of what Gloo serves to the gateway. It is what its Envoy is given.
+    fn served(&mut self) -> Result<Vec<u8>> {
+        self.follow()?;
+        let upstreams = self.api.list("gloo.solo.io/v1/Upstream", &self.gloo)?;
+        // Here this cluster of the bootstrap comes over xDS as well, because it comes and goes.
+        let of_bootstrap = self.meaning.is_some_and(|meaning| meaning.knows_sds).then_some(SDS);
+        served::snapshot_of(&self.gloo, &self.upstream, (&upstreams, of_bootstrap), self.pair.version())
+    }
+
+    fn put(&self, meaning: Meaning, others: &[String]) -> Result<()> {
         let (keys, root) = (self.pair.keys(Valid::Now)?, self.pair.authority.validation());
         let sends = match meaning.way {
             Way::Plaintext => Sends::Plaintext,
@@ -131,7 +162,9 @@ impl Following {
             Way::PerPod => Sends::PerPod { keys, root },
             Way::WithoutSecret => Sends::IstioWithoutSecret,
         };
-        self.pair.beside(if meaning.knows_sds { &["gateway_proxy_sds"] } else { &[] });
+        let of_bootstrap = meaning.knows_sds.then_some(SDS).into_iter();
+        let beside: Vec<_> = of_bootstrap.chain(others.iter().map(String::as_str)).collect();
+        self.pair.beside(&beside);
         self.pair.takes(meaning.takes);
         self.pair.set(&sends, meaning.endpoints)
     }

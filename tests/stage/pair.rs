@@ -17,6 +17,7 @@ use std::{
     cell::{Cell, RefCell},
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     time::Duration,
 };
 
@@ -35,6 +36,11 @@ use super::{
 pub const GATEWAY: &str = "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy";
 /// The identity of the backend.
 pub const BACKEND: &str = "spiffe://cluster.local/ns/default/sa/httpbin";
+/// The gateway's listener and its routes, named as Gloo names those of port 8080.
+const LISTENER: &str = "listener-::-8080";
+const ROUTES: &str = "listener-::-8080-routes";
+/// The version of the gateway's listener and routes, which stay the same.
+pub const XDS_VERSION: &str = "1";
 /// The names of the secrets in Gloo's `sslConfig`.
 const CERTIFICATE: &str = "istio_server_cert";
 const VALIDATION: &str = "istio_validation_context";
@@ -142,7 +148,8 @@ impl Pair {
             json!({"static_resources": {"listeners": listeners, "clusters": [cluster_of("app", Some(app))]}})
         })?;
         let gateway = Envoy::start(|files| {
-            put(files, "lds", "0", &[listener(cluster)]).expect("the directory is ours");
+            put(files, "rds", XDS_VERSION, &[routes(cluster)]).expect("the directory is ours");
+            put(files, "lds", XDS_VERSION, &[listener(files)]).expect("the directory is ours");
             let mut bootstrap = json!({"node": {"id": "gateway", "cluster": "gateway"}});
             bootstrap["dynamic_resources"] = dynamic_resources(files);
             bootstrap
@@ -158,13 +165,23 @@ impl Pair {
             version: Cell::new(0),
         };
         pair.sends(&Sends::Plaintext)?;
-        pair.gateway.listener("http")?;
+        pair.http()?;
         Ok(pair)
+    }
+
+    /// The address of the gateway's HTTP listener.
+    pub fn http(&self) -> Result<SocketAddr> {
+        self.gateway.listener(LISTENER)
+    }
+
+    /// The version of the gateway's clusters.
+    pub fn version(&self) -> u32 {
+        self.version.get()
     }
 
     /// Forwards the ports of an installation's gateway pods to this gateway.
     pub fn stand_in(&self, plane: &Plane, gloo: &str) -> Result<()> {
-        plane.forward(gloo, &[(19000, self.gateway.admin()), (8080, self.gateway.listener("http")?)])
+        plane.forward(gloo, &[(19000, self.gateway.admin()), (8080, self.http()?)])
     }
 
     /// Istio's `sslConfig` with the certificates that the mesh gives a gateway.
@@ -274,7 +291,7 @@ impl Pair {
 
     /// Sends `GET path` through the gateway.
     pub fn ask(&self, path: &str) -> Result<Answer> {
-        let mut stream = TcpStream::connect(self.gateway.listener("http")?)?;
+        let mut stream = TcpStream::connect(self.http()?)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = Vec::new();
@@ -337,7 +354,8 @@ fn inbound(authority: &Authority, valid: Valid) -> Result<Value> {
 
 /// The filter chains of a sidecar's inbound listener in this mode, as Istio makes them for a port declared as HTTP.
 fn chains(takes: Takes, tls: &Value) -> Vec<Value> {
-    let connections = manager("inbound", &json!([{"match": {"prefix": "/"}, "route": {"cluster": "app"}}]));
+    let table = json!([{"match": {"prefix": "/"}, "route": {"cluster": "app"}}]);
+    let connections = manager("inbound", "route_config", &route_config("inbound", &table));
     let encrypted = json!({
         "filter_chain_match": {"transport_protocol": "tls"}, "transport_socket": tls, "filters": [connections],
     });
@@ -353,29 +371,38 @@ fn chains(takes: Takes, tls: &Value) -> Vec<Value> {
     }
 }
 
-/// The gateway's listener, with a route for every path except those below `/nowhere`.
-fn listener(cluster: &str) -> Value {
-    let routes = json!([
+/// The gateway's listener. Its routes come separately, as Gloo serves them.
+fn listener(files: &Path) -> Value {
+    let rds = json!({"route_config_name": ROUTES, "config_source": path_source(files, "rds")});
+    json!({
+        "@type": format!("{TYPES}.config.listener.v3.Listener"), "name": LISTENER, "address": address(loopback(0)),
+        "filter_chains": [{"filters": [manager("http", "rds", &rds)]}],
+    })
+}
+
+/// The gateway's routes, for every path except those below `/nowhere`.
+fn routes(cluster: &str) -> Value {
+    let table = json!([
         {"match": {"prefix": "/moved-by-gateway"}, "redirect": {"https_redirect": true}},
         {"match": {"prefix": "/no-cluster"}, "route": {"cluster": "other_gloo-system"}},
         {"match": {"safe_regex": {"regex": "/(?:[^n]|n[^o]).*|/"}}, "route": {"cluster": cluster}},
     ]);
+    let mut routes = route_config(ROUTES, &table);
+    routes["@type"] = json!(format!("{TYPES}.config.route.v3.RouteConfiguration"));
+    routes
+}
+
+fn route_config(name: &str, table: &Value) -> Value {
     json!({
-        "@type": format!("{TYPES}.config.listener.v3.Listener"), "name": "http", "address": address(loopback(0)),
-        "filter_chains": [{"filters": [manager("http", &routes)]}],
+        "name": name, "validate_clusters": false,
+        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": table}],
     })
 }
 
-fn manager(prefix: &str, table: &Value) -> Value {
+/// The connection manager. `source` is the field of the routes: `rds` or `route_config`.
+fn manager(prefix: &str, source: &str, routes: &Value) -> Value {
     let router = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", json!({}));
-    let mut settings = json!({
-        "stat_prefix": prefix,
-        "route_config": {
-            "name": prefix, "validate_clusters": false,
-            "virtual_hosts": [{"name": prefix, "domains": ["*"], "routes": table}],
-        },
-        "http_filters": [router],
-    });
+    let mut settings = json!({"stat_prefix": prefix, source: routes, "http_filters": [router]});
     if prefix == "inbound" {
         settings["forward_client_cert_details"] = json!("APPEND_FORWARD");
         settings["set_current_client_cert_details"] = json!({"subject": true, "uri": true, "dns": true});

@@ -14,13 +14,13 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{
-    api::StageApi,
     binaries::announce,
+    pair::XDS_VERSION,
     snapshots::{cluster, istio_cluster, listener, role, routes, snapshot, tls_cluster},
 };
 
-/// Starts the admin port of a Gloo with one route to one Upstream. It runs until `ended` is set.
-pub fn start(api: StageApi, gloo: String, upstream: String, ended: Arc<AtomicBool>) -> Result<SocketAddr> {
+/// Starts the admin port of a Gloo with this snapshot. It runs until `ended` is set.
+pub fn start(snapshot: impl Fn() -> Result<Vec<u8>> + Send + 'static, ended: Arc<AtomicBool>) -> Result<SocketAddr> {
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = server.local_addr()?;
     spawn(move || {
@@ -28,7 +28,7 @@ pub fn start(api: StageApi, gloo: String, upstream: String, ended: Arc<AtomicBoo
             if ended.load(Ordering::SeqCst) {
                 return;
             }
-            if let Err(error) = answer(stream, || served(&api, &gloo, &upstream)) {
+            if let Err(error) = answer(stream, &snapshot) {
                 announce(&format!("Gloo does not answer: {error:#}"));
             }
         }
@@ -50,8 +50,13 @@ fn answer(stream: TcpStream, served: impl FnOnce() -> Result<Vec<u8>>) -> Result
     Ok(stream.get_mut().write_all(&[answer.as_bytes(), &body].concat())?)
 }
 
-fn served(api: &StageApi, gloo: &str, upstream: &str) -> Result<Vec<u8>> {
-    let upstreams = api.list("gloo.solo.io/v1/Upstream", gloo)?;
+/// The snapshot with one route to one Upstream, a cluster for each Upstream, and one cluster more.
+pub fn snapshot_of(
+    gloo: &str,
+    upstream: &str,
+    (upstreams, more): (&[Value], Option<&str>),
+    version: u32,
+) -> Result<Vec<u8>> {
     let clusters = upstreams.iter().map(|upstream| {
         let name = format!("{}_{gloo}", upstream["metadata"]["name"].as_str().context("a name")?);
         Ok(match &upstream["spec"]["sslConfig"] {
@@ -62,13 +67,14 @@ fn served(api: &StageApi, gloo: &str, upstream: &str) -> Result<Vec<u8>> {
             },
         })
     });
-    let clusters = clusters.collect::<Result<Vec<_>>>()?;
-    let target = format!("{upstream}_{gloo}");
+    let mut clusters = clusters.collect::<Result<Vec<_>>>()?;
+    clusters.extend(more.map(cluster));
+    let (target, version) = (format!("{upstream}_{gloo}"), version.to_string());
     let all = [
         ("Endpoints", "1", Vec::new()),
-        ("Clusters", "1", clusters),
-        ("Routes", "1", vec![routes(8080, &[("httpbin", &["*"], &target)])]),
-        ("Listeners", "1", vec![listener(8080)]),
+        ("Clusters", version.as_str(), clusters),
+        ("Routes", XDS_VERSION, vec![routes(8080, &[("httpbin", &["*"], &target)])]),
+        ("Listeners", XDS_VERSION, vec![listener(8080)]),
     ];
     Ok(snapshot(vec![role(&format!("{gloo}~gateway-proxy"), &all)], ""))
 }

@@ -42,6 +42,7 @@ impl EnrollArgs {
         Ok(Command::Enrolment(Enrolment {
             act: Enrol::In {
                 revision: self.revision,
+                in_use: None,
                 istio_namespace: self.istio_namespace,
                 gloo: match self.include_gloo_namespace {
                     true => GlooNamespace::Included,

@@ -49,6 +49,7 @@ impl IstiodArgs {
         }
         Ok(IstioWish {
             revision: self.revision,
+            in_use: None,
             namespace: self.istio_namespace,
             discovery_address: self.istio_discovery_address,
             mesh_id: self.istio_meta_mesh_id,

@@ -26,7 +26,7 @@ pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) ->
     let mut inputs = load::files::find(&load::files::sources_of(paths)?)?;
     let plan = match &task.act {
         Enrol::Out => OnNamespace::Release,
-        Enrol::In { revision, istio_namespace, gloo } => {
+        Enrol::In { revision, istio_namespace, gloo, .. } => {
             let mut istiods = Vec::new();
             if revision.is_none() {
                 let mut add = |text: &SourceText| istiods.extend(deployments_of_istiod(text));

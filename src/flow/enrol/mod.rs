@@ -218,13 +218,14 @@ async fn one(
         Ok(Err(Box::new(Row::left(object, outcome, why))))
     };
     let goal = match (&task.act, found) {
-        (Enrol::In { revision, gloo, .. }, Some(FoundIstiods { istiods, tags })) => {
+        (Enrol::In { revision, in_use, gloo, .. }, Some(FoundIstiods { istiods, tags })) => {
             let places: Vec<_> = istiods.iter().map(|istiod| istiod.namespace.clone()).collect();
             let installed = Installed { gloo: survey.gloo_namespace().await, istiods: &places };
             if let Some(why) = not_for_the_mesh(&namespace, installed, *gloo) {
                 return refuse(reference, why);
             }
-            let (target, advice) = target::choose(KnownIstiods { istiods, tags }, revision.as_deref(), &namespace)?;
+            let known = KnownIstiods { istiods, tags };
+            let (target, advice) = target::choose(known, revision.as_deref(), in_use.as_deref(), &namespace)?;
             notes.advices(advice);
             Goal::Bound(target)
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::in_use::revision_in_use;
 use super::policy;
 use super::step::{Step, StepAct};
 use crate::command::{CommandLine, flag, gloo_rs};
@@ -24,6 +25,7 @@ use crate::plan::peer::change::{self, PolicyRequest, PolicyScope};
 use crate::plan::peer::{Mode, Policies};
 use crate::plan::policy::{Caution, OtherTls};
 use crate::plan::proxy_pods::{PodAmount, Which};
+use crate::plan::sidecars::GatewayProxy;
 use crate::plan::values::{self, Switch};
 use crate::render::diff::Secrets;
 use crate::text::{ProxyKind, ProxyName};
@@ -34,20 +36,26 @@ use crate::text::{ProxyKind, ProxyName};
 /// There is no proxy, or a GitOps tool renders it.
 pub(super) async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
     let (via, proxy) = via(session, task, global).await?;
+    let name = name_of(&proxy.workload.reference);
+    let in_use = match task.revision {
+        None => revision_in_use(session, &proxy, &task.namespaces).await,
+        Some(_) => None,
+    };
     let mut policies = Vec::new();
     for namespace in task.namespaces.iter().filter(|_| task.strictness == Strictness::Strict) {
         policies.push(strict(session, namespace).await);
     }
-    Ok(in_order(task, via, &proxy, policies))
+    let revision = IstioWish { revision: task.revision.clone(), in_use, ..IstioWish::default() };
+    Ok(in_order(task, via, &name, &revision, policies))
 }
 
 /// Builds the steps in order. The policies come last, between two rounds of requests.
-fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, policies: Vec<Step>) -> Vec<Step> {
+fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, istio: &IstioWish, policies: Vec<Step>) -> Vec<Step> {
     let mut steps = vec![match via {
-        Bringer::Helm => helm(task),
-        Bringer::Inject => inject(task, proxy),
+        Bringer::Helm => helm(task, istio),
+        Bringer::Inject => inject(istio, proxy),
     }];
-    steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, task.revision.clone())));
+    steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, istio)));
     let mut proves = Vec::new();
     match (via, task.auto_mtls) {
         // With Helm, auto-mTLS is one of the values.
@@ -101,7 +109,7 @@ fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<
 
 /// Returns how the sidecars are added, and the proxy. The choice on the command line applies; otherwise it is Helm, if
 /// Helm renders the proxy and is installed.
-async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringer, ProxyName), Failure> {
+async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringer, GatewayProxy), Failure> {
     let namespace = global.object_namespace();
     let wanted = task.proxy.clone().map_or(Proxies::Usual, |name| Proxies::Named(vec![name]));
     let proxies = gateways::find(session, namespace, &wanted).await;
@@ -109,8 +117,7 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringe
         Err(why) if task.proxy.is_none() => return Err(absent(session, namespace, why).await),
         proxies => proxies?,
     };
-    let proxy = proxies.first().expect("what was found is no empty list");
-    let name = name_of(&proxy.workload.reference);
+    let proxy = proxies.into_iter().next().expect("what was found is no empty list");
     let of_proxy = owner::find(&proxy.workload.value);
     let owner = match release::owner(session, namespace).await {
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => Some(owner),
@@ -127,7 +134,7 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringe
         }
         _ => Bringer::Inject,
     };
-    Ok((via, name))
+    Ok((via, proxy))
 }
 
 /// The name of a proxy, with its kind.
@@ -197,12 +204,12 @@ pub(super) fn shown(upstream: &Named) -> String {
     }
 }
 
-fn helm(task: &Setup) -> Step {
+fn helm(task: &Setup, istio: &IstioWish) -> Step {
     let auto_mtls = if task.auto_mtls == SettingsSwitches::On { Switch::On } else { Switch::NotTyped };
     let values = UpgradeValues {
         act: ValuesAct::Merge,
         wish: values::ValuesWish { auto_mtls, ..values::ValuesWish::default() },
-        istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
+        istio: istio.clone(),
         ..of_release(task.chart.clone(), task.secrets)
     };
     Step {
@@ -242,9 +249,9 @@ pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeVal
     }
 }
 
-fn inject(task: &Setup, proxy: &ProxyName) -> Step {
+fn inject(istio: &IstioWish, proxy: &ProxyName) -> Step {
     let act = Injection::Inject {
-        istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
+        istio: istio.clone(),
         sds_image: None,
         posture: Posture::Usual,
         auto_mtls: SettingsSwitches::Alone,
@@ -286,8 +293,9 @@ pub(super) fn switches(wish: auto_mtls::AutoMtlsWish) -> Step {
     Step { word: "auto-mtls", what: "Settings".to_owned(), act: StepAct::Switches(wish), undone_by: undone_by.into() }
 }
 
-fn enroll(namespace: &str, revision: Option<String>) -> Step {
-    let act = Enrol::In { revision, istio_namespace: None, gloo: GlooNamespace::Refused };
+fn enroll(namespace: &str, IstioWish { revision, in_use, .. }: &IstioWish) -> Step {
+    let (revision, in_use) = (revision.clone(), in_use.clone());
+    let act = Enrol::In { revision, in_use, istio_namespace: None, gloo: GlooNamespace::Refused };
     Step {
         word: "enroll",
         what: format!("namespace {namespace}"),
@@ -387,7 +395,7 @@ mod tests {
         };
         let policies = if strictness == Strictness::Strict { vec![policy] } else { Vec::new() };
         let proxy = ProxyName { kind: None, name: gateways::USUAL.to_owned() };
-        let steps = in_order(&task, via, &proxy, policies);
+        let steps = in_order(&task, via, &proxy, &IstioWish::default(), policies);
         let proves = |step: &Step| match &step.act {
             StepAct::Verify { proves, .. } => format!(" {proves:?}"),
             _ => String::new(),

@@ -6,6 +6,7 @@
 mod backward;
 mod forward;
 mod hints;
+mod in_use;
 mod objects;
 mod pointing;
 mod policy;

@@ -228,7 +228,7 @@ impl StepAct {
             Self::Values(task) => {
                 let planned = Box::pin(values::plan_release(session, (None, None), task, global, notes)).await?;
                 if let (PlanTime::Before, Some(upgrade)) = (when, planned.upgrade(task)) {
-                    values::ready(session, &upgrade, task).await?;
+                    notes.advices(values::ready(session, &upgrade, task).await?.advice);
                 }
                 planned.say(task, notes);
                 Ok(Work::Values(Box::new(planned)))

@@ -66,6 +66,7 @@ pub(super) fn flags_of(act: &Injection) -> Option<Flags> {
     let Injection::Inject { istio, sds_image, posture, .. } = act else { return None };
     Some(Flags {
         revision: istio.revision.clone(),
+        in_use: istio.in_use.clone(),
         discovery_address: istio.discovery_address.clone(),
         mesh_id: istio.mesh_id.clone(),
         cluster_id: istio.cluster_id.clone(),

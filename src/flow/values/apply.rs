@@ -1,6 +1,7 @@
 //! `upgrade-values --apply`: upgrades the release with the user's own Helm, and verifies the rollout.
 
 use super::order::{self, Upgrade};
+use super::roll_back;
 use super::settle::{self, UPGRADED};
 use crate::apply::caught::caught;
 use crate::command::gloo_rs;
@@ -11,9 +12,10 @@ use crate::flow::interrupt::{self, Interrupts};
 use crate::flow::report::Report;
 use crate::helm::{self, Helm, Order, Record};
 use crate::kube::{Environment, Session};
-use crate::load::release;
+use crate::load::{around_release, release};
 use crate::model::{ObjectRef, kinds};
-use crate::options::{Global, HelmFailure, UpgradeValues};
+use crate::options::{Global, HelmFailure, UpgradeValues, ValuesDestination};
+use crate::plan::advice::Advice;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
 use crate::render::text::count;
@@ -54,18 +56,38 @@ pub(super) async fn run(
     stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<u64, Stopped> {
-    let (helm, target) = stop.until_signal(ready(session, upgrade, task)).await?;
-    let order = order::upgrade(target, upgrade, on_failure, &helm, task)?;
+    let ready = stop.until_signal(ready(session, upgrade, task)).await?;
+    report.advice_if(ready.advice.clone());
+    let of_helm = if ready.is_endless { HelmFailure::Stays } else { on_failure };
+    let order = order::upgrade(ready.target.clone(), upgrade, of_helm, &ready.helm, task)?;
     let Record { name, namespace, .. } = &upgrade.record;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
     consent::ask(&act, &[what], &crate::flow::session::place(session), global, report).await?;
     session.check_unchanged(&crate::flow::session::target(global, Environment::of_process()))?;
     stop.begin_writes()?;
-    helm_upgrades(session, &helm, order, upgrade, stop, report).await?;
+    if of_helm == HelmFailure::RollsBack {
+        report.ui.status("helm waits until all objects of the release are ready, and rolls back if one is not");
+    }
+    helm_upgrades(session, &ready, order, upgrade, stop, report).await?;
     let settled = caught(settle::wait(session, upgrade, stop, task, global, report)).await;
     let settled = settled.unwrap_or_else(|panicked| Err(Failure::from(panicked).detail(UPGRADED)));
-    settled.map_err(unconfirmed)
+    match settled {
+        Err(why) if ready.is_endless && why.reason == Reason::Rollout && !stop.is_set() => {
+            Err(roll_back::after_upgrade(&ready, upgrade, why, report).await)
+        }
+        settled => settled.map_err(unconfirmed),
+    }
+}
+
+/// The Helm to run.
+pub(crate) struct ReadyHelm {
+    pub helm: Helm,
+    pub target: helm::HelmTarget,
+    /// Whether Helm's own wait would not end before its deadline.
+    pub is_endless: bool,
+    /// About Helm's wait.
+    pub advice: Option<Advice>,
 }
 
 /// The failure after the release was upgraded.
@@ -74,16 +96,12 @@ fn unconfirmed(why: Failure) -> Stopped {
     Stopped::new(Failure { exit, ..why }, Stands::Unconfirmed)
 }
 
-/// Returns the Helm to run and its target, unless the upgrade is known to fail.
+/// Returns the Helm to run, unless the upgrade is known to fail.
 ///
 /// # Errors
 /// Helm cannot use the same user or version of the chart, another tool renders the release, another upgrade is in
 /// progress, this one would conflict, or Helm is not installed.
-pub(crate) async fn ready(
-    session: &Session,
-    upgrade: &Upgrade,
-    task: &UpgradeValues,
-) -> Result<(Helm, helm::HelmTarget), Failure> {
+pub(crate) async fn ready(session: &Session, upgrade: &Upgrade, task: &UpgradeValues) -> Result<ReadyHelm, Failure> {
     let Record { name, namespace, .. } = &upgrade.record;
     let target = order::target(session.context(), session.impersonation(), namespace)?;
     if task.chart.is_none() {
@@ -108,19 +126,28 @@ pub(crate) async fn ready(
         let failure = Failure::new(Exit::Failed, Reason::Conflict, message);
         return Err(conflict.hint.iter().cloned().fold(failure, Failure::hint));
     }
-    Ok((helm, target))
+    let waits = task.destination == ValuesDestination::Helm(HelmFailure::RollsBack);
+    // Helm 4 does not wait for the address of a load balancer.
+    let (is_endless, advice) = match waits && helm.major < 4 {
+        true => match around_release::without_address(session, &upgrade.record).await {
+            Ok(services) => (!services.is_empty(), roll_back::advice(&helm, &services)),
+            Err(unknown) => (false, Some(unknown)),
+        },
+        false => (false, None),
+    };
+    Ok(ReadyHelm { helm, target, is_endless, advice })
 }
 
 async fn helm_upgrades(
     session: &Session,
-    helm: &Helm,
+    ready: &ReadyHelm,
     order: Order,
     upgrade: &Upgrade,
     stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
-    report.ui.status(&format!("running {}", helm.program.display()));
-    let mut running = helm.start(order)?;
+    report.ui.status(&format!("running {}", ready.helm.program.display()));
+    let mut running = ready.helm.start(order)?;
     let mut said = Said::default();
     let listened = caught(async {
         while let Some(line) = running.line().await {
@@ -133,6 +160,11 @@ async fn helm_upgrades(
     .await;
     let last = said.reason();
     let ended = running.end().await;
+    // Helm's own rollback is not used.
+    if ended.is_err() && ready.is_endless && !stop.is_set() && is_half_done(session, upgrade).await {
+        // Whether it succeeded is read from the release's history.
+        roll_back::roll_back(ready, upgrade, report).await.unwrap_or_default();
+    }
     if let Err(panicked) = listened {
         // Helm has ended nevertheless, and its result counts.
         return Err(match ended {
@@ -181,6 +213,14 @@ impl Said {
 fn short_line(line: &str) -> &str {
     const SHOWN: usize = 4096;
     &line[..line.floor_char_boundary(SHOWN)]
+}
+
+/// Whether there is a newer revision that is not deployed.
+async fn is_half_done(session: &Session, upgrade: &Upgrade) -> bool {
+    let history = release::history(session, &upgrade.record.namespace, &upgrade.record.name).await;
+    history
+        .first()
+        .is_some_and(|newest| newest.revision != upgrade.newest.0 && newest.status.as_deref() != Some("deployed"))
 }
 
 /// The state of the release after Helm failed.

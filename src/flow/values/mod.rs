@@ -10,6 +10,7 @@ mod order;
 mod planned;
 mod prove;
 mod refused;
+mod roll_back;
 mod settle;
 mod sources;
 mod subject;
@@ -33,11 +34,11 @@ use crate::helm::Record;
 use crate::kube::Session;
 use crate::load::release::{self, Earlier, FoundRelease};
 use crate::load::survey::SurveyReader;
-use crate::load::{around_release, harm, istio};
-use crate::options::{GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::load::{around_release, gateways, harm, istio};
+use crate::options::{GLOO_SYSTEM, Global, Proxies, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::istiod::Istiod;
-use crate::plan::sidecars::Flags;
+use crate::plan::istiod::{Istiod, revision_in_use};
+use crate::plan::sidecars::{Flags, current_address};
 use crate::plan::values::proof::Proof;
 use crate::plan::values::{self, ValuesPlan, findings};
 
@@ -51,7 +52,7 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             let subject = of_files((paths, home.as_deref()), task, report)?;
             let flags = flags(task);
             if subject.is_denied() {
-                let plan = plan(&subject, task, &[], None).unwrap_or_default();
+                let plan = plan(&subject, task, &flags, &[], None).unwrap_or_default();
                 return PlannedValues::new(subject, (plan, Proof::default())).map(drop);
             }
             let needs = task.act == ValuesAct::Merge
@@ -62,7 +63,7 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             if needs {
                 return session::block_on(&report.interrupts(), live(subject, task, global, report));
             }
-            let plan = plan(&subject, task, &[], None)?;
+            let plan = plan(&subject, task, &flags, &[], None)?;
             let proven = async { Ok(prove::prove(&subject, plan, task, global.timeout).await) };
             let proven = session::block_on(&report.interrupts(), proven)?;
             finish(&PlannedValues::new(subject, proven)?, None, task, global, report).map(drop)
@@ -166,7 +167,7 @@ async fn with_session(
     global: &Global,
     notes: &mut dyn Notes,
 ) -> Result<PlannedValues, Failure> {
-    let flags = flags(task);
+    let mut flags = flags(task);
     let merges = task.act == ValuesAct::Merge;
     let needs = merges && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
     let istiods = match merges && (needs || flags.proxy_image.is_none()) {
@@ -181,6 +182,9 @@ async fn with_session(
         false => Vec::new(),
     };
     let namespace = release_namespace(global);
+    if needs && flags.revision.is_none() && flags.in_use.is_none() && istiods.len() > 1 {
+        flags.in_use = in_use(session, namespace, &istiods).await;
+    }
     let earlier = match (&subject.release, task.act) {
         (Some(found), ValuesAct::Remove) => {
             let earlier = release::earlier(session, namespace, found, |it| !subject.chart.has_istio(it)).await;
@@ -192,7 +196,7 @@ async fn with_session(
         }
         _ => None,
     };
-    let plan = plan(&subject, task, &istiods, earlier.as_ref())?;
+    let plan = plan(&subject, task, &flags, &istiods, earlier.as_ref())?;
     let (plan, proof) = prove::prove(&subject, plan, task, session.timeout()).await;
     if plan.turns_on(&subject.chart.auto_mtls(&subject.values)) {
         notes.advices(harm::advice(session).await);
@@ -204,6 +208,13 @@ async fn with_session(
         notes.advices(advice);
     }
     PlannedValues::new(subject, (plan, proof))
+}
+
+/// The revision or tag that all gateways of the release use. `None` also if they may not be read: then a flag is needed.
+async fn in_use(session: &Session, namespace: &str, istiods: &[Istiod]) -> Option<String> {
+    let proxies = gateways::find(session, namespace, &Proxies::All).await.ok()?;
+    let addresses: Vec<_> = proxies.iter().filter_map(current_address).collect();
+    revision_in_use(istiods, addresses.iter().map(String::as_str))
 }
 
 /// The advice if the values from before Istio are unknown.
@@ -234,6 +245,7 @@ fn flags(task: &UpgradeValues) -> Flags {
     let wish = task.istio.clone();
     Flags {
         revision: wish.revision,
+        in_use: wish.in_use,
         discovery_address: wish.discovery_address,
         mesh_id: wish.mesh_id,
         cluster_id: wish.cluster_id,
@@ -245,12 +257,13 @@ fn flags(task: &UpgradeValues) -> Flags {
 fn plan(
     subject: &ValuesSubject,
     task: &UpgradeValues,
+    flags: &Flags,
     istiods: &[Istiod],
     earlier: Option<&Record>,
 ) -> Result<ValuesPlan, Failure> {
     let ValuesSubject { values, chart, .. } = subject;
     match task.act {
-        ValuesAct::Merge => values::merge(values, chart, &task.wish, &flags(task), istiods),
+        ValuesAct::Merge => values::merge(values, chart, &task.wish, flags, istiods),
         ValuesAct::Remove => values::remove(values, chart, &task.wish, earlier.map(|record| &record.values)),
         ValuesAct::AutoMtlsBack { .. } => {
             Ok(values::auto_mtls_back(values, chart, earlier.map_or(&Value::Null, |record| &record.values)))

@@ -25,6 +25,9 @@ use crate::verify::sidecars as proof;
 /// The detail of a failure after the upgrade.
 pub(super) const UPGRADED: &str = "the release is upgraded; its rollout is not verified";
 
+/// The same, if a gateway is known not to be ready.
+pub(super) const UNVERIFIED: &str = "the release is upgraded, the gateways are not verified";
+
 /// Pause between two looks at what Gloo's controller made.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -66,7 +69,7 @@ pub(super) async fn wait(
 }
 
 fn unconfirmed(failure: Failure) -> Failure {
-    Failure { exit: Exit::Unconfirmed, ..failure }.detail("the release is upgraded, the gateways are not verified")
+    Failure { exit: Exit::Unconfirmed, ..failure }.detail(UNVERIFIED)
 }
 
 /// Waits until Gloo's controller has given this workload the address.

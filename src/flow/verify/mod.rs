@@ -14,15 +14,16 @@ use crate::command::Hint;
 use crate::error::{Exit, Failure};
 use crate::kube::Session;
 use crate::load::survey::SurveyReader;
-use crate::load::witness::{self, Backends, Envoys, Moment};
+use crate::load::witness::{self, Backends, Envoys, MOST_PODS, Moment};
 use crate::load::{absence, proxy_pods};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, ProxyPods, VerifyTask};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
+use crate::plan::gateway::Gateway;
 use crate::plan::proxy_pods::{PodAmount, ProxyPod};
 use crate::plan::verdict::answer::{CLIENT_CERT, HttpAnswer};
-use crate::plan::verdict::counters::{CounterChange, Went};
+use crate::plan::verdict::counters::{CounterChange, Receivers, Went};
 use crate::plan::verdict::evidence::{Evidence, Evident, SentTls, Upstream, cluster_name, upstream_of};
 use crate::plan::verdict::{RequestVerdict, VerdictKind, judge, wants_another_sample};
 use crate::render::text::short_name;
@@ -157,6 +158,29 @@ struct Run<'r> {
     cache: RefCell<HashMap<String, Rc<Around>>>,
 }
 
+/// What is known of a request before it is sent.
+struct Sending {
+    /// The pods that may receive it.
+    pods: Evident<Vec<ProxyPod>>,
+    /// The sidecars and bootstraps of these pods.
+    gateway: Gateway,
+    before: Moment,
+    /// Envoy's name for the cluster of the named Upstream.
+    expected: Option<String>,
+    url: String,
+    /// Whether it goes through a stream to one pod, so that nothing else can answer it.
+    is_to_one_pod: bool,
+}
+
+/// Those of the pods that received the requests. If that is unknown, all of them.
+fn received_by(pods: &[ProxyPod], receivers: &Receivers) -> Vec<ProxyPod> {
+    let is_one = |pod: &&ProxyPod| match receivers {
+        Receivers::Some { pods, .. } => pods.contains(&pod.name),
+        Receivers::None { .. } | Receivers::Unknown => true,
+    };
+    pods.iter().filter(is_one).cloned().collect()
+}
+
 /// The context of an Envoy cluster: its Upstream and the backends.
 struct Around {
     object: Evident<Object>,
@@ -172,14 +196,12 @@ impl Run<'_> {
         upstream: Option<&Object>,
         notes: &mut dyn Notes,
     ) -> Result<(AskedRequest, RequestVerdict), Failure> {
-        let pods = self.pods_of(way).await;
-        let expected = upstream.map(|object| cluster_name(&object.reference));
-        let before = self.moment(&pods).await;
+        let sending = self.sending(sender, way, upstream).await;
         let mut answers: Vec<HttpAnswer> = Vec::new();
         let most = if self.task.is_idempotent() { MOST_SAMPLES } else { 1 };
         let (evidence, around) = loop {
             answers.push(sender.send(way).await?);
-            let (evidence, around) = self.evidence(&pods, &before, &answers, expected.as_deref()).await;
+            let (evidence, around) = self.evidence(&sending, &answers).await;
             if answers.len() >= most || !wants_another_sample(&evidence) {
                 break (evidence, around);
             }
@@ -195,13 +217,30 @@ impl Run<'_> {
             subject,
             upstream: object.map(|object| object.reference.clone()),
             method: self.task.method.clone(),
-            url: sender.url(way),
+            url: sending.url,
             host: sender.host(),
             pod: way.pod().map(|pod| pod.name.clone()),
             expect: self.task.expect,
             statuses: evidence.answers.iter().map(|answer| answer.status).collect(),
         };
         Ok((asked, verdict.on(&self.global.target())))
+    }
+
+    /// What is known before the request.
+    async fn sending(&self, sender: &Sender<'_>, way: &RequestWay, upstream: Option<&Object>) -> Sending {
+        let pods = self.pods_of(way).await;
+        let gateway = match &pods {
+            Ok(pods) => self.survey.gateway_of(pods).await,
+            Err(_) => self.survey.gateway().await.clone(),
+        };
+        Sending {
+            before: self.moment(&pods).await,
+            pods,
+            gateway,
+            expected: upstream.map(|object| cluster_name(&object.reference)),
+            url: sender.url(way),
+            is_to_one_pod: way.pod().is_some(),
+        }
     }
 
     /// The pods that may receive the request: the one it is sent to, or all pods of the proxy.
@@ -211,6 +250,10 @@ impl Run<'_> {
         }
         let all = ProxyPods { amount: PodAmount::All, ..self.task.pods.clone() };
         match proxy_pods::find(self.session, self.global, &all).await {
+            Ok(chosen) if chosen.pods.len() > MOST_PODS => {
+                let count = chosen.pods.len();
+                Err(format!("the gateway has {count} pods, and those of at most {MOST_PODS} are read").into())
+            }
             Ok(chosen) => Ok(chosen.pods),
             Err(failure) => {
                 Err(Unread { why: failure.message, rule: failure.hints.iter().find_map(Hint::rule), failure: None })
@@ -225,18 +268,18 @@ impl Run<'_> {
         }
     }
 
-    async fn evidence(
-        &self,
-        pods: &Evident<Vec<ProxyPod>>,
-        before: &Moment,
-        answers: &[HttpAnswer],
-        expected: Option<&str>,
-    ) -> (Evidence, Option<Rc<Around>>) {
+    async fn evidence(&self, sending: &Sending, answers: &[HttpAnswer]) -> (Evidence, Option<Rc<Around>>) {
+        let Sending { pods, before, expected, .. } = sending;
+        let expected = expected.as_deref();
         let after = self.moment(pods).await;
         let change = match (&before.counters, after.counters.clone()) {
             (Ok(before), Ok(after)) => Ok(CounterChange { before: before.clone(), after, sent: answers.len() as u64 }),
             (Err(why), _) => Err(why.clone()),
             (_, Err(why)) => Err(why),
+        };
+        let receivers = match &change {
+            Ok(change) if !sending.is_to_one_pod => change.receivers(),
+            _ => Receivers::Unknown,
         };
         let cluster = match (expected, change.as_ref().map(|change| change.went(expected))) {
             (Some(expected), _) => Some(expected.to_owned()),
@@ -254,7 +297,8 @@ impl Run<'_> {
         };
         let (has_tls, certs, identity) = match pods {
             Ok(pods) => {
-                let envoys = Envoys { session: self.session, pods };
+                let pods = received_by(pods, &receivers);
+                let envoys = Envoys { session: self.session, pods: &pods };
                 let has_tls = match &cluster {
                     Some(cluster) => envoys.has_tls(cluster).await,
                     None => Err(unknown()),
@@ -278,7 +322,9 @@ impl Run<'_> {
             demand: known(&around).and_then(|around| around.behind.demand.clone()),
             authorization: known(&around).and_then(|around| around.behind.authorization.clone()),
             pods: known(&around).and_then(|around| around.behind.pods.clone()),
-            gateway: self.survey.gateway().await.clone(),
+            gateway: sending.gateway.clone(),
+            receivers,
+            url: sending.url.clone(),
             now: Timestamp::now(),
         };
         (evidence, around)

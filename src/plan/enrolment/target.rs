@@ -15,13 +15,15 @@ pub(crate) struct KnownIstiods<'k> {
     pub tags: &'k Listed<()>,
 }
 
-/// Chooses the revision for a namespace.
+/// Chooses the revision for a namespace. `in_use` is the one that another part of the plan uses. It is taken if nothing
+/// else chooses.
 ///
 /// # Errors
 /// No istiod with that name, several istiods and none is chosen, or tags that may not be read.
 pub(crate) fn choose(
     known: KnownIstiods<'_>,
     typed: Option<&str>,
+    in_use: Option<&str>,
     namespace: &Object,
 ) -> Result<(Revision, Vec<Advice>), Failure> {
     let bond = bond(&namespace.value);
@@ -30,7 +32,7 @@ pub(crate) fn choose(
         let first = bond.as_ref().map(|(_, names)| *names);
         typed.is_none() && first.is_some_and(|names| !is_served(known, names)) && is_served(known, other)
     });
-    let wanted = typed.or(other).or(bond.as_ref().map(|(_, names)| *names));
+    let wanted = typed.or(other).or(bond.as_ref().map(|(_, names)| *names)).or(in_use);
     let chosen = istiod::choose(known.istiods, wanted, None);
     let Choice { istiod, advice, .. } = chosen.map_err(|failure| {
         if failure.reason != Reason::NoIstiod {
@@ -96,7 +98,7 @@ mod tests {
     fn chosen(revisions: &[&str], typed: Option<&str>, labels: &Value) -> Result<(String, String), Failure> {
         let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}));
         let known = KnownIstiods { istiods: &istiods(revisions), tags: &Listed::Read(()) };
-        choose(known, typed, &namespace).map(|(target, _)| (target.names, target.revision))
+        choose(known, typed, None, &namespace).map(|(target, _)| (target.names, target.revision))
     }
 
     #[test]
@@ -118,6 +120,22 @@ mod tests {
     }
 
     #[test]
+    fn what_the_rest_of_the_plan_uses_is_taken_where_nothing_else_chooses() {
+        let known = &istiods(&["1-27", "1-28"]);
+        let known = KnownIstiods { istiods: known, tags: &Listed::Read(()) };
+        let of = |typed: Option<&str>, labels: Value, in_use: Option<&str>| {
+            let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}));
+            choose(known, typed, in_use, &namespace).map(|(target, _)| target.names).map_err(|failure| failure.reason)
+        };
+        let bound = || json!({"istio.io/rev": "1-27"});
+        assert_eq!(of(None, json!({}), Some("1-28")), Ok("1-28".to_owned()));
+        assert_eq!(of(None, json!({}), Some("prod")), Ok("prod".to_owned()));
+        assert_eq!(of(None, bound(), Some("1-28")), Ok("1-27".to_owned()));
+        assert_eq!(of(Some("1-27"), json!({}), Some("1-28")), Ok("1-27".to_owned()));
+        assert_eq!(of(None, json!({}), None), Err(Reason::SeveralRevisions));
+    }
+
+    #[test]
     fn of_two_labels_the_one_that_a_ready_istiod_serves_is_kept() {
         let both = json!({"istio-injection": "enabled", "istio.io/rev": "1-28"});
         let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop", "labels": both}}));
@@ -127,7 +145,7 @@ mod tests {
                 istiod.ready = 0;
             }
             let known = KnownIstiods { istiods: &istiods, tags: &Listed::Read(()) };
-            choose(known, typed, &namespace)
+            choose(known, typed, None, &namespace)
         };
         let all = ["1-28", "default"];
         let table = [
@@ -169,7 +187,7 @@ mod tests {
         let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop"}}));
         let tags = Listed::Unknown { why: "not allowed to list mutatingwebhookconfigurations".to_owned() };
         let known = KnownIstiods { istiods: &istiods(&["1-27"]), tags: &tags };
-        let failure = choose(known, Some("stable"), &namespace).unwrap_err();
+        let failure = choose(known, Some("stable"), None, &namespace).unwrap_err();
         assert_eq!(failure.reason, Reason::Unknown);
         assert!(failure.message.ends_with("not allowed to list mutatingwebhookconfigurations"), "{failure}");
     }

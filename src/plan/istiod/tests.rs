@@ -119,6 +119,30 @@ fn one_is_chosen_several_are_listed_and_what_is_there_keeps() {
 }
 
 #[test]
+fn what_another_part_uses_is_taken_where_nothing_else_chooses() {
+    let all = three();
+    let of = |wanted: Option<&str>, already: Option<&str>, in_use: Option<&str>| {
+        choose_in_use(&all, wanted, already, in_use).map(|choice| (choice.because, choice.address))
+    };
+    let address = |name: &str| format!("{name}.istio-system.svc:15012");
+    assert_eq!(of(None, None, Some("1-28")), Ok((Because::InUse, address("istiod-1-28"))));
+    assert_eq!(of(None, None, Some("prod")), Ok((Because::InUse, address("istiod-revision-tag-prod"))));
+    assert_eq!(of(Some("1-27"), None, Some("1-28")), Ok((Because::Flag, address("istiod-1-27"))));
+    assert_eq!(of(None, Some(&address("istiod-1-27")), Some("1-28")), Ok((Because::Already, address("istiod-1-27"))));
+    assert_eq!(of(None, None, None).unwrap_err().reason, Reason::SeveralRevisions);
+
+    let in_use = |names: &[&str]| {
+        let addresses: Vec<_> = names.iter().map(|name| address(name)).collect();
+        revision_in_use(&all, addresses.iter().map(String::as_str))
+    };
+    assert_eq!(in_use(&["istiod-1-28", "istiod-1-28"]).as_deref(), Some("1-28"));
+    assert_eq!(in_use(&["istiod-revision-tag-prod"]).as_deref(), Some("prod"));
+    for unclear in [&[][..], &["istiod-1-27", "istiod-1-28"], &["istiod-gone"], &["istiod-1-28", "istiod-gone"]] {
+        assert_eq!(in_use(unclear), None, "{unclear:?}");
+    }
+}
+
+#[test]
 fn a_tag_gives_its_own_address_so_that_moving_it_moves_the_gateway() {
     let all = three();
     let prod = choose(&all, Some("prod"), Some("istiod-1-27.istio-system.svc:15012")).unwrap();

@@ -115,6 +115,8 @@ pub(crate) fn bootstrap_name(proxy: &str) -> String {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
     pub revision: Option<String>,
+    /// As [`crate::options::IstioWish::in_use`].
+    pub in_use: Option<String>,
     pub discovery_address: Option<String>,
     pub mesh_id: Option<String>,
     pub cluster_id: Option<String>,

@@ -7,7 +7,7 @@ use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{discovery_address, env, item};
 use super::{Around, Flags, GatewayProxy};
 use crate::error::Failure;
-use crate::plan::istiod::{Because, Choice, Istiod, Told, choose as choose_istiod};
+use crate::plan::istiod::{Because, Choice, Istiod, Told, choose_in_use as choose_istiod};
 use crate::text::Image;
 
 /// The defaults of the chart.
@@ -71,12 +71,12 @@ pub(crate) fn current_address(proxy: &GatewayProxy) -> Option<String> {
 /// As [`choose_istiod`].
 pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &GatewayProxy) -> Result<Option<Choice>, Failure> {
     let already = current_address(proxy);
-    match choose_istiod(istiods, flags.revision.as_deref(), already.as_deref()) {
+    match choose_istiod(istiods, flags.revision.as_deref(), already.as_deref(), flags.in_use.as_deref()) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
             // The address in the flag may be that of one of several istiods here. Then that istiod determines the
             // image.
             let address = flags.discovery_address.as_deref();
-            let kept = choose_istiod(istiods, None, address).ok();
+            let kept = choose_istiod(istiods, None, address, None).ok();
             Ok(kept.filter(|choice| choice.istiod.is_some()))
         }
         answer => answer.map(Some),

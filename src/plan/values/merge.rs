@@ -10,7 +10,7 @@ use crate::command::{flag, gloo_rs};
 use crate::error::Failure;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::istiod::{Because, Choice, Istiod, Told, choose};
+use crate::plan::istiod::{Because, Choice, Istiod, Told, choose, choose_in_use};
 use crate::plan::sidecars::{CLUSTER_ID, Flags, MESH_ID};
 
 /// Plans the values with Istio's settings.
@@ -67,7 +67,7 @@ fn address_of<'v>(values: &'v Value, entry: &ProxyEntry) -> Option<&'v str> {
 /// Chooses as `inject` does. The address in the flag may be that of one of several istiods here. Then that istiod
 /// determines the image.
 fn chosen(all: &[Istiod], flags: &Flags, already: Option<&str>) -> Result<Option<Choice>, Failure> {
-    match choose(all, flags.revision.as_deref(), already) {
+    match choose_in_use(all, flags.revision.as_deref(), already, flags.in_use.as_deref()) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
             let kept = choose(all, None, flags.discovery_address.as_deref()).ok();
             Ok(kept.filter(|choice| choice.istiod.is_some()))
@@ -83,6 +83,7 @@ fn told(choice: &Choice) -> Option<String> {
     let why = match choice.because {
         Because::Flag => "--revision",
         Because::Already => "the values' already",
+        Because::InUse => "in use",
         Because::Only => "the only one",
     };
     let image = istiod.image.as_deref().unwrap_or("image unknown");

@@ -66,6 +66,22 @@ fn nothing_said_gets_all_that_the_guide_sets() {
 }
 
 #[test]
+fn of_several_istiods_the_one_in_use_is_taken_unless_the_values_have_one() {
+    let both = [istiod("1-27"), istiod("1-28")];
+    let address = |values: &Value, in_use: Option<&str>| {
+        let flags = Flags { in_use: in_use.map(str::to_owned), ..Flags::default() };
+        let plan = merge(values, &oss(), &ValuesWish::default(), &flags, &both).ok()?;
+        let after = apply(values, &plan.edits).unwrap();
+        after["gatewayProxies"]["gatewayProxy"]["istioDiscoveryAddress"].as_str().map(str::to_owned)
+    };
+    let of = |revision: &str| Some(format!("istiod-{revision}.istio-system.svc:15012"));
+    assert_eq!(address(&json!({}), Some("1-28")), of("1-28"));
+    assert_eq!(address(&json!({}), None), None, "nothing has chosen one");
+    let has = json!({"gatewayProxies": {"gatewayProxy": {"istioDiscoveryAddress": of("1-27")}}});
+    assert_eq!(address(&has, Some("1-28")), of("1-27"));
+}
+
+#[test]
 fn enterprise_has_its_proxies_one_level_down() {
     let values = json!({"gloo": {"gatewayProxies": {"publicGw": {"kind": {}}, "gone": null}}});
     let chart = chart(Edition::Enterprise);

@@ -6,7 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The filter for Envoy's `/stats`, a regular expression.
-pub(crate) const FILTER: &str = r"^cluster\..*\.(upstream_rq_completed|upstream_cx_(total|connect_fail|none_healthy|destroy_remote_with_active_rq)|ssl\.(handshake|connection_error|fail_verify_[a-z_]*)|client_ssl_socket_factory\.upstream_context_secrets_not_ready)$|^http\..*\.(no_route|no_cluster)$";
+pub(crate) const FILTER: &str = r"^cluster\..*\.(upstream_rq_completed|upstream_cx_(total|connect_fail|none_healthy|destroy_remote_with_active_rq)|ssl\.(handshake|connection_error|fail_verify_[a-z_]*)|client_ssl_socket_factory\.upstream_context_secrets_not_ready)$|^http\..*\.(no_route|no_cluster|downstream_rq_total)$";
+
+/// The counter of requests that a listener of Envoy received.
+const RECEIVED: &str = "downstream_rq_total";
+/// The prefix of Envoy's admin interface. Reading the counters raises it, so its absence shows that they are filtered.
+const ADMIN: &str = "http.admin.";
+/// The prefixes of listeners that are not for requests: Envoy's admin interface and Gloo's page of metrics.
+const NOT_FOR_REQUESTS: [&str; 2] = [ADMIN, "http.prometheus."];
 
 /// If this many requests in a row match, other requests are not the reason.
 pub(crate) const ENOUGH: u64 = 3;
@@ -68,9 +75,25 @@ pub(crate) struct Counters {
     clusters: BTreeMap<String, BTreeMap<Stat, u64>>,
     no_route: u64,
     no_cluster: u64,
+    /// The requests that each pod of the gateway received, by the pod's name. `None` if Envoy does not count them.
+    received: BTreeMap<String, Option<u64>>,
 }
 
 impl Counters {
+    /// Reads `/stats` of a pod of the gateway, as [`Self::parse`].
+    pub(crate) fn of_pod(pod: &str, text: &str) -> Self {
+        let counts = text.lines().filter_map(|line| {
+            let (key, value) = line.rsplit_once(": ")?;
+            let prefix = key.strip_suffix(RECEIVED)?;
+            Some((prefix, value.trim().parse::<u64>().ok()?))
+        });
+        let counts: Vec<_> = counts.collect();
+        let is_counted = counts.iter().any(|(prefix, _)| *prefix == ADMIN);
+        let requests = counts.iter().filter(|(prefix, _)| !NOT_FOR_REQUESTS.contains(prefix)).map(|(_, count)| count);
+        let received = is_counted.then(|| requests.sum());
+        Self { received: [(pod.to_owned(), received)].into(), ..Self::parse(text) }
+    }
+
     /// Reads `/stats` in its text format. Other lines are ignored.
     pub(crate) fn parse(text: &str) -> Self {
         let mut read = Self::default();
@@ -99,6 +122,7 @@ impl Counters {
         }
         self.no_route += other.no_route;
         self.no_cluster += other.no_cluster;
+        self.received.extend(other.received);
         self
     }
 
@@ -116,6 +140,17 @@ pub(crate) enum Went {
     Nowhere,
     /// Several clusters completed requests.
     Several(Vec<String>),
+}
+
+/// The pods of the gateway that received the requests, by their own counters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Receivers {
+    /// None of this many pods received a request. So the responses came from elsewhere.
+    None { pods: usize },
+    /// Exactly these of several pods received our requests.
+    Some { pods: Vec<String>, of: usize },
+    /// The counters do not show it: other requests were counted too, there is only one pod, or a pod started meanwhile.
+    Unknown,
 }
 
 /// The counters before the first request and after the last one.
@@ -184,6 +219,26 @@ impl CounterChange {
         }
     }
 
+    /// Returns which pods of the gateway received the requests.
+    pub(crate) fn receivers(&self) -> Receivers {
+        let rise = |(pod, after): (&String, &Option<u64>)| {
+            // A restarted pod counts from 0 again.
+            let before = (*self.before.received.get(pod)?)?;
+            after.as_ref()?.checked_sub(before).map(|rise| (pod.clone(), rise))
+        };
+        let rises: Option<Vec<_>> = self.after.received.iter().map(rise).collect();
+        let Some(rises) = rises.filter(|rises| !rises.is_empty()) else { return Receivers::Unknown };
+        let (of, all) = (rises.len(), rises.iter().map(|(_, rise)| rise).sum::<u64>());
+        match (all, of) {
+            (0, pods) => Receivers::None { pods },
+            (all, 2..) if all == self.sent => Receivers::Some {
+                pods: rises.into_iter().filter(|(_, rise)| *rise > 0).map(|(pod, _)| pod).collect(),
+                of,
+            },
+            _ => Receivers::Unknown,
+        }
+    }
+
     /// Returns how many requests found no route, before and after.
     pub(crate) fn no_route(&self) -> (u64, u64) {
         (self.before.no_route, self.after.no_route)
@@ -236,6 +291,40 @@ mod tests {
         let two = Counters::parse("cluster.a.ssl.handshake: 2").and(Counters::parse("cluster.a.ssl.handshake: 3"));
         let change = CounterChange { before: two, after: Counters::parse("cluster.a.ssl.handshake: 1"), sent: 1 };
         assert_eq!(change.rise_of("a", Stat::Handshake).by(), 0);
+    }
+
+    #[test]
+    fn the_pod_that_received_a_request_is_found_by_its_own_counter() {
+        let moment = |pods: &[(&str, Option<u64>)]| {
+            let of_pod = |(pod, count): &(&str, Option<u64>)| {
+                let requests = count.map_or(String::new(), |count| {
+                    format!("http.http.downstream_rq_total: {count}\nhttp.https.downstream_rq_total: 2\nhttp.admin.downstream_rq_total: 70\n")
+                });
+                // Scrapes of Gloo's page of metrics are no requests.
+                let scrapes = count.unwrap_or_default() * 7;
+                Counters::of_pod(pod, &format!("{requests}http.prometheus.downstream_rq_total: {scrapes}\n"))
+            };
+            pods.iter().map(of_pod).fold(Counters::default(), Counters::and)
+        };
+        let found = |before: &[(&str, Option<u64>)], after: &[(&str, Option<u64>)], sent: u64| {
+            CounterChange { before: moment(before), after: moment(after), sent }.receivers()
+        };
+        let (two, one) = ([("a", Some(4)), ("b", Some(9))], [("a", Some(4))]);
+        assert_eq!(found(&two, &two, 1), Receivers::None { pods: 2 });
+        assert_eq!(found(&one, &one, 3), Receivers::None { pods: 1 });
+        let by = |pods: &[&str]| Receivers::Some { pods: pods.iter().map(|pod| (*pod).to_owned()).collect(), of: 2 };
+        assert_eq!(found(&two, &[("a", Some(4)), ("b", Some(10))], 1), by(&["b"]));
+        assert_eq!(found(&two, &[("a", Some(5)), ("b", Some(11))], 3), by(&["a", "b"]));
+        // With other requests, a restart, a new pod, or without the counter, it is unknown.
+        assert_eq!(found(&two, &[("a", Some(5)), ("b", Some(10))], 1), Receivers::Unknown);
+        assert_eq!(found(&two, &[("a", Some(0)), ("b", Some(9))], 1), Receivers::Unknown);
+        assert_eq!(found(&one, &two, 1), Receivers::Unknown);
+        assert_eq!(found(&one, &[("a", None)], 1), Receivers::Unknown);
+        assert_eq!(found(&one, &[("a", Some(5))], 1), Receivers::Unknown, "of one pod there is nothing to tell");
+        assert_eq!(
+            CounterChange { before: Counters::default(), after: Counters::default(), sent: 1 }.receivers(),
+            Receivers::Unknown
+        );
     }
 
     #[test]

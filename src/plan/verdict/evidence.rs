@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::answer::HttpAnswer;
 use super::certs::Certs;
-use super::counters::{CounterChange, Rise, Stat, Went};
+use super::counters::{CounterChange, Receivers, Rise, Stat, Went};
 use super::denied::PodAuthorization;
 use super::hosts::Hosts;
 use super::pods::BackendPod;
@@ -29,6 +29,10 @@ pub(crate) struct Evidence {
     /// Envoy's name for the named Upstream's cluster.
     pub expected_cluster: Option<String>,
     pub change: Evident<CounterChange>,
+    /// The pods of the gateway that received the requests. Unknown also if the requests were sent to one pod.
+    pub receivers: Receivers,
+    /// What the requests were sent to.
+    pub url: String,
     /// The endpoints of the cluster before and after.
     pub hosts: Evident<(Hosts, Hosts)>,
     /// Whether Envoy has TLS counters for the cluster. It has them if the cluster has a TLS context.

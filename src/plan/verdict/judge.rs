@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::answer::Echo;
 use super::cause::{self, CauseCandidate, CauseCheck};
 use super::commands;
-use super::counters::{ENOUGH, Went};
+use super::counters::{ENOUGH, Receivers, Went};
 use super::denied::{Denial, denial};
 use super::evidence::{self, Case, Evidence};
+use super::receivers;
 use super::tls::{self, TlsVerdict};
 use super::{Fact, Label, RequestVerdict, VerdictKind};
 use crate::command::{CommandLine, Hint, flag, gloo_rs, kubectl};
@@ -19,19 +20,25 @@ use crate::plan::path::Cause;
 /// Computes the verdict. `None` if there is no response.
 pub(crate) fn judge(evidence: &Evidence) -> Option<RequestVerdict> {
     let case = Case::from_evidence(evidence)?;
+    if let Receivers::None { pods } = evidence.receivers {
+        return Some(receivers::elsewhere(&case, pods));
+    }
     let verdict = match (changes(evidence), origin(&case)) {
         (Some(statuses), _) => wavering(&case, &statuses),
         (None, Origin::Backend) => answered(&case, tls::seen(&case)),
         (None, Origin::Unknown) if case.answer.status == evidence.expect => answered(&case, by_whomever()),
         (None, Origin::Gateway | Origin::Unknown) => refused(&case),
     };
-    Some(verdict)
+    Some(RequestVerdict { facts: receivers::with_fact(verdict.facts, &case), ..verdict })
 }
 
 /// Returns whether another sample may show more: other requests were counted too, or the response may be due to a
 /// single connection.
 pub(crate) fn wants_another_sample(evidence: &Evidence) -> bool {
     let Some(case) = Case::from_evidence(evidence) else { return true };
+    if matches!(evidence.receivers, Receivers::None { .. }) {
+        return false;
+    }
     let proven = judge(evidence).is_some_and(|verdict| {
         !matches!(verdict.kind, VerdictKind::Caused(Cause::StrictPeer))
             && matches!(verdict.kind, VerdictKind::Mtls | VerdictKind::Caused(_))

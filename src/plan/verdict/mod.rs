@@ -15,6 +15,7 @@ pub(crate) mod evidence;
 pub(crate) mod hosts;
 mod judge;
 pub(crate) mod pods;
+mod receivers;
 pub(crate) mod route;
 pub(crate) mod tls;
 
@@ -40,6 +41,8 @@ pub(crate) enum VerdictKind {
     Backend,
     /// The gateway itself responded, with a redirect or as configured.
     Gateway,
+    /// Something else than the gateway responded.
+    Elsewhere,
     /// The gateway itself responded, and the cause is proven.
     Caused(Cause),
     /// The status is not the expected one, and the cause is not proven.
@@ -55,6 +58,7 @@ impl VerdictKind {
             Self::Plaintext => "plaintext",
             Self::Backend => "backend",
             Self::Gateway => "gateway",
+            Self::Elsewhere => "elsewhere",
             Self::Caused(cause) => cause.row().name,
             Self::NotProven => "notProven",
         }
@@ -65,6 +69,8 @@ impl VerdictKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Label {
     Status,
+    /// The pod of the gateway that received the request.
+    Gateway,
     Client,
     Server,
     Evidence,
@@ -86,6 +92,7 @@ impl Label {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
+            Self::Gateway => "gateway",
             Self::Client => "client",
             Self::Server => "server",
             Self::Evidence => "evidence",
@@ -135,8 +142,8 @@ impl RequestVerdict {
 
     /// Returns whether the TLS between gateway and backend, or the lack of it, may be the cause.
     pub(crate) fn blames_tls(&self) -> bool {
-        let is_elsewhere =
-            self.is_elsewhere || matches!(self.kind, VerdictKind::Gateway | VerdictKind::Caused(Cause::NoRoute));
+        let is_elsewhere = self.is_elsewhere
+            || matches!(self.kind, VerdictKind::Gateway | VerdictKind::Elsewhere | VerdictKind::Caused(Cause::NoRoute));
         self.exit != Exit::Done && !is_elsewhere
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::answer::HttpAnswer;
 use super::certs::{Cert, Certs};
-use super::counters::{CounterChange, Counters};
+use super::counters::{CounterChange, Counters, Receivers};
 use super::evidence::{Demand, Evidence, SentTls, Upstream};
 use super::hosts::{EndpointHost, Hosts};
 use super::pods::BackendPod;
@@ -107,6 +107,8 @@ fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
         brought_client_cert: false,
         expected_cluster: Some(CLUSTER.into()),
         change: Ok(change),
+        receivers: Receivers::Unknown,
+        url: "http://192.0.2.1:80/headers".into(),
         hosts: Ok((hosts(3), hosts(4))),
         has_tls: Ok(has_tls),
         certs: Ok(certs("2026-12-01T00:00:00Z")),
@@ -180,6 +182,39 @@ fn an_echo_that_names_the_gateway_proves_mutual_tls() {
              evidence x-forwarded-client-cert; ssl.handshake 12 -> 13\n\
              decided spec.sslConfig of the Upstream; peer STRICT (PeerAuthentication istio-system/test (mesh))"
         )
+    );
+}
+
+#[test]
+fn an_answer_that_no_pod_of_the_gateway_received_is_not_the_gateways() {
+    // Whatever it says about itself.
+    for (status, answer) in [(200, echo(THEIRS, OURS)), (404, answer(404, "")), (503, answer(503, TERMINATED))] {
+        let mut evidence = guide(istio(), answer, change(&[], 0));
+        evidence.answers[0].headers.push(("server".to_owned(), "nginx".to_owned()));
+        evidence.receivers = Receivers::None { pods: 2 };
+        assert!(!wants_another_sample(&evidence), "{status}");
+        let verdict = is(&evidence, VerdictKind::Elsewhere, Exit::Unconfirmed);
+        assert_eq!(
+            text(&verdict),
+            format!(
+                "{status}, not answered by the gateway\nstatus {status}\n\
+                 fact http://192.0.2.1:80/headers answered 1 of 1 requests\n\
+                 fact the 2 pods of the gateway received no request in that time (downstream_rq_total)\n\
+                 fact server: nginx"
+            )
+        );
+        assert!(!verdict.blames_tls());
+        assert!(verdict.next.unwrap().to_string().starts_with("--via forward"));
+    }
+}
+
+#[test]
+fn the_pod_that_received_the_request_follows_the_status() {
+    let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0));
+    evidence.receivers = Receivers::Some { pods: vec!["gateway-proxy-7".into()], of: 2 };
+    let verdict = is(&evidence, VerdictKind::Mtls, Exit::Done);
+    assert!(
+        text(&verdict).starts_with("mTLS proven\nstatus 200 from pod httpbin-1\ngateway pod gateway-proxy-7 of 2\n")
     );
 }
 

@@ -6,6 +6,7 @@ mod guard;
 mod helm;
 mod killed;
 mod left;
+mod no_address;
 mod refused;
 mod verified;
 mod whole;

@@ -133,7 +133,7 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
             None => plane.api().delete("security.istio.io/v1/PeerAuthentication", SHOP, "default")?,
         }
         // The first request is answered, the one after the policy is not.
-        let turning = Relay::turning(pair.gateway.listener("http")?, 1, unavailable()?);
+        let turning = Relay::turning(pair.http()?, 1, unavailable()?);
         plane.forward("gloo-system", &[(19000, pair.gateway.admin()), (8080, turning.address)])?;
         let failed = run(&plane, &words);
         let said =

@@ -135,6 +135,10 @@ fn getting_started_can_be_typed_then_what_verify_says_mends_it_then_troubleshoot
         }
         let enable = "gloo-rs istio enable-mtls --upstream default-httpbin-8000";
         assert_eq!(mends, ["gloo-rs istio enroll default", "gloo-rs istio inject", enable]);
+        // Envoy has what Gloo serves to it.
+        let (code, compared) = shell.types("gloo-rs proxy served-config --diff --check")?;
+        assert_eq!(code, Some(0), "{compared}");
+        assert_eq!(compared.matches("same").count(), 4, "{compared}");
         // And now that it is so, the page for what is not has nothing to find.
         typed(TROUBLESHOOTING).iter().try_for_each(|typed| shell.follows(typed))
     })

@@ -4,6 +4,7 @@ mod apply;
 mod findings;
 mod guide;
 mod helm_4;
+mod no_address;
 mod owners;
 mod proof;
 mod records;

@@ -32,7 +32,7 @@ fn the_address_that_proxy_url_prints_is_asked() -> Result<()> {
     let bench = Bench::new("verify-address")?;
     bench.demand(Takes::Permissive)?;
     bench.pair.sends(&bench.pair.mtls()?)?;
-    let address = bench.pair.gateway.listener("http")?;
+    let address = bench.pair.http()?;
     bench.serve_at(address.port())?;
     let upstream = bench.upstream("httpbin-8000");
     bench.ssl_config(&upstream, &istio())?;
@@ -48,6 +48,35 @@ fn the_address_that_proxy_url_prints_is_asked() -> Result<()> {
 
     let output = bench.run(&format!("-u {upstream} -X POST --path /page"));
     assert!(output.stderr.contains("POST is sent once only: it is not idempotent\n"), "{output:?}");
+    Ok(())
+}
+
+#[test]
+fn an_answer_that_did_not_come_from_the_gateway_is_told_as_that() -> Result<()> {
+    let bench = Bench::new("verify-elsewhere")?;
+    bench.demand(Takes::Permissive)?;
+    let upstream = bench.upstream("httpbin-8000");
+    bench.ssl_config(&upstream, &istio())?;
+    bench.pair.sends(&bench.pair.mtls()?)?;
+    // Another server has the load balancer's address. It even echoes a certificate header that names the gateway.
+    let echo = json!({"headers": {"X-Forwarded-Client-Cert":
+        format!("By=spiffe://cluster.local/ns/a/sa/b;URI=spiffe://cluster.local/ns/{}/sa/gateway-proxy", bench.gloo)}});
+    let other = Stub::new();
+    other.on_anything().json(200, &echo).always();
+    bench.serve_at(other.port())?;
+    let (document, output) = bench.json(&format!("-u {upstream} --path /headers"))?;
+    let verdict = &document["verdicts"][0];
+    assert_eq!((output.code, &verdict["verdict"]), (Some(7), &json!("elsewhere")), "{document:#}");
+    assert_eq!((&verdict["statuses"], &verdict["fix"]), (&json!([200]), &Value::Null), "{document:#}");
+    assert_eq!(facts(verdict, "fact").len(), 2, "{document:#}");
+    // The hint as printed: the pod itself answers, over mutual TLS.
+    assert!(verdict["next"].as_str().is_some_and(|next| next.starts_with("--via forward")), "{document:#}");
+    assert_eq!(bench.verdict("--path /headers")?["verdict"], "mtls");
+
+    // The same request to the gateway's own address.
+    bench.serve_at(bench.pair.http()?.port())?;
+    let (document, _) = bench.json(&format!("-u {upstream} --path /headers"))?;
+    assert_eq!(document["verdicts"][0]["verdict"], "mtls", "{document:#}");
     Ok(())
 }
 
@@ -111,7 +140,7 @@ fn what_may_not_be_read_is_unknown_with_the_rule_and_proves_nothing() -> Result<
     let bench = Bench::new("verify-rights")?;
     bench.demand(Takes::Strict)?;
     bench.pair.sends(&Sends::Plaintext)?;
-    let address = bench.pair.gateway.listener("http")?;
+    let address = bench.pair.http()?;
     bench.serve_at(address.port())?;
     let upstream = bench.upstream("httpbin-8000");
     let role = json!({
