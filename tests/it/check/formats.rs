@@ -276,7 +276,7 @@ fn a_word_that_is_no_check_and_a_code_that_is_none_are_named_with_what_is_near()
     let output = sandbox.run(&["check", "-x", "upstream"]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""));
     assert!(output.stderr.contains("hint: did you mean upstreams?\n"), "{output:?}");
-    let output = sandbox.run(&["check", "--explain", "GRS110"]);
+    let output = sandbox.run(&["check", "--explain", "GRS199"]);
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(output.stderr.contains("did you mean GRS1"), "{output:?}");
 }
