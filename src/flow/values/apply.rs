@@ -1,6 +1,6 @@
 //! `upgrade-values --apply`: upgrades the release with the user's own Helm, and verifies the rollout.
 
-use super::order::{self, Upgrade};
+use super::order::{self, ReadyHelm, Upgrade};
 use super::roll_back;
 use super::settle::{self, UPGRADED};
 use crate::apply::caught::caught;
@@ -10,12 +10,11 @@ use crate::flow::consent;
 use crate::flow::execute::{Stands, Stopped};
 use crate::flow::interrupt::{self, Interrupts};
 use crate::flow::report::Report;
-use crate::helm::{self, Helm, Order, Record};
+use crate::helm::{Helm, Order, Record};
 use crate::kube::{Environment, Session};
 use crate::load::{around_release, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{Global, HelmFailure, UpgradeValues, ValuesDestination};
-use crate::plan::advice::Advice;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
 use crate::render::text::count;
@@ -78,22 +77,6 @@ pub(super) async fn run(
         }
         settled => settled.map_err(unconfirmed),
     }
-}
-
-/// The Helm to run.
-pub(crate) struct ReadyHelm {
-    pub helm: Helm,
-    pub target: helm::HelmTarget,
-    /// Whether Helm's own wait would not end before its deadline.
-    pub is_endless: bool,
-    /// About Helm's wait.
-    pub advice: Option<Advice>,
-}
-
-/// The failure after the release was upgraded.
-fn unconfirmed(why: Failure) -> Stopped {
-    let exit = if why.exit == Exit::Interrupted { why.exit } else { Exit::Unconfirmed };
-    Stopped::new(Failure { exit, ..why }, Stands::Unconfirmed)
 }
 
 /// Returns the Helm to run, unless the upgrade is known to fail.

@@ -32,6 +32,22 @@ pub(crate) struct Upgrade {
     pub newest: (u64, String),
 }
 
+/// The Helm to run.
+pub(crate) struct ReadyHelm {
+    pub helm: Helm,
+    pub target: HelmTarget,
+    /// Whether Helm's own wait would not end before its deadline.
+    pub is_endless: bool,
+    /// About Helm's wait.
+    pub advice: Option<Advice>,
+}
+
+/// The failure after the release was upgraded.
+fn unconfirmed(why: Failure) -> Stopped {
+    let exit = if why.exit == Exit::Interrupted { why.exit } else { Exit::Unconfirmed };
+    Stopped::new(Failure { exit, ..why }, Stands::Unconfirmed)
+}
+
 /// Without this flag, Helm treats empty values as a request to keep those of the previous release.
 pub(super) const RESET_VALUES: &str = "--reset-values";
 

@@ -3,8 +3,7 @@
 //! Helm 3 rolls back only together with its wait. That wait also needs an address for each Service of type
 //! `LoadBalancer`. Without a load balancer it ends at its deadline, and the rollback waits in the same way.
 
-use super::apply::ReadyHelm;
-use super::order::Upgrade;
+use super::order::{ReadyHelm, Upgrade};
 use super::settle::{UNVERIFIED, UPGRADED};
 use crate::error::{Exit, Failure};
 use crate::flow::execute::{Stands, Stopped};
