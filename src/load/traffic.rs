@@ -100,7 +100,7 @@ fn to(
     for reference in upstreams {
         let ObjectRef { namespace, name, .. } = reference;
         let shown = format!("upstream {namespace}/{name}");
-        let target = RouteTarget::Upstream { namespace: namespace.to_string(), name: name.to_string() };
+        let target = RouteTarget::Upstream { namespace: namespace.clone(), name: name.clone() };
         // If routes could not be read, any route may refer to the Upstream.
         match routed.gateways(reference).cloned().or_else(|| are_routes_unread.then(ServingGateways::all)) {
             Some(gateways) => ways.extend(of_installations(surveys, &shown, &target, &gateways)),

@@ -401,8 +401,8 @@ fn route_config(name: &str, table: &Value) -> Value {
 
 /// The connection manager. `source` is the field of the routes: `rds` or `route_config`.
 fn manager(prefix: &str, source: &str, routes: &Value) -> Value {
-    let router = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", json!({}));
-    let mut settings = json!({"stat_prefix": prefix, source: routes, "http_filters": [router]});
+    let filter = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", json!({}));
+    let mut settings = json!({"stat_prefix": prefix, source: routes, "http_filters": [filter]});
     if prefix == "inbound" {
         settings["forward_client_cert_details"] = json!("APPEND_FORWARD");
         settings["set_current_client_cert_details"] = json!({"subject": true, "uri": true, "dns": true});

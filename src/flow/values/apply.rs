@@ -79,6 +79,12 @@ pub(super) async fn run(
     }
 }
 
+/// The failure after the release was upgraded.
+fn unconfirmed(why: Failure) -> Stopped {
+    let exit = if why.exit == Exit::Interrupted { why.exit } else { Exit::Unconfirmed };
+    Stopped::new(Failure { exit, ..why }, Stands::Unconfirmed)
+}
+
 /// Returns the Helm to run, unless the upgrade is known to fail.
 ///
 /// # Errors

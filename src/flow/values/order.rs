@@ -42,12 +42,6 @@ pub(crate) struct ReadyHelm {
     pub advice: Option<Advice>,
 }
 
-/// The failure after the release was upgraded.
-fn unconfirmed(why: Failure) -> Stopped {
-    let exit = if why.exit == Exit::Interrupted { why.exit } else { Exit::Unconfirmed };
-    Stopped::new(Failure { exit, ..why }, Stands::Unconfirmed)
-}
-
 /// Without this flag, Helm treats empty values as a request to keep those of the previous release.
 pub(super) const RESET_VALUES: &str = "--reset-values";
 

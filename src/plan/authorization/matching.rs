@@ -19,7 +19,7 @@ impl AuthorizationPolicy {
 struct Request<'r> {
     caller: Caller<'r>,
     port: Option<u64>,
-    /// The namespace of the policy, which a ServiceAccount without a namespace belongs to.
+    /// The namespace of the policy, which a `ServiceAccount` without a namespace belongs to.
     home: &'r str,
 }
 

@@ -87,11 +87,12 @@ fn one_policy_admits_by_who_sends_the_request() {
 
 #[test]
 fn the_actions_decide_in_istios_order() {
+    type Case<'c> = (&'c [(&'c str, &'c str, Value)], &'c str, &'c str);
     let everyone = || json!([{}]);
     let to_get = || json!([{"to": [{"operation": {"methods": ["GET"]}}]}]);
     let of_gateway = || json!([{"from": [{"source": {"namespaces": ["gloo-system"]}}]}]);
     let (allow, deny, custom) = ("ALLOW", "DENY", "CUSTOM");
-    let table: [(&[(&str, &str, Value)], &str, &str); 11] = [
+    let table: [Case<'_>; 11] = [
         (&[], "allowed", "allowed"),
         (&[("d", deny, everyone())], "denied by d", "denied by d"),
         (&[("d", deny, Value::Null)], "allowed", "allowed"),

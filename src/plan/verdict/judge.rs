@@ -212,7 +212,7 @@ fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
 /// Adds the policies behind the 403 of a sidecar.
 fn denied(verdict: &mut RequestVerdict, denial: Denial) {
     verdict.is_elsewhere = true;
-    verdict.title = "403 from the backend's sidecar, an AuthorizationPolicy denies the request".to_owned();
+    "403 from the backend's sidecar, an AuthorizationPolicy denies the request".clone_into(&mut verdict.title);
     let mut show = |policies: &[&PolicyInForce]| {
         let first = policies.first().map(|by| &by.policy);
         verdict.next = Some(match first {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::plan::authorization::AuthorizationPolicy;
 use crate::plan::path::fixture::{meshed, plain, pods};
 use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::sends::Negotiated;
 use crate::plan::path::{Announced, Cause, Decider, Described, Facts, Pod, ProxyState, Sends, Verdict, judge};
 use crate::plan::peer::{Mode, PolicyRef};
 use crate::plan::routes::RouteTarget;
@@ -34,7 +35,7 @@ fn facts(sends: Sends, behind: Vec<Pod>) -> Facts {
 }
 
 fn istio() -> Sends {
-    Sends::Istio { any_peer: false, announced: Announced::AsTheMeshs }
+    Sends::Istio { any_peer: false, announced: Announced::AsTheMeshs, negotiated: Negotiated::AsSent }
 }
 
 fn plaintext() -> Sends {
