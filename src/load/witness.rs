@@ -22,8 +22,7 @@ use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::certs::Certs;
 use crate::plan::verdict::counters::{self, Counters};
 use crate::plan::verdict::demand;
-use crate::plan::verdict::denied::PodAuthorization;
-use crate::plan::verdict::evidence::{Demand, Evident};
+use crate::plan::verdict::evidence::{Demand, Evident, PodAuthorization};
 use crate::plan::verdict::hosts::Hosts;
 use crate::plan::verdict::pods::BackendPod;
 

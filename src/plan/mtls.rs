@@ -433,7 +433,11 @@ mod tests {
             config["alpnProtocols"] = alpn;
             let it = upstream(&json!({"kube": {}, "useHttp2": http2, "sslConfig": config}));
             let decision = decide(&it, Picked::Selected, policy(MtlsWish::Enable), &in_the_mesh());
-            applied(&it, &decision)["spec"]["sslConfig"]["alpnProtocols"].clone()
+            let after = match decision {
+                Decision::Unchanged { .. } => it.value,
+                change => applied(&it, &change),
+            };
+            after["spec"]["sslConfig"]["alpnProtocols"].clone()
         };
         for (alpn, with_http1, with_http2) in [
             (Value::Null, json!(["istio"]), json!(["istio"])),

@@ -149,7 +149,7 @@ impl Read {
             LoadedFile::PassedOver { .. } | LoadedFile::Refused { .. } => return,
         };
         let index = self.texts.len();
-        let mut is_unread = false;
+        let mut is_unread = manifest::encryption(&text.text).is_some();
         for kind in KINDS {
             let members = manifest::members(&text.text, kind);
             is_unread |= members.unreadable > 0;

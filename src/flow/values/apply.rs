@@ -66,7 +66,7 @@ pub(super) async fn run(
     session.check_unchanged(&crate::flow::session::target(global, Environment::of_process()))?;
     stop.begin_writes()?;
     if of_helm == HelmFailure::RollsBack {
-        report.ui.status("helm waits until all objects of the release are ready, and rolls back if one is not");
+        report.ui.status("Helm waits until all objects of the release are ready, and rolls back if one is not");
     }
     helm_upgrades(session, &ready, order, upgrade, stop, report).await?;
     let settled = caught(settle::wait(session, upgrade, stop, task, global, report)).await;

@@ -15,7 +15,7 @@ use crate::plan::advice::{Advice, Code};
 pub(super) fn advice(helm: &Helm, without: &[String]) -> Option<Advice> {
     let services = if without.len() == 1 { "Service" } else { "Services" };
     let what = format!(
-        "helm {} would wait for the load balancer's address of {services} {}, so it is run without {}",
+        "Helm {} would wait for the load balancer's address of {services} {}, so it is run without {}",
         helm.major,
         without.join(", "),
         helm.rollback_flag()
@@ -42,7 +42,7 @@ pub(super) async fn after_upgrade(
         }
         Err(how) => {
             let why = Failure { exit: Exit::HalfDone, ..why };
-            let why = why.detail(format!("the release is upgraded, and helm rollback failed ({how})"));
+            let why = why.detail(format!("the release is upgraded, and its rollback failed ({how})"));
             Stopped::new(why.hint(upgrade.record.rollback().after("to roll back: ")), Stands::HalfDone)
         }
     }

@@ -66,7 +66,7 @@ impl Cluster {
             slices: None,
             policies: Some(Vec::new()),
             service: Some(json!({"metadata": {"name": "cart", "namespace": "shop"},
-                "spec": {"selector": {"app": "cart"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})),
+                "spec": {"selector": {"app": "cart"}, "ports": [{"port": 80, "targetPort": 8080}]}})),
             proxy: crate::yaml::parse(CHART_ISTIO).unwrap(),
             bootstrap: BOOTSTRAP_ISTIO.to_owned(),
         }
@@ -410,6 +410,7 @@ fn what_breaks_tls_without_istios_alpn_is_said_with_what_adds_it() {
         let cluster = Cluster::new().with(|it| {
             it.upstream["spec"]["sslConfig"] = istio_ssl_config();
             it.upstream["spec"]["sslConfig"]["alpnProtocols"] = alpn;
+            it.service.as_mut().unwrap()["spec"]["ports"][0]["name"] = json!("http");
         });
         cluster.judged()
     };

@@ -1,20 +1,11 @@
 //! The policies behind a 403 of a sidecar.
 
-use std::sync::Arc;
-
-use super::evidence::Case;
+use super::evidence::{Case, PodAuthorization};
 use super::tls::TlsVerdict;
-use crate::plan::authorization::{Admission, AuthorizationPolicy, Caller, PolicyInForce, admission};
+use crate::plan::authorization::{Admission, Caller, PolicyInForce, admission};
 
 /// The body with which a sidecar answers a request that a policy denies (Envoy's RBAC filter).
 const BODY: &str = "RBAC: access denied";
-
-/// The authorization policies of a pod, and the number of its port.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PodAuthorization {
-    pub policies: Vec<Arc<AuthorizationPolicy>>,
-    pub port: Option<u64>,
-}
 
 /// What is known about a 403 of a sidecar.
 pub(super) enum Denial {

@@ -1,16 +1,18 @@
 //! All evidence: each value is known, or unknown with the reason.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::answer::HttpAnswer;
 use super::certs::Certs;
 use super::counters::{CounterChange, Receivers, Rise, Stat, Went};
-use super::denied::PodAuthorization;
 use super::hosts::Hosts;
 use super::pods::BackendPod;
 use crate::command::CommandLine;
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
+use crate::plan::authorization::AuthorizationPolicy;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::{Sends, Switched, of_upstream};
 
@@ -94,6 +96,13 @@ impl SentTls {
     pub(crate) fn unknown(&self) -> Option<&Unread> {
         if let Sends::Unknown(why) = &self.sends { Some(why) } else { None }
     }
+}
+
+/// The authorization policies of a pod, and the number of its port.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PodAuthorization {
+    pub policies: Vec<Arc<AuthorizationPolicy>>,
+    pub port: Option<u64>,
 }
 
 /// What the sidecars behind the Upstream accept, by their policies.

@@ -628,7 +628,7 @@ fn where_two_clusters_may_have_taken_the_request_more_is_asked() {
 fn a_403_of_a_sidecar_names_the_policy_that_denies() {
     use std::sync::Arc;
 
-    use super::denied::PodAuthorization;
+    use super::evidence::PodAuthorization;
     use crate::plan::authorization::AuthorizationPolicy;
 
     let denied = || from_backend(403, "RBAC: access denied");

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::support::Sandbox;
 use crate::support::stub::Stub;
 
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
     ("gateway.solo.io", "virtualservices"),
     ("gateway.solo.io", "routetables"),
     ("gateway.solo.io", "gateways"),
     ("gloo.solo.io", "upstreamgroups"),
     ("gateway.networking.k8s.io", "httproutes"),
     ("security.istio.io", "peerauthentications"),
+    ("security.istio.io", "authorizationpolicies"),
     ("discovery.k8s.io", "endpointslices"),
 ];
 

@@ -40,9 +40,9 @@ fn one_upstream_is_read_and_looked_at_and_then_patched() {
     let patch = format!("PATCH {}?fieldManager=gloo-rs", path_of("x"));
     assert_eq!((&requests[0], requests.last()), (&format!("GET {}", path_of("x")), Some(&patch)));
     // The Service and its pods, what they take, Settings, the gateway and its bootstrap: each is asked for once.
-    assert!(requests.len() <= 8, "{requests:#?}");
+    assert!(requests.len() <= 9, "{requests:#?}");
     let lists = requests.iter().filter(|request| request.contains("limit=")).collect::<Vec<_>>();
-    assert!(lists.len() == 4 && lists.iter().all(|list| list.contains("resourceVersion=0")), "{lists:?}");
+    assert!(lists.len() == 5 && lists.iter().all(|list| list.contains("resourceVersion=0")), "{lists:?}");
     let patch = stub.requests().last().unwrap().json();
     assert_eq!(patch[0], json!({"op": "replace", "path": "/metadata/resourceVersion", "value": "7"}));
     assert_eq!(patch.as_array().unwrap().len(), 2);
@@ -58,7 +58,7 @@ fn disabling_is_looked_at_first_too() {
     let output = on_stub(&stub).run(&["istio", "disable-mtls", "-u", "x"]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), "upstream.gloo.solo.io/x mTLS disabled\n"));
     let requests = asked(&stub);
-    assert!(requests.last().unwrap().starts_with("PATCH") && requests.len() <= 7, "{requests:#?}");
+    assert!(requests.last().unwrap().starts_with("PATCH") && requests.len() <= 8, "{requests:#?}");
     assert_eq!(stub.requests().last().unwrap().json()[1], json!({"op": "remove", "path": "/spec/sslConfig"}));
 }
 

@@ -143,7 +143,9 @@ fn expect_advice(stub: &Stub) {
     stub.on("GET", &format!("{gloo}/configmaps")).json(200, &list(json!([bootstrap]))).always();
     expect_backend(stub);
     let none = list(json!([]));
-    stub.on("GET", "/apis/security.istio.io/v1/peerauthentications").json(200, &none).always();
+    for plural in ["peerauthentications", "authorizationpolicies"] {
+        stub.on("GET", &format!("/apis/security.istio.io/v1/{plural}")).json(200, &none).always();
+    }
 }
 
 /// The Service and pods behind [`plain`].
