@@ -9,7 +9,7 @@ use crate::model::Segment;
 use crate::yaml::{self, MapEntry, Node, Shape};
 
 /// The document and its value after all such pairs of edits. `None` if there are none, or if a pair does more than to
-/// rename keys: then the value is written anew.
+/// rename keys: then the value is written again.
 pub(super) fn renamed(text: &str, value: &Value, edits: &[Edit]) -> Option<(String, Value)> {
     let pairs: Vec<_> = edits.array_windows().filter(|[setting, removal]| is_rename(value, setting, removal)).collect();
     if pairs.is_empty() {

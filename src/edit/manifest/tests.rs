@@ -362,7 +362,7 @@ fn a_renamed_field_keeps_its_comments_and_its_style() {
         let text = format!("{head}{old}");
         assert_eq!(assert_edit(&text, 0, &renames(new())), format!("{head}{wanted}"));
     }
-    // The value is another one, so it is written anew.
+    // The value is another one, so it is written again.
     let text = format!("{head}  ssl_config: {{alpn_protocols: [h2]}}\n");
     let after = assert_edit(&text, 0, &renames(new()));
     assert!(after.contains("targetUri"), "{after}");

@@ -68,7 +68,8 @@ pub(crate) enum Admission {
     /// Every request gets a 403.
     Denied {
         by: PolicyInForce,
-        why: &'static str,
+        /// The verb after the policy: `does not admit`.
+        does: &'static str,
     },
     /// It depends on the request.
     Depends {
@@ -111,7 +112,7 @@ pub(crate) fn admission(policies: &[Arc<AuthorizationPolicy>], caller: Caller<'_
     let mut condition = None;
     for policy in of(Action::Deny) {
         match policy.matches(caller, port) {
-            Match::Yes => return Admission::Denied { by: in_force(policy), why: "it matches" },
+            Match::Yes => return Admission::Denied { by: in_force(policy), does: "denies every request of" },
             Match::Depends(on) => condition = condition.or_else(|| Some(depends(policy, on))),
             Match::No => {}
         }
@@ -126,8 +127,9 @@ pub(crate) fn admission(policies: &[Arc<AuthorizationPolicy>], caller: Caller<'_
             Match::No => {}
         }
     }
-    let why = if of(Action::Allow).count() > 1 { "no ALLOW policy matches" } else { "it does not match" };
-    maybe.unwrap_or_else(|| Admission::Denied { by: in_force(first), why })
+    let is_one = of(Action::Allow).count() == 1;
+    let does = if is_one { "does not admit" } else { "and other ALLOW policies do not admit" };
+    maybe.unwrap_or_else(|| Admission::Denied { by: in_force(first), does })
 }
 
 /// Whether a policy, or a part of it, matches a request of a caller.
@@ -154,28 +156,25 @@ impl Match {
 
     /// All parts must match. One that does not decides.
     fn all(parts: impl IntoIterator<Item = Self>) -> Self {
-        let mut conditions = Vec::new();
-        for part in parts {
-            match part {
-                Self::No => return Self::No,
-                Self::Yes => {}
-                Self::Depends(on) => add(&mut conditions, on),
-            }
-        }
-        if conditions.is_empty() { Self::Yes } else { Self::Depends(conditions) }
+        Self::unless(&Self::No, Self::Yes, parts)
     }
 
     /// One part must match. One that does decides.
     fn any(parts: impl IntoIterator<Item = Self>) -> Self {
+        Self::unless(&Self::Yes, Self::No, parts)
+    }
+
+    /// The part that decides, if there is one, else all conditions, else what is left.
+    fn unless(deciding: &Self, otherwise: Self, parts: impl IntoIterator<Item = Self>) -> Self {
         let mut conditions = Vec::new();
         for part in parts {
             match part {
-                Self::Yes => return Self::Yes,
-                Self::No => {}
                 Self::Depends(on) => add(&mut conditions, on),
+                known if known == *deciding => return known,
+                _ => {}
             }
         }
-        if conditions.is_empty() { Self::No } else { Self::Depends(conditions) }
+        if conditions.is_empty() { otherwise } else { Self::Depends(conditions) }
     }
 }
 

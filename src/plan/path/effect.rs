@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::survey::{Surveys, root_namespace};
+use super::survey::{KnownProxies, Surveys, root_namespace};
 use super::{ProxyState, ROOT_NAMESPACE, Survey};
 use crate::edit::{Edit, json as edited};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
@@ -91,6 +91,8 @@ pub(crate) struct PlannedWorld {
     pub policy_kind: &'static Kind,
     /// Namespaces of other Gloo installations, whose gateways were read too.
     pub others: Vec<String>,
+    /// No step changes the proxies of other installations.
+    other_proxies: KnownProxies,
     /// The mesh's root namespace, if it is known from elsewhere than the snapshot.
     pub root_namespace: Option<String>,
     /// The effects of the steps on the certificates of gateways, the latest at the end. A gateway is given by name.
@@ -107,6 +109,7 @@ impl PlannedWorld {
             gloo_namespace,
             policy_kind,
             others: Vec::new(),
+            other_proxies: KnownProxies::default(),
             root_namespace: None,
             certificates: Vec::new(),
         }
@@ -114,10 +117,10 @@ impl PlannedWorld {
 
     /// Returns the surveys in this state, one for each Gloo installation.
     pub(crate) fn surveys(&self) -> Surveys<'_> {
-        let of = |namespace: &str| Survey::in_mesh(&self.snapshot, namespace, self.root_namespace.as_deref());
+        let own = Survey::in_mesh(&self.snapshot, &self.gloo_namespace, self.root_namespace.as_deref());
+        let others = self.others.iter().map(|namespace| own.of_another(namespace, &self.other_proxies)).collect();
         // A step affects only the gateways of the run's own Gloo.
-        let own = of(&self.gloo_namespace).with_proxies(|proxies| self.with_certificates(proxies));
-        Surveys { own, others: self.others.iter().map(|namespace| of(namespace)).collect() }
+        Surveys { own: own.with_proxies(|proxies| self.with_certificates(proxies)), others }
     }
 
     fn with_certificates(&self, proxies: &mut Vec<ProxyState>) {

@@ -155,8 +155,8 @@ pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: PairState) -
 /// Returns the broken state if the policies of the pod deny every request of the gateway.
 fn admitted(proxy: &ProxyState, pod: &Pod, state: PairState) -> PairState {
     match admission(proxy, pod, &state) {
-        Some(Admission::Denied { by, why }) => {
-            PairState::broken(Cause::Denied, format!("policy {by} denies gateway {}: {why}", proxy.name))
+        Some(Admission::Denied { by, does }) => {
+            PairState::broken(Cause::Denied, format!("policy {by} {does} gateway {}", proxy.name))
         }
         _ => state,
     }

@@ -1,5 +1,6 @@
 //! Collects the facts of a target from what was read.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -35,6 +36,15 @@ pub struct Survey<'s> {
     installation: Installation,
     settings: Read<Switched>,
     proxies: Read<Vec<ProxyState>>,
+    mesh: Arc<MeshIndex<'s>>,
+}
+
+/// The proxies of Gloo installations, by namespace. To read them, each bootstrap is parsed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownProxies(RefCell<HashMap<String, Read<Vec<ProxyState>>>>);
+
+/// What is the same for all Gloo installations. A cluster may have hundreds.
+struct MeshIndex<'s> {
     /// The policies of each namespace together with those of the mesh.
     policies: Read<HashMap<String, Vec<Value>>>,
     authorization: Read<Vec<Arc<AuthorizationPolicy>>>,
@@ -75,18 +85,26 @@ impl<'s> Survey<'s> {
     pub fn in_mesh(snapshot: &'s Snapshot, gloo_namespace: &str, root_namespace: Option<&str>) -> Self {
         let root = self::root_namespace(snapshot, root_namespace);
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
-        let installation = Installation::read(snapshot, gloo_namespace);
-        Self {
-            snapshot,
-            settings: settings(snapshot, gloo_namespace),
-            proxies: proxies(snapshot, &installation),
-            installation,
+        let mesh = MeshIndex {
             policies: policies(snapshot, root.as_deref(), &root_namespace),
             authorization: authorization(snapshot, root.as_deref()),
             root_namespace,
             pods: index(snapshot.all(&kinds::POD)),
             slices: slices(snapshot.all(&kinds::ENDPOINT_SLICE)),
-        }
+        };
+        let installation = Installation::read(snapshot, gloo_namespace);
+        let (settings, proxies) = (settings(snapshot, gloo_namespace), proxies(snapshot, &installation));
+        Self { snapshot, installation, settings, proxies, mesh: Arc::new(mesh) }
+    }
+
+    /// Builds the survey of another Gloo installation of the same cluster. Its proxies are read once.
+    pub(crate) fn of_another(&self, gloo_namespace: &str, known: &KnownProxies) -> Self {
+        let (snapshot, mesh) = (self.snapshot, Arc::clone(&self.mesh));
+        let installation = Installation::read(snapshot, gloo_namespace);
+        let mut known = known.0.borrow_mut();
+        let proxies =
+            known.entry(gloo_namespace.to_owned()).or_insert_with(|| proxies(snapshot, &installation)).clone();
+        Self { snapshot, installation, settings: settings(snapshot, gloo_namespace), proxies, mesh }
     }
 
     /// Returns the proxies that have everything to present Istio's certificate, each with its pods.
@@ -257,7 +275,7 @@ impl<'s> Survey<'s> {
             _ if is_of_a_file => PodEndpoints::Unread((&Unknown::of_files()).into()),
             Some(unknown) => PodEndpoints::Unread(unknown.into()),
             None => {
-                let slices = self.slices.get(&(namespace, service)).into_iter().flatten();
+                let slices = self.mesh.slices.get(&(namespace, service)).into_iter().flatten();
                 PodEndpoints::from_slices(slices.copied(), port_name)
             }
         }
@@ -275,19 +293,19 @@ impl<'s> Survey<'s> {
     }
 
     fn having<'a>(&'a self, namespace: &'a str, key: &'a str, value: &'a str) -> &'a [&'s Object] {
-        self.pods.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
+        self.mesh.pods.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
     }
 
     fn authorization(&self) -> Read<AuthorizationPolicies<'_>> {
-        let all = self.authorization.as_ref().map_err(Unread::clone)?;
-        Ok(AuthorizationPolicies { all, root_namespace: &self.root_namespace })
+        let all = self.mesh.authorization.as_ref().map_err(Unread::clone)?;
+        Ok(AuthorizationPolicies { all, root_namespace: &self.mesh.root_namespace })
     }
 
     /// Returns the policies that apply to pods of the namespace.
     fn policies_of(&self, namespace: &str) -> Read<Policies<'_>> {
-        let by_namespace = self.policies.as_ref().map_err(Unread::clone)?;
-        let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.root_namespace));
-        Ok(Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.root_namespace })
+        let by_namespace = self.mesh.policies.as_ref().map_err(Unread::clone)?;
+        let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.mesh.root_namespace));
+        Ok(Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.mesh.root_namespace })
     }
 }
 

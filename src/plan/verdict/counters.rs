@@ -149,7 +149,7 @@ pub(crate) enum Receivers {
     None { pods: usize },
     /// Exactly these of several pods received our requests.
     Some { pods: Vec<String>, of: usize },
-    /// The counters do not show it: other requests were counted too, there is only one pod, or a pod started meanwhile.
+    /// The counters do not show it: other requests were counted too, there is only one pod, or a pod started since.
     Unknown,
 }
 

@@ -10,7 +10,7 @@ const BODY: &str = "RBAC: access denied";
 /// What is known about a 403 of a sidecar.
 pub(super) enum Denial {
     /// This policy denies every request of the gateway.
-    Proven { by: PolicyInForce, why: &'static str },
+    Proven { by: PolicyInForce, does: &'static str },
     /// These policies decide, each by parts of the request.
     Open(Vec<(PolicyInForce, Vec<String>)>),
     /// Why the policies are unknown.
@@ -40,7 +40,7 @@ pub(super) fn denial(case: &Case<'_>, tls: &TlsVerdict) -> Option<Denial> {
     let mut open: Vec<(PolicyInForce, Vec<String>)> = Vec::new();
     for PodAuthorization { policies, port } in pods {
         match admission(policies, caller, *port) {
-            Admission::Denied { by, why } => return Some(Denial::Proven { by, why }),
+            Admission::Denied { by, does } => return Some(Denial::Proven { by, does }),
             Admission::Depends { by, on } if open.iter().all(|(known, _)| *known != by) => open.push((by, on)),
             Admission::Depends { .. } | Admission::Allowed => {}
         }

@@ -225,10 +225,10 @@ fn denied(verdict: &mut RequestVerdict, denial: Denial) {
         });
     };
     match denial {
-        Denial::Proven { by, why } => {
+        Denial::Proven { by, does } => {
             show(&[&by]);
             verdict.kind = VerdictKind::Caused(Cause::Denied);
-            verdict.facts.push(fact(Label::Fact, format!("policy {by} denies every request of the gateway: {why}")));
+            verdict.facts.push(fact(Label::Fact, format!("policy {by} {does} the gateway")));
         }
         Denial::Open(policies) => {
             show(&policies.iter().map(|(by, _)| by).collect::<Vec<_>>());
