@@ -29,7 +29,10 @@ fn static_program() -> &'static Path {
     static LINKED: OnceLock<PathBuf> = OnceLock::new();
     LINKED.get_or_init(|| {
         let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
-        let is_ours = |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(is_the_library);
+        let is_ours = |path: &PathBuf| {
+            let stem = path.file_stem().and_then(OsStr::to_str);
+            stem.is_some_and(|stem| stem.starts_with("libgloo_rs-")) && path.extension() == Some(OsStr::new("rlib"))
+        };
         let built = std::fs::read_dir(&deps).unwrap().map(|entry| entry.unwrap().path()).filter(is_ours);
         // Cargo has just built it from these sources; what is older is of others.
         let newest = built.max_by_key(|path| path.metadata().and_then(|it| it.modified()).unwrap());
@@ -47,10 +50,6 @@ fn static_program() -> &'static Path {
         succeeds(&mut rustc);
         place
     })
-}
-
-fn is_the_library(name: &str) -> bool {
-    name.starts_with("libgloo_rs-") && name.ends_with(".rlib")
 }
 
 /// An empty directory of this name below the build directory: it is left there, and emptied by the next run.
