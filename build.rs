@@ -9,8 +9,6 @@
 //!
 //! What none of them tells is unknown. A debug build does not ask Git, so a commit does not recompile it.
 
-#![expect(clippy::print_stdout, reason = "cargo reads stdout")]
-
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -39,8 +37,11 @@ fn main() {
     };
     set("SUMMARY", &format!("{known}, {target}"));
     set("TARGET", &target);
-    commit.iter().for_each(|commit| set("COMMIT", commit));
-    date.iter().for_each(|date| set("DATE", date));
+    for (name, value) in [("COMMIT", commit), ("DATE", date)] {
+        if let Some(value) = value {
+            set(name, &value);
+        }
+    }
 }
 
 fn tell(instruction: &str, value: &str) {
@@ -85,7 +86,9 @@ fn of_git(directory: &Path) -> Option<(String, u64)> {
     for file in ["HEAD", "logs/HEAD"] {
         tell("rerun-if-changed", &git(&["rev-parse", "--git-path", file])?);
     }
-    SOURCES.iter().for_each(|source| tell("rerun-if-changed", source));
+    for source in SOURCES {
+        tell("rerun-if-changed", source);
+    }
     let head = git(&["show", "--no-patch", "--format=%H %ct", "HEAD"])?;
     let (commit, time) = head.split_once(' ')?;
     let changed = git(&[&["status", "--porcelain", "--"], &SOURCES[..]].concat())?;
