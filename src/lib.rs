@@ -10,6 +10,7 @@
 
 mod apply;
 mod bounded;
+mod build;
 mod check;
 mod cli;
 mod command;

@@ -24,6 +24,7 @@ pub use complete::{VARIABLE as COMPLETION_VARIABLE, registration, scripts};
 pub(crate) use live::complete;
 pub(crate) use wanted::format as wanted_format;
 
+use crate::build::LINE;
 use crate::error::{Exit, Failure};
 use crate::options::{Command, Format, Global};
 use crate::plan::advice::Advice;
@@ -32,7 +33,7 @@ use crate::plan::advice::Advice;
 ///
 /// Adds Istio's sidecars to the gateway, turns on mutual TLS for Upstreams, and prints the gateway's address.
 #[derive(Debug, Parser)]
-#[command(name = "gloo-rs", version, propagate_version = false, disable_help_subcommand = true)]
+#[command(name = "gloo-rs", version = LINE, propagate_version = false, disable_help_subcommand = true)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 80)]
 #[command(after_help = help::ROOT)]
 struct Cli {

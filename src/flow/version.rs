@@ -1,6 +1,7 @@
 //! `version`: prints the versions of the client and the server. A server that does not answer is no failure.
 
 use super::report::Report;
+use crate::build::BUILD;
 use crate::error::Failure;
 use crate::flow::session;
 use crate::kube::{Query, Scope, Session};
@@ -10,11 +11,9 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::server;
 use crate::render::version::{self, ServerSide, Versions};
 
-const CLIENT: &str = env!("CARGO_PKG_VERSION");
-
-/// Prints this program's version. Reads nothing.
+/// Prints what this program was built from. Reads nothing.
 pub(super) fn client(format: Format, report: &mut Report<'_>) {
-    say(&Versions { client: CLIENT, server: None }, format, report);
+    say(&Versions { client: BUILD, server: None }, format, report);
 }
 
 /// Prints the versions of client and server.
@@ -33,7 +32,7 @@ pub(super) async fn all(global: &Global, report: &mut Report<'_>) -> Result<(), 
         let why: Vec<&str> = unknown.into_iter().map(String::as_str).collect();
         report.advice(Advice::note(Code::NoServer, format!("server version unknown: {}", why.join("; "))));
     }
-    say(&Versions { client: CLIENT, server: Some(side) }, global.format, report);
+    say(&Versions { client: BUILD, server: Some(side) }, global.format, report);
     Ok(())
 }
 

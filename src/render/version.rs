@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::build::Build;
 use crate::plan::server::{Container, InstalledGloo};
 
 /// The versions that were found. An error says why a part is missing.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Versions<'v> {
-    pub client: &'v str,
+pub(crate) struct Versions {
+    pub client: Build,
     /// `None` if the server was not asked.
     pub server: Option<ServerSide>,
 }
@@ -29,7 +30,7 @@ pub(crate) fn value(versions: &Versions) -> Value {
     let mut document = json!({
         "apiVersion": "gloo-rs/v1",
         "kind": "Version",
-        "client": {"version": versions.client},
+        "client": client(versions.client),
     });
     let Some(side) = &versions.server else { return document };
     document["server"] = side.gloo.iter().map(server).collect();
@@ -40,6 +41,11 @@ pub(crate) fn value(versions: &Versions) -> Value {
         }
     }
     document
+}
+
+/// What is not known is null.
+fn client(build: Build) -> Value {
+    json!({"version": build.version, "commit": build.commit, "date": build.date, "target": build.target})
 }
 
 fn server(server: &InstalledGloo) -> Value {
@@ -75,7 +81,10 @@ fn cluster(answer: &Value) -> Value {
 /// The lines of the table.
 #[must_use]
 pub(crate) fn table(versions: &Versions) -> Vec<String> {
-    let mut lines = vec![format!("Client version: {}", versions.client)];
+    let mut lines = vec![
+        format!("Client version: {}", versions.client.version),
+        format!("Client build: {}", versions.client.summary),
+    ];
     let Some(side) = &versions.server else { return lines };
     match &side.gloo {
         Err(why) => lines.push(format!("Server version: unknown ({why})")),
@@ -105,6 +114,14 @@ mod tests {
     use super::*;
     use crate::text::Image;
 
+    const RELEASE: Build = Build {
+        version: "0.1.0",
+        commit: Some("3c3e46a"),
+        date: Some("2026-11-30"),
+        target: "x86_64-unknown-linux-gnu",
+        summary: "3c3e46a 2026-11-30, x86_64-unknown-linux-gnu",
+    };
+
     fn found() -> ServerSide {
         let container = |name: &str, oss_tag: Option<&str>| Container {
             image: Image::parse(&format!("quay.io/solo-io/{name}:1.17.7")).unwrap(),
@@ -126,8 +143,11 @@ mod tests {
 
     #[test]
     fn the_document_has_glooctls_keys() {
-        let document = value(&Versions { client: "0.1.0", server: Some(found()) });
-        assert_eq!(document["client"], json!({"version": "0.1.0"}));
+        let document = value(&Versions { client: RELEASE, server: Some(found()) });
+        assert_eq!(
+            document["client"],
+            json!({"version": "0.1.0", "commit": "3c3e46a", "date": "2026-11-30", "target": "x86_64-unknown-linux-gnu"})
+        );
         assert_eq!(
             document["server"],
             json!([{"type": "Gateway", "enterprise": false, "kubernetes": {"containers": [
@@ -146,34 +166,34 @@ mod tests {
     #[test]
     fn what_is_missing_says_why_in_a_field() {
         let side = ServerSide { gloo: Err("no Gloo".into()), cluster: Err("no connection".into()) };
-        let versions = Versions { client: "0.1.0", server: Some(side) };
+        let versions = Versions { client: RELEASE, server: Some(side) };
         let document = value(&versions);
         assert_eq!(document["server"], json!([]));
         assert_eq!(document["kubernetesCluster"], Value::Null);
         assert_eq!(document["serverError"], "no Gloo");
         assert_eq!(document["kubernetesError"], "no connection");
         assert_eq!(
-            table(&versions)[1..],
+            table(&versions)[2..],
             ["Server version: unknown (no Gloo)", "Kubernetes version: unknown (no connection)"]
         );
     }
 
     #[test]
-    fn the_client_alone_says_nothing_of_a_server() {
-        let versions = Versions { client: "0.1.0", server: None };
-        assert_eq!(
-            value(&versions),
-            json!({"apiVersion": "gloo-rs/v1", "kind": "Version", "client": {"version": "0.1.0"}})
-        );
-        assert_eq!(table(&versions), ["Client version: 0.1.0"]);
+    fn the_client_alone_says_nothing_of_a_server_and_an_unknown_commit_is_null() {
+        let unknown = Build { commit: None, date: None, summary: "commit unknown, t", target: "t", ..RELEASE };
+        let versions = Versions { client: unknown, server: None };
+        let client = json!({"version": "0.1.0", "commit": null, "date": null, "target": "t"});
+        assert_eq!(value(&versions), json!({"apiVersion": "gloo-rs/v1", "kind": "Version", "client": client}));
+        assert_eq!(table(&versions), ["Client version: 0.1.0", "Client build: commit unknown, t"]);
     }
 
     #[test]
     fn the_table_has_a_line_for_each_container() {
         assert_eq!(
-            table(&Versions { client: "0.1.0", server: Some(found()) }),
+            table(&Versions { client: RELEASE, server: Some(found()) }),
             [
                 "Client version: 0.1.0",
+                "Client build: 3c3e46a 2026-11-30, x86_64-unknown-linux-gnu",
                 "Server version:",
                 "  NAMESPACE    DEPLOYMENT-TYPE  CONTAINERS",
                 "  gloo-system  Gateway          gloo:1.17.7",

@@ -36,6 +36,7 @@ mod pair_self;
 mod peer_auth;
 mod proxy_address;
 mod proxy_plane;
+mod release;
 mod setup;
 mod shells;
 mod signals;

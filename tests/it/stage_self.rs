@@ -254,13 +254,14 @@ fn what_the_build_needs_is_said() -> Result<()> {
     };
 
     let without = said(cold("none")?.env("PATH", scratch.path().join("empty")))?;
-    assert!(without.contains("go is not on PATH: install Go 1.26 or newer"), "{without}");
+    assert!(without.contains("no Go is on PATH; the tests need 1.26 or newer"), "{without}");
+    assert!(without.contains("python3 is not on PATH: install python3 with pip"), "{without}");
     let too_old = said(cold("old")?.env("PATH", scratch.path()))?;
-    assert!(too_old.contains("go is go1.25.3: install Go 1.26 or newer"), "{too_old}");
+    assert!(too_old.contains("Go on PATH is go1.25.3; the tests need 1.26 or newer"), "{too_old}");
     let offline = said(cold("offline")?.env("GOPROXY", "off").env("GOMODCACHE", scratch.path().join("modules")))?;
     assert!(offline.contains("module lookup disabled by GOPROXY=off"), "{offline}");
     assert!(offline.contains("test stage: building etcd"), "captured: {offline}");
-    assert!(offline.contains("let it reach a Go module proxy"), "{offline}");
+    assert!(offline.contains("let Go reach a Go module proxy"), "{offline}");
     Ok(())
 }
 

@@ -14,6 +14,14 @@ fn deployments() -> Value {
     }}}]})
 }
 
+/// What the build script told this build.
+fn client() -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"), "commit": option_env!("GLOO_RS_BUILD_COMMIT"),
+        "date": option_env!("GLOO_RS_BUILD_DATE"), "target": env!("GLOO_RS_BUILD_TARGET"),
+    })
+}
+
 fn kubernetes() -> Value {
     json!({"major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "abc", "buildDate": "2026-01-01T00:00:00Z",
         "platform": "linux/amd64"})
@@ -41,7 +49,7 @@ fn both_sides_are_one_document_in_glooctls_shape() {
     assert_eq!(
         json,
         json!({
-            "apiVersion": "gloo-rs/v1", "kind": "Version", "client": {"version": env!("CARGO_PKG_VERSION")},
+            "apiVersion": "gloo-rs/v1", "kind": "Version", "client": client(),
             "server": [{"type": "Gateway", "enterprise": true, "kubernetes": {
                 "containers": [{"Tag": "1.17.2", "Name": "gloo-ee", "Registry": "quay.io/solo-io", "OssTag": "1.17.7"}],
                 "namespace": "gloo-system",
@@ -132,10 +140,11 @@ fn the_client_alone_reads_no_kubeconfig_and_opens_no_socket() {
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
         assert_eq!(
             document(&output.stdout),
-            json!({"apiVersion": "gloo-rs/v1", "kind": "Version", "client": {"version": env!("CARGO_PKG_VERSION")}})
+            json!({"apiVersion": "gloo-rs/v1", "kind": "Version", "client": client()})
         );
         let table = sandbox.run(&["version", "--client", "-o", "table"]).stdout;
-        assert_eq!(table, concat!("Client version: ", env!("CARGO_PKG_VERSION"), "\n"));
+        let build = env!("GLOO_RS_BUILD_SUMMARY");
+        assert_eq!(table, format!("Client version: {}\nClient build: {build}\n", env!("CARGO_PKG_VERSION")));
     }
     assert_eq!(trap.connections(), 0);
 }
@@ -145,7 +154,10 @@ fn the_flag_prints_one_line() {
     for flag in ["--version", "-V"] {
         let output = Sandbox::new().run(&[flag]);
         assert_eq!(output.code, Some(0));
-        assert_eq!(output.stdout, concat!("gloo-rs ", env!("CARGO_PKG_VERSION"), "\n"));
+        assert_eq!(
+            output.stdout,
+            concat!("gloo-rs ", env!("CARGO_PKG_VERSION"), " (", env!("GLOO_RS_BUILD_SUMMARY"), ")\n")
+        );
         assert_eq!(output.stderr, "");
     }
 }

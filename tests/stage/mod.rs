@@ -34,6 +34,7 @@ mod release;
 mod served;
 pub mod snapshots;
 mod supervisor;
+pub mod tools;
 mod tour;
 
 use std::sync::OnceLock;

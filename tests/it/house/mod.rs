@@ -11,6 +11,7 @@ mod names;
 mod panics;
 mod performance;
 mod printed;
+mod project;
 mod reference;
 pub mod result;
 mod rooms;
@@ -47,10 +48,10 @@ fn files_below(folder: &str, end: &str) -> Vec<String> {
     found
 }
 
-/// The README and every page of `docs/`.
+/// The README, what else stands beside it, and every page of `docs/`.
 fn pages() -> Vec<String> {
     let mut pages = files_below("docs", ".md");
-    pages.push("README.md".to_owned());
+    pages.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(str::to_owned));
     pages
 }
 

@@ -15,6 +15,8 @@ const WIDTH: usize = 100;
 fn commands() -> Vec<(Vec<String>, Command)> {
     // A man page is long help: what `-h` hides is shown.
     let mut tree = cli::tree().mut_args(|arg| arg.hide_short_help(false)).term_width(WIDTH);
+    // Not the commit and the platform of this build.
+    tree = tree.version(env!("CARGO_PKG_VERSION"));
     tree.build();
     let mut found = Vec::new();
     collect(Vec::new(), &tree, &mut found);

@@ -210,7 +210,7 @@ impl Running {
     }
 
     /// Returns its exit code, stdout and stderr.
-    pub(super) fn end(self) -> (Option<i32>, String, String) {
+    pub fn end(self) -> (Option<i32>, String, String) {
         let Self { patience, mut child, input, stdout, stderr } = self;
         drop(input);
         let start = Instant::now();
