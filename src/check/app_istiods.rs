@@ -24,12 +24,17 @@ impl<'u> Users<'u> {
     }
 }
 
+/// The Deployment of a control plane.
+pub(super) fn reference(istiod: &Istiod) -> ObjectRef {
+    ObjectRef::new(&kinds::DEPLOYMENT, istiod.namespace.as_str(), istiod.name.as_str())
+}
+
 /// One finding for each control plane in use that has no ready pod.
 pub(super) fn find(istiods: &[Istiod], users: &Users<'_>) -> Vec<Finding> {
     let down = istiods.iter().filter(|istiod| istiod.ready == 0);
     let found = down.filter_map(|istiod| {
         let namespaces = users.0.get(istiod.revision.as_str())?;
-        let reference = ObjectRef::new(&kinds::DEPLOYMENT, istiod.namespace.as_str(), istiod.name.as_str());
+        let reference = reference(istiod);
         let message = format!("istiod {} has no ready pod, and applications use it", istiod.shown());
         let details = namespaces.iter().map(|namespace| format!("namespace {namespace}"));
         Some(Finding::new(&codes::APP_ISTIOD_NOT_READY, &reference, message).details(details).hint(istiod.unready()))

@@ -1,7 +1,7 @@
 //! Finds Upstreams that present Istio's certificate from files. Envoy does not read the files again when the certificate
 //! is renewed.
 
-use super::{Finding, codes};
+use super::{Finding, backend_namespace, codes};
 use crate::command::gloo_rs;
 use crate::model::Object;
 use crate::plan::mtls::advice::typed;
@@ -17,5 +17,6 @@ fn of_upstream(upstream: &Object) -> Option<Finding> {
     let files = config["sslFiles"].as_object().into_iter().flatten();
     let files = files.filter_map(|(key, path)| Some(format!("spec.sslConfig.sslFiles.{key}: {}", path.as_str()?)));
     let fix = gloo_rs("istio enable-mtls").with("-u", typed(&upstream.reference));
-    Some(Finding::new(&codes::CERTIFICATE_FILES, &upstream.reference, message).details(files).hint(fix))
+    let finding = Finding::new(&codes::CERTIFICATE_FILES, &upstream.reference, message).details(files).hint(fix);
+    Some(finding.decided_by(backend_namespace(upstream)))
 }

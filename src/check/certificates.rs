@@ -43,7 +43,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let hint = |finding: Finding| {
         let hint =
             kubectl("logs").value(&finding.object.name).fixed("-c istio-proxy -n").value(&finding.object.namespace);
-        finding.hint(hint)
+        let workload = look.workload_of(&finding.object);
+        finding.hint(hint).decided_by(workload)
     };
     found.into_iter().map(hint).collect()
 }

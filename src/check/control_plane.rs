@@ -27,7 +27,13 @@ fn envoys(look: &Look<'_>) -> Vec<Finding> {
     // Marks the pods that were queried as read.
     look.in_namespace(&kinds::POD, look.gloo());
     let Some(envoys) = look.beyond(&look.world.envoys) else { return Vec::new() };
-    envoys.iter().flat_map(of_envoy).collect()
+    let found = envoys.iter().flat_map(of_envoy);
+    found
+        .map(|finding| {
+            let gateway = look.workload_of(&finding.object);
+            finding.decided_by(gateway)
+        })
+        .collect()
 }
 
 fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {

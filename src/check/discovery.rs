@@ -1,6 +1,6 @@
 //! Checks the istiod that each gateway proxy uses: it exists, is ready, and has the sidecar's version.
 
-use super::{Check, Finding, Look, codes};
+use super::{Check, Finding, Look, app_istiods, codes};
 use crate::command::{CommandLine, gloo_rs};
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{ObjectRef, kinds};
@@ -53,8 +53,16 @@ fn nobody(proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
     let reference = &proxy.workload.reference;
     let there = istiods.iter().map(|istiod| format!("{} has {}", istiod.shown(), istiod.address));
     Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))
+        .decided_by(service(address, &reference.namespace))
         .details(there)
         .hint(inject(proxy).fixed("--revision REVISION"))
+}
+
+/// The Service that an address inside of the cluster names. Gateways with the same address have one problem.
+fn service(address: &str, home: &str) -> ObjectRef {
+    let mut labels = address.split(':').next().unwrap_or_default().split('.');
+    let (name, namespace) = (labels.next().unwrap_or_default(), labels.next().unwrap_or(home));
+    ObjectRef::new(&kinds::SERVICE, namespace, name)
 }
 
 /// Gloo's controller makes Gateway API proxies from the values of the release.
@@ -70,7 +78,8 @@ fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
     let reference = &proxy.workload.reference;
     if istiod.ready == 0 {
         let message = format!("its istiod {} has no ready pod", istiod.shown());
-        return Some(Finding::new(&codes::ISTIOD_NOT_READY, reference, message).hint(istiod.unready()));
+        let finding = Finding::new(&codes::ISTIOD_NOT_READY, reference, message).hint(istiod.unready());
+        return Some(finding.decided_by(app_istiods::reference(istiod)));
     }
     let image = item(&proxy.pod_spec()["containers"], ISTIO_PROXY)?["image"].as_str()?;
     let tag = |image: &str| Image::parse(image).ok().and_then(|image| image.tag);
@@ -78,6 +87,7 @@ fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
     (sidecar != control_plane).then(|| {
         let message = format!("istio-proxy is {sidecar}, istiod {} is {control_plane}", istiod.revision);
         Finding::new(&codes::SIDECAR_IMAGE, reference, message)
+            .decided_by(app_istiods::reference(istiod))
             .hint(inject(proxy).fixed("--revision").value(&istiod.revision))
     })
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
 use crate::command::{Hint, gloo_rs};
-use crate::model::{FieldPath, Object, kinds};
+use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
 use crate::plan::fields::{self, UnknownField};
 use crate::plan::mark::LAST_APPLIED;
 use crate::plan::mtls::advice::typed;
@@ -43,7 +43,11 @@ fn in_applied(object: &Object) -> Option<Finding> {
 }
 
 fn finding(object: &Object, message: String, unknown: &[UnknownField]) -> Finding {
-    let finding = Finding::new(&codes::UNKNOWN_FIELD, &object.reference, message).details(fields::details(unknown));
+    let Kind { plural, group, .. } = *object.reference.kind;
+    let crd = ObjectRef::new(&kinds::CUSTOM_RESOURCE, "", format!("{plural}.{group}"));
+    let finding = Finding::new(&codes::UNKNOWN_FIELD, &object.reference, message)
+        .details(fields::details(unknown))
+        .decided_by(crd);
     Finding { hint: fix(object, unknown), ..finding }
 }
 

@@ -106,9 +106,24 @@ fn routes(look: &Look<'_>) -> Vec<Finding> {
             let of_parent = wrong(&parent["conditions"], &["Accepted", "ResolvedRefs"], &route.value);
             of_parent.into_iter().map(move |complaint| format!("parent {name}: {complaint}"))
         });
-        finding(&codes::HTTP_ROUTE, route, complaints.collect())
+        let finding = finding(&codes::HTTP_ROUTE, route, complaints.collect())?;
+        Some(match refusing(route) {
+            Some(gateway) => finding.decided_by(gateway),
+            None => finding,
+        })
     };
     routes.iter().filter_map(of_route).collect()
+}
+
+/// The first Gateway that does not accept the route.
+fn refusing(route: &Object) -> Option<ObjectRef> {
+    let parents = route.value["status"]["parents"].as_array()?;
+    let refuses = |parent: &&Value| {
+        parent["controllerName"] == CONTROLLER && !wrong(&parent["conditions"], &["Accepted"], &route.value).is_empty()
+    };
+    let parent = &parents.iter().find(refuses)?["parentRef"];
+    let namespace = parent["namespace"].as_str().unwrap_or(&route.reference.namespace);
+    Some(ObjectRef::new(&kinds::KUBE_GATEWAY, namespace, parent["name"].as_str()?))
 }
 
 fn finding(code: &'static super::FindingCode, object: &Object, complaints: Vec<String>) -> Option<Finding> {

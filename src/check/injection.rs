@@ -3,7 +3,7 @@
 use super::{Check, Finding, Look, codes};
 use crate::command::gloo_rs;
 use crate::command::kubectl;
-use crate::model::{Object, kinds};
+use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
 use crate::plan::revisions::bindings;
 
@@ -34,9 +34,16 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     found.extend(dead.filter_map(|it| {
         let namespace = namespaces.iter().find(|namespace| namespace.reference.name == it.namespace)?;
         let message = format!("labelled {}, which no istiod has: new pods get no sidecar", it.label);
-        Some(Finding::new(&codes::DEAD_LABEL, &namespace.reference, message).hint(gloo_rs("istio revisions")))
+        let finding = Finding::new(&codes::DEAD_LABEL, &namespace.reference, message);
+        Some(finding.decided_by(absent_istiod(look, &it.names)).hint(gloo_rs("istio revisions")))
     }));
     found
+}
+
+/// The istiod that a label names, as Istio's chart would name it. Namespaces with the same label have one problem.
+fn absent_istiod(look: &Look<'_>, names: &str) -> ObjectRef {
+    let name = if names == DEFAULT { "istiod".to_owned() } else { format!("istiod-{names}") };
+    ObjectRef::new(&kinds::DEPLOYMENT, look.root_namespace(), name)
 }
 
 fn two_labels(namespace: &Object) -> Option<Finding> {

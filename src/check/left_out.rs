@@ -7,7 +7,7 @@ use serde_json::json;
 use super::mtls::full_name;
 use super::statuses::of_object;
 use super::{Finding, Look, codes};
-use crate::model::{Object, ObjectRef, Unknown, kinds};
+use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::routes::delegation::flatten;
 use crate::plan::routes::{Routing, WhyLeftOut, listeners};
 
@@ -17,7 +17,7 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
     let gateways = look.all(&kinds::GATEWAY);
     let usual = [usual_gateway(look, false), usual_gateway(look, true)];
     let routing = Routing {
-        gateways: if gateways.is_empty() && is_of_files(look) { &usual } else { gateways },
+        gateways: if gateways.is_empty() && look.is_of_files() { &usual } else { gateways },
         virtual_services: look.all(&kinds::VIRTUAL_SERVICE),
         route_tables: look.all(&kinds::ROUTE_TABLE),
         upstream_groups: look.all(&kinds::UPSTREAM_GROUP),
@@ -53,7 +53,7 @@ fn routes(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
 fn domains(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
     let mut told = BTreeSet::new();
     let mut found = Vec::new();
-    let served = if is_of_files(look) { ", if one Gateway serves both" } else { "" };
+    let served = if look.is_of_files() { ", if one Gateway serves both" } else { "" };
     for listener in listeners::all(routing).0 {
         for (domain, mut services) in listener.shared_domains(routing) {
             services.retain(|service| look.is_watched(&service.reference.namespace));
@@ -78,8 +78,4 @@ fn domains(look: &Look<'_>, routing: &Routing<'_>) -> Vec<Finding> {
 fn is_told(look: &Look<'_>, reference: &ObjectRef) -> bool {
     let found = look.find(reference.kind, &reference.namespace, &reference.name);
     found.object().is_some_and(|object| of_object(object, look.gloo()).is_some())
-}
-
-fn is_of_files(look: &Look<'_>) -> bool {
-    look.world.snapshot.unknown(&kinds::GATEWAY).is_some_and(Unknown::is_of_files)
 }

@@ -14,7 +14,7 @@ use crate::plan::path::Facts;
 use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::{GATEWAY_PREFIX, Survey as Paths};
-use crate::plan::sidecars::{self, GatewayProxy};
+use crate::plan::sidecars::{self, GatewayProxy, own_pods};
 use crate::plan::values::Chart;
 
 /// Data that is not part of the snapshot.
@@ -103,6 +103,17 @@ pub struct CheckGaps {
     pub gaps: Vec<Unknown>,
     pub skipped: Option<String>,
     pub saw_something: bool,
+    pub not_judged: Vec<NotJudged>,
+}
+
+/// Objects in files that a check could not judge, all for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotJudged {
+    pub why: String,
+    /// Number of objects.
+    pub count: usize,
+    /// The first of them.
+    pub first: ObjectRef,
 }
 
 /// The view of one check on the world.
@@ -141,6 +152,21 @@ impl<'w> Look<'w> {
     /// Records that there is nothing to check, and why.
     pub fn skip(&self, why: impl Into<String>) {
         self.seen.borrow_mut().skipped = Some(why.into());
+    }
+
+    /// Records that the files do not tell enough to judge an object, and why.
+    pub fn not_judged(&self, object: &ObjectRef, why: &str) {
+        let all = &mut self.seen.borrow_mut().not_judged;
+        match all.iter_mut().find(|it| it.why == why) {
+            Some(known) => known.count += 1,
+            None => all.push(NotJudged { why: why.to_owned(), count: 1, first: object.clone() }),
+        }
+    }
+
+    /// Whether only files were read.
+    #[must_use]
+    pub fn is_of_files(&self) -> bool {
+        self.world.snapshot.is_of_files()
     }
 
     /// Returns data that is not part of the snapshot. If it is missing, records why.
@@ -285,6 +311,17 @@ impl<'w> Look<'w> {
         gateways
     }
 
+    /// The workload of a pod. If it was not read, the namespace.
+    pub fn workload_of(&self, pod: &ObjectRef) -> ObjectRef {
+        let snapshot = self.world.snapshot;
+        let mut workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET]
+            .into_iter()
+            .flat_map(|kind| snapshot.in_namespace(kind, &pod.namespace));
+        let found = workloads.find(|workload| own_pods(snapshot, workload).iter().any(|own| own.reference == *pod));
+        let namespace = || ObjectRef::new(&kinds::NAMESPACE, "", pod.namespace.as_str());
+        found.map_or_else(namespace, |workload| workload.reference.clone())
+    }
+
     /// The proxies of Gateways of the Gateway API, in the namespaces that Gloo watches.
     pub fn gateways_of_api(&self) -> &'w [GatewayProxy] {
         let snapshot = self.world.snapshot;
@@ -316,11 +353,11 @@ impl<'w> Look<'w> {
         self.world.paths.get_or_init(|| Paths::new(self.world.snapshot, self.gloo()))
     }
 
-    /// The destinations of all routes. `None` if some routes are unknown.
+    /// The destinations of all routes, or of those in the files. `None` if some routes of a cluster are unknown.
     pub(crate) fn routed(&self) -> Option<&'w Routed> {
         let routed = self.world.routed.get_or_init(|| {
             let snapshot = self.world.snapshot;
-            let is_known = ROUTES.iter().all(|kind| snapshot.is_whole(kind));
+            let is_known = snapshot.is_of_files() || ROUTES.iter().all(|kind| snapshot.is_whole(kind));
             is_known.then(|| {
                 let mut routed = Routed::by(snapshot.all(&kinds::GATEWAY).to_vec());
                 ROUTES.iter().flat_map(|kind| snapshot.all(kind)).for_each(|object| routed.add(object));

@@ -38,12 +38,12 @@ pub(crate) mod suppress;
 pub(crate) use certificates::CHECK as CERTIFICATES;
 pub(crate) use codes::FindingCode;
 pub(crate) use helm::CHECK as HELM;
-pub(crate) use look::{Beyond, Look, World};
+pub(crate) use look::{Beyond, Look, NotJudged, World};
 pub use registry::CHECKS;
 pub(crate) use registry::is_named;
 
 use crate::command::Hint;
-use crate::model::{Kind, ObjectRef, Spot, Unknown, kinds};
+use crate::model::{Kind, Object, ObjectRef, Spot, Unknown, kinds};
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,8 +107,8 @@ pub struct Finding {
     pub severity: Severity,
     pub section: Section,
     pub object: ObjectRef,
-    /// The object that causes it: a policy, a gateway, a missing target. Otherwise a namespace. Findings with the same
-    /// code and cause are one problem.
+    /// The object that causes it: a policy, a gateway, an istiod, a CRD, a missing target. Otherwise a namespace: that of
+    /// the backend, or the object's own. Findings with the same code and cause are one problem.
     pub decided_by: ObjectRef,
     /// One sentence about this object.
     pub message: String,
@@ -122,6 +122,12 @@ pub struct Finding {
 
 /// Policies, and the workloads of proxies, istiods and Gloo itself. A finding about one of them has no other cause.
 const DECIDE_THEMSELVES: [&Kind; 3] = [&kinds::PEER_AUTHENTICATION, &kinds::DEPLOYMENT, &kinds::DAEMON_SET];
+
+/// The namespace of the pods behind an Upstream. Without a Service it is the Upstream's own.
+fn backend_namespace(upstream: &Object) -> ObjectRef {
+    let of_service = upstream.value["spec"]["kube"]["serviceNamespace"].as_str().filter(|name| !name.is_empty());
+    ObjectRef::new(&kinds::NAMESPACE, "", of_service.unwrap_or(&upstream.reference.namespace))
+}
 
 impl Finding {
     /// A finding with one line.
@@ -207,6 +213,8 @@ pub(crate) struct Ran {
     pub suppressed: Vec<(Finding, String)>,
     /// What could not be read.
     pub unknown: Vec<Unknown>,
+    /// What of the files could not be judged.
+    pub not_judged: Vec<NotJudged>,
     /// Why there was nothing to check.
     pub skipped: Option<String>,
     /// The kinds that it read. A test compares them with the declared ones.
@@ -247,6 +255,7 @@ fn run_one<'w>(world: &'w World<'w>, check: &'static Check) -> Ran {
         findings,
         suppressed: Vec::new(),
         unknown: seen.gaps,
+        not_judged: seen.not_judged,
         skipped: seen.skipped,
         #[cfg(test)]
         read: seen.kinds,

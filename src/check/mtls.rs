@@ -12,7 +12,7 @@ use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
-use crate::plan::path::{Behind, Cause, Decider, Described, Facts, Membership, ProxyState, Sends, Verdict, pair};
+use crate::plan::path::{Behind, Cause, Decider, Described, Facts, Membership, Pod, ProxyState, Sends, Verdict, pair};
 use crate::plan::sidecars::GatewayProxy;
 
 pub(super) const CHECK: Check = Check {
@@ -104,9 +104,20 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     // The effect of auto-mTLS on an Upstream, and missing Settings, are covered by other checks.
     let is_of_settings = |why: &Unread| matches!(&facts.sends, Sends::Unknown(own) if own == why);
     for unread in facts.unread().into_iter().filter(|why| !is_of_settings(why)) {
-        look.gap(&Unknown { why: unread.why.clone(), rule: unread.rule.clone() });
+        match look.is_of_files() {
+            true => look.gap(&Unknown::of_files()),
+            false => look.gap(&Unknown { why: unread.why.clone(), rule: unread.rule.clone() }),
+        }
     }
     let described = Described::from(facts);
+    let is_inside = matches!(described.facts.behind, Behind::Pods { .. } | Behind::Unknown(_));
+    if look.is_of_files()
+        && is_inside
+        && described.judged.verdict == Verdict::Unknown
+        && described.judged.cause.is_none()
+    {
+        look.not_judged(object, &described.judged.why);
+    }
     let is_upstream = *object.kind == kinds::UPSTREAM;
     let code = code(described.judged.cause?, is_upstream, &described.facts)?;
     let decided_by = decided_by(look, described.decider());
@@ -157,7 +168,7 @@ fn evidence(code: &FindingCode, facts: &Facts) -> Vec<String> {
     let Behind::Pods { pods, .. } = &facts.behind else { return Vec::new() };
     if code == &codes::TLS_WITHOUT_SIDECAR {
         let without = pods.iter().filter(|pod| pod.membership != Membership::Sidecar);
-        return without.map(|pod| format!("pod {pod}")).collect();
+        return without.map(Pod::shown).collect();
     }
     let sources = pods.iter().filter_map(|pod| pod.demands.as_ref().ok()?.set_by().map(ToString::to_string));
     let sources: BTreeSet<_> = sources.map(|source| format!("peerauthentication {source}")).collect();

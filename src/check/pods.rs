@@ -34,7 +34,13 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
                 .hint(flag("--pod-selector").text(" selects other labels")),
         ];
     }
-    pods.into_iter().filter_map(check_pod).collect()
+    let found = pods.into_iter().filter_map(check_pod);
+    found
+        .map(|finding| {
+            let workload = look.workload_of(&finding.object);
+            finding.decided_by(workload)
+        })
+        .collect()
 }
 
 fn check_pod(pod: &Object) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! The result of a whole run. All output formats are based on it.
 
-use super::{Finding, Ran, Severity};
+use super::{Finding, NotJudged, Ran, Severity};
 use crate::model::Unknown;
 
 /// Which findings set the exit code of a run.
@@ -114,6 +114,11 @@ impl Results {
         all
     }
 
+    /// What of the files could not be judged, with the title of the check.
+    pub(crate) fn not_judged(&self) -> impl Iterator<Item = (&'static str, &NotJudged)> {
+        self.ran.iter().flat_map(|ran| ran.not_judged.iter().map(|it| (ran.check.title, it)))
+    }
+
     /// Whether everything could be read.
     #[must_use]
     pub(crate) fn is_whole(&self) -> bool {
@@ -156,6 +161,7 @@ impl Results {
             findings,
             suppressed: Vec::new(),
             unknown: Vec::new(),
+            not_judged: Vec::new(),
             skipped: None,
             read: Vec::new(),
             saw_something: true,

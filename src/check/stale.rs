@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::app_istiods::{self, Users};
 use super::{Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
+use crate::plan::istiod::Istiod;
 use crate::plan::pod::{is_meshed, is_running};
 use crate::plan::revisions::{Binding, Tally, bindings, injected_by, opts_out};
 
@@ -58,21 +59,28 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         .stale()
         .map(|(namespace, runs_on, wanted, pods)| {
             let (are, them) = if pods == 1 { ("pod runs", "its") } else { ("pods run", "their") };
-            finding(namespace, format!("{pods} {are} on {runs_on}, {them} namespace is bound to {wanted}"))
+            let message = format!("{pods} {are} on {runs_on}, {them} namespace is bound to {wanted}");
+            finding(istiods, namespace, Some(wanted), message)
         })
         .collect();
     found.extend(without.into_iter().map(|(namespace, pods)| {
         let (are, label) = (if pods.len() == 1 { "pod runs" } else { "pods run" }, &by_name[namespace].label);
         let message = format!("{} {are} without a sidecar in a namespace labelled {label}", pods.len());
-        finding(namespace, message).details(pods)
+        finding(istiods, namespace, by_name[namespace].revision.as_deref(), message).details(pods)
     }));
     found.extend(app_istiods::find(istiods, &Users::of(&bound, &injected)));
     found
 }
 
-fn finding(namespace: &str, message: String) -> Finding {
-    Finding::new(&codes::STALE_PODS, &ObjectRef::new(&kinds::NAMESPACE, "", namespace), message)
-        .hint(kubectl("rollout restart deployments -n").value(namespace))
+/// The finding about a namespace. Its cause is the istiod to which it is bound: after a tag moved, this is one problem
+/// for all its namespaces.
+fn finding(istiods: &[Istiod], namespace: &str, wanted: Option<&str>, message: String) -> Finding {
+    let finding = Finding::new(&codes::STALE_PODS, &ObjectRef::new(&kinds::NAMESPACE, "", namespace), message)
+        .hint(kubectl("rollout restart deployments -n").value(namespace));
+    match istiods.iter().find(|istiod| Some(istiod.revision.as_str()) == wanted) {
+        Some(istiod) => finding.decided_by(app_istiods::reference(istiod)),
+        None => finding,
+    }
 }
 
 /// Whether the injector was not active when the pod was created: it has no sidecar, and nothing opts it out. Pods of

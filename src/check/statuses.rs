@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Check, Finding, FindingCode, Look, codes};
-use crate::model::{Kind, Object, kinds};
+use super::{Check, Finding, FindingCode, Look, backend_namespace, codes};
+use crate::model::{Kind, Object, ObjectRef, kinds};
 
 /// Every code for a status.
 const CODES: &[&FindingCode] = &[&codes::REJECTED, &codes::WARNED, &codes::UNSEEN];
@@ -45,7 +45,7 @@ fn of_kind(look: &Look<'_>, kind: &'static Kind) -> Vec<Finding> {
     }
     look.watched(kind)
         .into_iter()
-        .filter_map(|object| of_object(object, look.gloo()).or_else(|| unseen(object)))
+        .filter_map(|object| of_object(object, look.gloo()).or_else(|| unseen(object, look.gloo())))
         .collect()
 }
 
@@ -67,7 +67,10 @@ fn gateways(look: &Look<'_>) -> Vec<Finding> {
         .is_some_and(|settings| settings.value["spec"]["gateway"]["readGatewaysFromAllNamespaces"] == true);
     let mut gateways = look.watched(&kinds::GATEWAY);
     gateways.retain(|gateway| everywhere || gateway.reference.namespace == look.gloo());
-    gateways.into_iter().filter_map(|object| of_object(object, look.gloo()).or_else(|| unseen(object))).collect()
+    gateways
+        .into_iter()
+        .filter_map(|object| of_object(object, look.gloo()).or_else(|| unseen(object, look.gloo())))
+        .collect()
 }
 
 /// The problem that Gloo reports in an object's status, if any. If
@@ -88,7 +91,10 @@ pub(super) fn of_object(object: &Object, gloo: &str) -> Option<Finding> {
         let reason = sub["reason"].as_str().filter(|text| !text.is_empty())?;
         Some(format!("{}: {}", name.trim_start_matches('*'), flat(reason)))
     });
-    Some(Finding::new(code, &object.reference, format!("{words} by {reporter}: {}", flat(reason))).details(children))
+    let message = format!("{words} by {reporter}: {}", flat(reason));
+    let finding = Finding::new(code, &object.reference, message).details(children);
+    let is_upstream = *object.reference.kind == kinds::UPSTREAM;
+    Some(if is_upstream { finding.decided_by(backend_namespace(object)) } else { finding })
 }
 
 /// Joins the lines of a reason. Gloo's reasons contain line breaks and bullets.
@@ -120,12 +126,17 @@ fn state(state: &Value) -> Option<State> {
     })
 }
 
-/// The finding for an object without a status. A manifest never has one, so that is no problem.
-fn unseen(object: &Object) -> Option<Finding> {
+/// The finding for an object without a status: its cause is Gloo. A manifest never has one, so that is no problem.
+fn unseen(object: &Object, gloo: &str) -> Option<Finding> {
     let status = &object.value["status"];
     let has_one =
         status["statuses"].as_object().is_some_and(|statuses| !statuses.is_empty()) || !status["state"].is_null();
     let is_of_the_cluster = !object.value["metadata"]["uid"].is_null();
-    (!has_one && is_of_the_cluster)
-        .then(|| Finding::new(&codes::UNSEEN, &object.reference, "it has no status from Gloo"))
+    (!has_one && is_of_the_cluster).then(|| {
+        Finding::new(&codes::UNSEEN, &object.reference, "it has no status from Gloo").decided_by(ObjectRef::new(
+            &kinds::DEPLOYMENT,
+            gloo,
+            "gloo",
+        ))
+    })
 }

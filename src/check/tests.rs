@@ -14,6 +14,7 @@ use crate::plan::path::ShownCertificate;
 use crate::plan::values::{Chart, Edition};
 
 mod agreement;
+mod causes;
 #[path = "../../tests/fixtures/check/world.rs"]
 mod world;
 

@@ -93,7 +93,7 @@ impl<'r> Run<'r> {
     fn results(&self, report: &mut Report<'_>) -> Result<Results, Failure> {
         match &self.task.source {
             CheckSource::Files(paths) => {
-                let files = self.files(paths, self.gloo, report)?;
+                let files = self.files(paths, &checked::kinds_in_files(&self.checks), self.gloo, report)?;
                 let unread = files.unread.len();
                 let snapshot = snapshot::of_files_alone(files.objects);
                 let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
@@ -105,11 +105,16 @@ impl<'r> Run<'r> {
     }
 
     /// Reads the manifests and reports what cannot be read.
-    fn files(&self, paths: &[PathBuf], namespace: &str, report: &mut Report<'_>) -> Result<OfFiles, Failure> {
-        let kinds = checked::kinds_of(&self.checks);
+    fn files(
+        &self,
+        paths: &[PathBuf],
+        kinds: &[&'static Kind],
+        namespace: &str,
+        report: &mut Report<'_>,
+    ) -> Result<OfFiles, Failure> {
         let of_cluster = [&kinds::NAMESPACE, &kinds::MUTATING_WEBHOOK, &kinds::KUBE_GATEWAY_CLASS];
         let home = |kind: &Kind| if of_cluster.iter().any(|it| **it == *kind) { "" } else { namespace };
-        let read = snapshot::of_files(paths, &kinds, |kind| home(kind).to_owned(), &mut report.interrupts().stdin())?;
+        let read = snapshot::of_files(paths, kinds, |kind| home(kind).to_owned(), &mut report.interrupts().stdin())?;
         for unread in &read.unread {
             let place = format!("{}:{}: {}", unread.spot.file, unread.spot.line, unread.why);
             match unread.is_broken && !read.objects.is_empty() {
@@ -117,7 +122,8 @@ impl<'r> Run<'r> {
                 false => report.advice(Advice::warning(Code::PassedOver, place)),
             }
         }
-        if read.objects.is_empty() {
+        let checked = checked::kinds_of(&self.checks);
+        if !read.objects.iter().any(|(object, _)| checked.contains(&object.reference.kind)) {
             let message = format!("no manifest that can be checked in {}", count(read.files, "file"));
             return Err(Failure::new(Exit::Failed, Reason::File, message));
         }
@@ -143,7 +149,7 @@ impl<'r> Run<'r> {
         let mut unread = 0;
         if !overlay.is_empty() {
             let home = self.global.namespace.as_deref().unwrap_or(session.namespace());
-            let files = self.files(overlay, home, report)?;
+            let files = self.files(overlay, &checked::kinds_of(&self.checks), home, report)?;
             unread = files.unread.len();
             snapshot = snapshot::over(snapshot, files.objects);
         }

@@ -10,6 +10,7 @@ use crate::load::{paths, release, release_chart};
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Unknown, kinds};
 use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL};
+use crate::plan::path::in_files;
 
 /// The kinds that the checks read, each once.
 #[must_use]
@@ -19,6 +20,17 @@ pub(crate) fn kinds_of(checks: &[&'static Check]) -> Vec<&'static Kind> {
         if !all.contains(kind) {
             all.push(kind);
         }
+    }
+    all
+}
+
+/// The kinds that are read from files.
+#[must_use]
+pub(crate) fn kinds_in_files(checks: &[&'static Check]) -> Vec<&'static Kind> {
+    let mut all = kinds_of(checks);
+    let more = in_files::KINDS.into_iter().filter(|kind| !all.contains(kind)).collect::<Vec<_>>();
+    if all.contains(&&kinds::POD) {
+        all.extend(more);
     }
     all
 }

@@ -18,7 +18,7 @@ use crate::model::names::RUNNING;
 use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Spot, Unknown, kinds};
 use crate::plan::fields;
 use crate::plan::mark::LAST_APPLIED;
-use crate::plan::path::endpoints;
+use crate::plan::path::{endpoints, in_files};
 
 /// Number of simultaneous requests. Each has its own TLS connection.
 const AT_ONCE: usize = 6;
@@ -304,10 +304,12 @@ fn placed(mut object: Object, namespace: &str) -> Object {
     object
 }
 
-/// A snapshot of only files. What they do not contain is unknown.
+/// A snapshot of only files, with the pods that they will make. What they do not contain is unknown.
 #[must_use]
 pub(crate) fn of_files_alone(files: Vec<(Object, Spot)>) -> Snapshot {
-    over(Snapshot::new(Unknown::of_files()), files)
+    let snapshot = over(Snapshot::new(Unknown::of_files()), files);
+    let pods = in_files::pods(&snapshot);
+    over(snapshot, pods)
 }
 
 /// Lays files over a snapshot.

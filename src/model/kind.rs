@@ -85,6 +85,7 @@ pub(crate) mod kinds {
         HELM_RELEASE = "helm.toolkit.fluxcd.io" "v2" "HelmRelease" "helmreleases" "helmrelease";
         ACCESS_REVIEW = "authorization.k8s.io" "v1" "SelfSubjectAccessReview" "selfsubjectaccessreviews" "selfsubjectaccessreview";
         MUTATING_WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration";
+        CUSTOM_RESOURCE = "apiextensions.k8s.io" "v1" "CustomResourceDefinition" "customresourcedefinitions" "customresourcedefinition";
         DEPLOYMENT = "apps" "v1" "Deployment" "deployments" "deployment";
         REPLICA_SET = "apps" "v1" "ReplicaSet" "replicasets" "replicaset";
         STATEFUL_SET = "apps" "v1" "StatefulSet" "statefulsets" "statefulset";

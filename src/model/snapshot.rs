@@ -145,6 +145,12 @@ impl Snapshot {
         Self { shelves: HashMap::new(), spots: HashMap::new(), envoys: HashMap::new(), rest }
     }
 
+    /// Whether only files were read. What is not in them may be in the cluster.
+    #[must_use]
+    pub fn is_of_files(&self) -> bool {
+        self.rest.is_of_files()
+    }
+
     /// Adds whether the Envoy of a pod has the cluster of the sidecars, or why that is unknown.
     pub fn put_envoy(&mut self, pod: ObjectRef, has_cluster: Result<bool, Unknown>) {
         self.envoys.insert(pod, has_cluster);

@@ -9,7 +9,7 @@ use crate::command::{Hint, gloo_rs};
 pub(crate) const TLS_MODE: &str = "security.istio.io/tlsMode";
 
 /// The annotation that Istio sets on a pod whose traffic is redirected to the node's ztunnel.
-const REDIRECTION: &str = "ambient.istio.io/redirection";
+pub(crate) const REDIRECTION: &str = "ambient.istio.io/redirection";
 
 /// Returns `pod x: CrashLoopBackOff (container gateway-proxy)`.
 pub(crate) fn why_not(pod: &Value) -> String {
@@ -70,6 +70,15 @@ pub(crate) fn barred(pod: &Value) -> Option<&'static str> {
 pub(crate) fn unbarred(why: &str, upstream: &str) -> Hint {
     let plain = gloo_rs("istio disable-mtls").with("-u", upstream);
     plain.after(if why == OPTED_OUT { format!("{why}: remove that, or ") } else { format!("{why}; ") })
+}
+
+/// Returns `pod shop/cart-1`, or `pods of deployment shop/cart` for the template of a workload in a file, whose name has
+/// its kind. `place` is the namespace with a slash, or empty.
+pub(crate) fn shown(place: &str, name: &str) -> String {
+    match name.split_once('/') {
+        Some((kind, workload)) => format!("pods of {kind} {place}{workload}"),
+        None => format!("pod {place}{name}"),
+    }
 }
 
 /// Returns whether the mesh's policies are enforced at the pod, by its sidecar or, in an ambient mesh, by the node's

@@ -10,7 +10,7 @@ use crate::check::codes::{ALL, RETIRED};
 use crate::check::groups::{self, CodeGroups, FindingGroup};
 use crate::check::results::{CheckStatus, Results, status};
 use crate::check::suppress::Suppression;
-use crate::check::{CHECKS, Check, Finding, FindingCode, Section, Severity};
+use crate::check::{CHECKS, Check, Finding, FindingCode, NotJudged, Section, Severity};
 use crate::model::{ObjectRef, kinds};
 
 /// Which findings are printed, and in which order.
@@ -45,13 +45,16 @@ pub(crate) fn lines(results: &Results, order: FindingOrder) -> Vec<String> {
     match order {
         FindingOrder::Each => {
             lines.extend(results.findings().flat_map(finding));
+            lines.extend(not_judged(results));
             lines.extend(unknown(results));
         }
         FindingOrder::ByCheck => {
             lines.extend(codes.iter().flat_map(of_code).flatten());
+            lines.extend(not_judged(results));
             lines.extend(unknown(results));
         }
         FindingOrder::BySection => {
+            lines.extend(not_judged(results));
             lines.extend(unknown(results));
             lines.extend(Section::ALL.into_iter().flat_map(|section| in_section(&codes, section)));
         }
@@ -112,6 +115,18 @@ fn finding(finding: &Finding) -> Vec<String> {
     lines
 }
 
+/// A line for each reason why the files do not tell enough.
+fn not_judged(results: &Results) -> impl Iterator<Item = String> {
+    results.not_judged().map(|(title, it)| not_judged_line(title, it))
+}
+
+/// `not judged: mTLS of 3 objects, such as upstream.gloo.solo.io/shop/cart: its Service is not in the files`
+pub(super) fn not_judged_line(title: &str, NotJudged { why, count: number, first }: &NotJudged) -> String {
+    let first = format!("{}/{}", first.kind, short_name(first, ""));
+    let what = if *number == 1 { first } else { format!("{}, such as {first}", count(*number, "object")) };
+    format!("not judged: {title} of {what}: {why}")
+}
+
 fn unknown(results: &Results) -> Vec<String> {
     let all = results.unknown().into_iter();
     all.flat_map(|(unknown, titles)| {
@@ -126,6 +141,9 @@ fn last(results: &Results, codes: &[CodeGroups<'_>]) -> String {
     let suppressed = results.suppressed().count();
     let left_out = if suppressed == 0 { String::new() } else { format!(" ({suppressed} suppressed)") };
     match (errors + warnings, results.is_whole()) {
+        (0, true) if results.not_judged().next().is_some() => {
+            format!("no problem in what the files show{left_out}")
+        }
         (0, true) => format!("No problems detected.{left_out}"),
         (0, false) => format!("no problem in what could be read{left_out}"),
         _ => {
@@ -157,6 +175,9 @@ pub(crate) fn fields(results: &Results) -> Vec<(&'static str, Value)> {
         .into_iter()
         .map(|(unknown, titles)| json!({"checks": titles, "why": unknown.why, "rule": unknown.rule}))
         .collect();
+    let not_judged = results.not_judged().map(|(title, NotJudged { why, count, first })| {
+        json!({"check": title, "why": why, "count": count, "first": reference(first)})
+    });
     let suppressed: Vec<_> = results
         .suppressed()
         .map(|(finding, reason)| {
@@ -173,6 +194,7 @@ pub(crate) fn fields(results: &Results) -> Vec<(&'static str, Value)> {
         ("causes", groups::by_check(results).iter().flat_map(|code| &code.groups).map(cause).collect()),
         ("suppressed", suppressed.into()),
         ("unknown", unknown.into()),
+        ("notJudged", not_judged.collect()),
     ]
 }
 
@@ -225,7 +247,7 @@ pub(crate) fn saw_nothing(results: &Results) -> bool {
     shown.peek().is_some() && shown.all(|ran| status(ran) == CheckStatus::Unknown)
 }
 
-/// The explanation of one code, for `--explain`.
+/// The explanation of one code, for `--explain` and the help of a SARIF rule.
 #[must_use]
 pub(crate) fn explained(code: &FindingCode) -> Vec<String> {
     let mut lines = vec![format!("{} {}: {}", code.severity.name(), code.id, code.title)];

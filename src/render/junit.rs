@@ -1,8 +1,9 @@
 //! Findings as `JUnit` XML for CI servers: a suite for each check, a test case for each finding.
 //!
-//! A finding at or above the threshold is a failure. One below it passes, with its message. A suppressed finding or an
-//! unknown is skipped, with the reason.
+//! A finding at or above the threshold is a failure. One below it passes, with its message. A suppressed finding, an
+//! unknown, and what files do not tell are skipped, with the reason.
 
+use super::findings::not_judged_line;
 use super::text::short_name;
 use super::xml::Element;
 use crate::check::results::{CheckStatus, Results, status};
@@ -65,6 +66,13 @@ fn suite(results: &Results, ran: &Ran) -> Suite {
         suite.skipped += 1;
         let message = format!("suppressed: {reason}");
         suite.cases.push(case(ran, finding).child(Element::new("skipped").with("message", message)));
+    }
+    for it in &ran.not_judged {
+        suite.skipped += 1;
+        let name = format!("not judged: {}", it.why);
+        let case = Element::new("testcase").with("classname", ran.check.title).with("name", name);
+        let message = not_judged_line(ran.check.title, it);
+        suite.cases.push(case.child(Element::new("skipped").with("message", message)));
     }
     let alone = Element::new("testcase").with("classname", ran.check.title).with("name", "all");
     match status(ran) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::findings::{explained, not_judged_line};
 use super::text::short_name;
 use crate::check::codes::ALL;
 use crate::check::results::Results;
@@ -20,6 +21,7 @@ pub(crate) fn log(results: &Results, failure: Option<&Failure>, exit: Exit) -> V
         .iter()
         .map(|(unknown, titles)| notification("warning", &format!("{} unknown: {}", titles.join(", "), unknown.why)))
         .collect();
+    notifications.extend(results.not_judged().map(|(title, it)| notification("note", &not_judged_line(title, it))));
     notifications.extend(failure.map(|failure| notification("error", &failure.message)));
     json!({
         "$schema": SCHEMA,
@@ -45,15 +47,37 @@ fn notification(level: &str, text: &str) -> Value {
     json!({"level": level, "message": {"text": plain(text)}})
 }
 
+/// The repository of the project, if it has a published one.
+const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+
+/// A rule. Its help is the whole explanation, so that it can be read without the repository and without gloo-rs.
 fn rule(code: &FindingCode) -> Value {
-    json!({
+    let mut rule = json!({
         "id": code.id,
         "name": code.title,
         "shortDescription": {"text": code.title},
         "fullDescription": {"text": code.meaning},
-        "help": {"text": format!("{}\n\n{} explains it", code.fix, code.explained_by())},
+        "help": {"text": plain(&explained(code).join("\n")), "markdown": markdown(code)},
         "defaultConfiguration": {"level": level(code.severity)},
-    })
+    });
+    if let (Some(uri), Some(fields)) = (help_uri(REPOSITORY, code), rule.as_object_mut()) {
+        fields.insert("helpUri".to_owned(), uri.into());
+    }
+    rule
+}
+
+/// The explanation as Markdown: the same lines, the title as a heading.
+fn markdown(code: &FindingCode) -> String {
+    let lines = explained(code).into_iter().skip(1).map(|line| plain(line.trim_start()));
+    let heading = format!("# {}: {} ({})\n", code.id, code.title, code.severity.name());
+    std::iter::once(heading).chain(lines.map(|line| format!("\n{line}\n"))).collect()
+}
+
+/// The address of the explanation. `None` without a published repository.
+fn help_uri(repository: &str, code: &FindingCode) -> Option<String> {
+    let (root, version) = (repository.trim_end_matches('/'), env!("CARGO_PKG_VERSION"));
+    let anchor = code.id.to_lowercase();
+    (!root.is_empty()).then(|| format!("{root}/blob/v{version}/docs/findings.md#{anchor}"))
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -113,5 +137,22 @@ mod tests {
         assert_eq!(uri("./a b/\u{e4}.yaml"), "a%20b/%C3%A4.yaml");
         assert_eq!(uri("/tmp/a.yaml"), "file:///tmp/a.yaml");
         assert_eq!(plain("[click](https://x)"), "\\[click\\](https://x)");
+    }
+
+    #[test]
+    fn the_help_of_a_rule_is_the_whole_explanation_and_has_an_address_only_where_one_is_published() {
+        for code in ALL {
+            let rule = rule(code);
+            for form in ["text", "markdown"] {
+                let help = rule["help"][form].as_str().unwrap_or_default();
+                for line in explained(code).iter().skip(1) {
+                    assert!(help.contains(&plain(line.trim())), "{}: {form} lacks {line}", code.id);
+                }
+            }
+            assert_eq!(rule["helpUri"].is_string(), !REPOSITORY.is_empty(), "{}", code.id);
+        }
+        let uri = help_uri("https://git.example/gloo-rs/", ALL[0]).unwrap();
+        assert!(uri.starts_with("https://git.example/gloo-rs/blob/v") && uri.ends_with("/docs/findings.md#grs101"));
+        assert_eq!(help_uri("", ALL[0]), None);
     }
 }

@@ -93,7 +93,7 @@ fn of_pods(facts: &Facts) -> Judged {
         return unknown("whether auto-mTLS is on", why);
     }
     let (pods, states): (Vec<_>, Vec<_>) = pair::ends(facts).into_iter().unzip();
-    if let Some(judged) = broken(facts, &states) {
+    if let Some(judged) = broken(facts, &pods, &states) {
         return judged;
     }
     let needs_certificate = states.contains(&PairState::Mtls) || matches!(facts.sends, Sends::Istio { .. });
@@ -124,19 +124,24 @@ fn of_pods(facts: &Facts) -> Judged {
     works(facts, &pods, &states)
 }
 
-fn broken(facts: &Facts, states: &[PairState]) -> Option<Judged> {
-    let (cause, why) = states.iter().find_map(|state| match state {
-        PairState::Broken { cause, why } => Some((*cause, why)),
+fn broken(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Option<Judged> {
+    let broken = pods.iter().zip(states).filter_map(|(pod, state)| match state {
+        PairState::Broken { cause, why } => Some((*pod, *cause, why)),
         _ => None,
-    })?;
-    let number = states.iter().filter(|state| matches!(state, PairState::Broken { .. })).count();
+    });
+    let broken: Vec<_> = broken.collect();
+    let (first, cause, why) = broken.first().copied()?;
     let sent = facts.sends.words(cause);
-    let who = match (number, states.len()) {
-        (1, 1) => "the one pod".to_owned(),
-        (number, all) => format!("{number} of {}", pair::count(all)),
+    let who = match (broken.len(), states.len()) {
+        (1, _) if first.is_of_template() => format!("{} answer", first.shown()),
+        (number, _) if broken.iter().any(|(pod, ..)| pod.is_of_template()) => {
+            format!("pods of {number} workloads answer")
+        }
+        (1, 1) => "the one pod answers".to_owned(),
+        (1, all) => format!("1 of {} answers", pair::count(all)),
+        (number, all) => format!("{number} of {} answer", pair::count(all)),
     };
-    let does = if number == 1 { "answers" } else { "answer" };
-    Some(breaks(cause, format!("{who} {does} {sent} with 503: {why}"), command(facts, cause)))
+    Some(breaks(cause, format!("{who} {sent} with 503: {why}"), command(facts, cause)))
 }
 
 /// Returns the command that fixes the cause. `None` if it takes more than one command.
@@ -289,7 +294,7 @@ fn denied(facts: &Facts) -> Option<Judged> {
     let (first, number) = (pairs.iter().find(is_denied)?, pairs.iter().filter(is_denied).count());
     let PairState::Broken { cause, why } = &first.state else { return None };
     let some =
-        if number < pairs.len() { format!("some requests get a 403: pod {}: ", first.pod) } else { String::new() };
+        if number < pairs.len() { format!("some requests get a 403: {}: ", first.pod.shown()) } else { String::new() };
     Some(breaks(*cause, format!("{some}{why}"), None))
 }
 

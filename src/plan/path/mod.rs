@@ -12,6 +12,7 @@ pub(crate) mod forecast;
 pub(crate) mod guard;
 pub(crate) mod harm;
 mod holders;
+pub(crate) mod in_files;
 pub(crate) mod installation;
 mod judge;
 pub(crate) mod pair;
@@ -27,6 +28,7 @@ use super::acceptance::Acceptance;
 use super::authorization::AuthorizationPolicy;
 use super::owner::Owner;
 use super::peer::{Effective, Mode};
+use super::pod;
 use super::routes::RouteTarget;
 
 pub(crate) use causes::Cause;
@@ -90,6 +92,8 @@ pub enum Membership {
     /// It is behind a ztunnel. It does not accept TLS from Gloo, but policies apply to it.
     Ambient,
     Outside,
+    /// The files do not tell. Why is in the place of its demands.
+    Unknown,
 }
 
 /// A pod behind a target.
@@ -122,6 +126,16 @@ impl std::fmt::Display for Pod {
 }
 
 impl Pod {
+    /// Returns whether it stands for all pods of a workload in a file.
+    pub(crate) fn is_of_template(&self) -> bool {
+        self.name.contains('/')
+    }
+
+    /// Returns `pod shop/cart-1`, or `pods of deployment shop/cart`.
+    pub(crate) fn shown(&self) -> String {
+        pod::shown(&format!("{}/", self.namespace), &self.name)
+    }
+
     /// Returns whether it accepts the same as another pod: the same kind of traffic in the same modes.
     pub fn accepts_as(&self, other: &Self) -> bool {
         let mode = |pod: &Self| pod.demands.as_ref().map(|effective| effective.mode).map_err(Unread::clone);

@@ -207,6 +207,9 @@ pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
         (Sends::Plaintext { .. } | Sends::PerPod, Membership::Outside) => PairState::Plaintext,
         _ => match &pod.demands {
             Ok(effective) => under(effective.mode, sends, pod, port),
+            Err(why) if pod.membership == Membership::Unknown => {
+                PairState::unread("whether it gets a sidecar is unknown: ", why)
+            }
             Err(why) => PairState::unread("the PeerAuthentication that applies is unknown: ", why),
         },
     }

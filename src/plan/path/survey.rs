@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::behind::{PodPolicies, ServicePort};
 use super::endpoints::{self, PodEndpoints};
 use super::installation::Installation;
-use super::{Behind, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, of_service, of_upstream};
+use super::{
+    Behind, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, in_files, of_service, of_upstream,
+};
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
 use crate::plan::authorization::{AuthorizationPolicies, AuthorizationPolicy};
@@ -251,7 +253,7 @@ impl<'s> Survey<'s> {
             // No Service has an empty namespace, and Gloo adds no default namespace here.
             _ if namespace.is_empty() => return Behind::NoService { service: full },
             Found::NotThere => return Behind::NoService { service: full },
-            Found::Unknown(unknown) => return Behind::Unknown(unknown.into()),
+            Found::Unknown(unknown) => return Behind::Unknown(in_files::unread(unknown, in_files::NO_SERVICE)),
         };
         let port = match ServicePort::find(&full, service, port, narrowed) {
             Ok(port) => port,
@@ -259,13 +261,16 @@ impl<'s> Survey<'s> {
         };
         // If pods were read by selector, the needed pods are known although not all pods were read.
         let in_all = self.snapshot.unknown(&kinds::POD);
-        if let (Some(unknown), Some(_)) = (self.snapshot.unknown_in(&kinds::POD, namespace), in_all) {
+        let is_of_files = self.snapshot.is_of_files();
+        if let (Some(unknown), Some(_), false) = (self.snapshot.unknown_in(&kinds::POD, namespace), in_all, is_of_files)
+        {
             return Behind::Unknown(unknown.into());
         }
         let pods = self.selected(namespace, &port.selector);
         let endpoints = self.endpoints(namespace, name, port.name());
         let policies = PodPolicies { peer: self.policies_of(namespace), authorization: self.authorization() };
-        port.behind(pods.into_iter().map(|pod| &pod.value), &endpoints, &policies)
+        let behind = port.behind(pods.iter().map(|pod| &pod.value), &endpoints, &policies);
+        if is_of_files { in_files::proven(behind, &pods, self.snapshot) } else { behind }
     }
 
     fn endpoints(&self, namespace: &str, service: &str, port_name: &str) -> PodEndpoints<'s> {
@@ -341,18 +346,18 @@ fn settings(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Switched> {
     match snapshot.find(&kinds::SETTINGS, gloo_namespace, "default") {
         Found::There(settings) => Ok(Switched::read(settings)),
         Found::NotThere => Err(format!("no settings default in {gloo_namespace}").into()),
-        Found::Unknown(unknown) => Err(unknown.into()),
+        Found::Unknown(unknown) => Err(in_files::unread(unknown, in_files::NO_SETTINGS)),
     }
 }
 
 /// Returns the policies by namespace. There are none without Istio's CRDs. If there are policies, and the root
 /// namespace is unknown because its ConfigMap may not be read, the policies of all namespaces are unknown.
 fn policies(snapshot: &Snapshot, root: Option<&str>, root_namespace: &str) -> Read<HashMap<String, Vec<Value>>> {
-    if let Some(unknown) = snapshot.unknown(&kinds::PEER_AUTHENTICATION) {
-        return Err(unknown.into());
+    if let Some(unknown) = in_files::unknown(snapshot, &kinds::PEER_AUTHENTICATION) {
+        return Err(in_files::unread(unknown, in_files::NO_POLICY));
     }
     let all = snapshot.all(&kinds::PEER_AUTHENTICATION);
-    if let (None, false, Some(unknown)) = (root, all.is_empty(), snapshot.unknown(&kinds::CONFIG_MAP)) {
+    if let (None, false, Some(unknown)) = (root, all.is_empty(), unread_root(snapshot)) {
         return Err(unknown.into());
     }
     let mut by_namespace: HashMap<String, Vec<Value>> = HashMap::new();
@@ -369,14 +374,19 @@ fn policies(snapshot: &Snapshot, root: Option<&str>, root_namespace: &str) -> Re
 /// Returns the authorization policies that sidecars enforce. As for [`policies`], the root namespace must be known if
 /// there are any.
 fn authorization(snapshot: &Snapshot, root: Option<&str>) -> Read<Vec<Arc<AuthorizationPolicy>>> {
-    if let Some(unknown) = snapshot.unknown(&kinds::AUTHORIZATION_POLICY) {
+    if let Some(unknown) = in_files::unknown(snapshot, &kinds::AUTHORIZATION_POLICY) {
         return Err(unknown.into());
     }
     let all = snapshot.all(&kinds::AUTHORIZATION_POLICY);
-    if let (None, false, Some(unknown)) = (root, all.is_empty(), snapshot.unknown(&kinds::CONFIG_MAP)) {
+    if let (None, false, Some(unknown)) = (root, all.is_empty(), unread_root(snapshot)) {
         return Err(unknown.into());
     }
     Ok(all.iter().filter_map(|policy| AuthorizationPolicy::read(&policy.value)).map(Arc::new).collect())
+}
+
+/// Returns why the `ConfigMap`s with the root namespace are unknown. For files Istio's usual one is assumed.
+fn unread_root(snapshot: &Snapshot) -> Option<&Unknown> {
+    snapshot.unknown(&kinds::CONFIG_MAP).filter(|unknown| !unknown.is_of_files())
 }
 
 /// Returns the proxies of this Gloo: those of its installation, and those of the Gateways in namespaces that it
@@ -386,7 +396,7 @@ fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxySt
     let mut found = Vec::new();
     for kind in [&kinds::DEPLOYMENT, &kinds::DAEMON_SET] {
         let kind: &'static Kind = kind;
-        if let Some(unknown) = snapshot.unknown(kind) {
+        if let Some(unknown) = snapshot.unknown(kind).filter(|unknown| !unknown.is_of_files()) {
             return Err(unknown.into());
         }
         for workload in snapshot.all(kind) {
@@ -400,14 +410,19 @@ fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxySt
             }
         }
     }
+    if found.is_empty() && snapshot.is_of_files() {
+        return Err(in_files::NO_GATEWAY.into());
+    }
     Ok(found)
 }
 
 fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyState {
     let (namespace, name) = (&workload.reference.namespace, &workload.reference.name);
+    let read = GatewayProxy::in_snapshot(snapshot, workload);
+    let is_in_files = snapshot.is_of_files() && read.bootstrap.is_some();
     let lacks = match snapshot.unknown(&kinds::CONFIG_MAP) {
-        Some(unknown) => Err(unknown.into()),
-        None => lacks(&GatewayProxy::in_snapshot(snapshot, workload)),
+        Some(unknown) if !is_in_files => Err(in_files::unread(unknown, in_files::NO_BOOTSTRAP)),
+        _ => lacks(&read),
     };
     let spec = &workload.value["spec"];
     let account = spec["template"]["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT_ACCOUNT).to_owned();

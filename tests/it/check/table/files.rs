@@ -42,12 +42,42 @@ fn what_files_tell_is_found_in_them_in_any_order_and_nothing_else() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whether the row is made by manifests alone: its pods come from workloads.
+fn is_made_by_workloads(row: &Row) -> Option<&[Break]> {
+    let breaks = row.in_cluster()?;
+    let is_of_pod = |(which, _): &Break| which.starts_with("Pod ") || world::Named::parse(which).is_none();
+    (!breaks.iter().any(is_of_pod)).then_some(breaks)
+}
+
+#[test]
+fn what_workloads_will_have_is_found_like_what_their_pods_have() {
+    let of_paths = |found: &[String]| found.iter().filter(|line| line.starts_with("GRS1")).cloned().collect::<Vec<_>>();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for row in &world::chosen() {
+        let Some(breaks) = is_made_by_workloads(row) else { continue };
+        let found = of_paths(&found_in_files(row, &world::as_manifests(world::broken(breaks))));
+        let wanted = of_paths(&row.in_manifests);
+        seen += wanted.len();
+        if found != wanted {
+            wrong.push(format!("{}: wanted {wanted:?}, found {found:?}", row.name));
+        }
+    }
+    assert!(wrong.is_empty() && (seen > 0 || !is_whole()), "{}", wrong.join("\n"));
+}
+
+/// Whether all rows run.
+fn is_whole() -> bool {
+    std::env::var("GLOO_RS_ROW").is_err()
+}
+
 #[test]
 fn what_nobody_has_applied_yet_has_no_finding_for_lack_of_a_status() {
     let mut wrong = Vec::new();
     for row in world::chosen().iter().filter(|row| can_be_typed(row)) {
-        let found = found_in_files(row, &world::as_manifests(world::broken(&row.breaks)));
-        let more: Vec<_> = found.iter().filter(|line| !row.in_files.contains(line)).collect();
+        let breaks = row.in_cluster().unwrap_or(&row.breaks);
+        let found = found_in_files(row, &world::as_manifests(world::broken(breaks)));
+        let more: Vec<_> = found.iter().filter(|line| !row.in_manifests.contains(line)).collect();
         if !more.is_empty() {
             wrong.push(format!("{}: {more:?}", row.name));
         }
