@@ -12,7 +12,9 @@ use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
-use crate::plan::path::{Behind, Cause, Decider, Described, Facts, Membership, Pod, ProxyState, Sends, Verdict, pair};
+use crate::plan::path::{
+    Behind, Cause, Decider, Described, Facts, Judged, Membership, Pod, ProxyState, Sends, Verdict, in_files, pair,
+};
 use crate::plan::sidecars::GatewayProxy;
 
 pub(super) const CHECK: Check = Check {
@@ -104,19 +106,16 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     // The effect of auto-mTLS on an Upstream, and missing Settings, are covered by other checks.
     let is_of_settings = |why: &Unread| matches!(&facts.sends, Sends::Unknown(own) if own == why);
     for unread in facts.unread().into_iter().filter(|why| !is_of_settings(why)) {
-        match look.is_of_files() {
+        match look.is_of_files() && in_files::is_about_files(&unread.why) {
             true => look.gap(&Unknown::of_files()),
             false => look.gap(&Unknown { why: unread.why.clone(), rule: unread.rule.clone() }),
         }
     }
+    let lacks_file = look.is_of_files() && facts.unread().iter().any(|why| in_files::is_about_files(&why.why));
     let described = Described::from(facts);
-    let is_inside = matches!(described.facts.behind, Behind::Pods { .. } | Behind::Unknown(_));
-    if look.is_of_files()
-        && is_inside
-        && described.judged.verdict == Verdict::Unknown
-        && described.judged.cause.is_none()
-    {
-        look.not_judged(object, &described.judged.why);
+    let Judged { verdict, cause, why, .. } = &described.judged;
+    if lacks_file && *verdict == Verdict::Unknown && cause.is_none() {
+        look.not_judged(object, why);
     }
     let is_upstream = *object.kind == kinds::UPSTREAM;
     let code = code(described.judged.cause?, is_upstream, &described.facts)?;

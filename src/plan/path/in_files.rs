@@ -6,9 +6,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{Behind, Membership, Pod};
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Spot, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
+use crate::plan::peer::PORT_UNKNOWN;
 use crate::plan::pod::{REDIRECTION, TLS_MODE, barred, is_meshed};
 use crate::plan::revisions::{INJECT_LABEL, INJECTION_LABEL, bond};
 use crate::plan::sidecars::own_pods;
@@ -35,6 +37,13 @@ pub(super) fn unread(unknown: &Unknown, in_files: &str) -> Unread {
     if unknown.is_of_files() { in_files.into() } else { unknown.into() }
 }
 
+/// Returns whether something is unknown because it is not in the files. Anything else is unknown as in a cluster.
+pub(crate) fn is_about_files(why: &str) -> bool {
+    let reasons =
+        [NO_POD, NO_POLICY, NO_NAMESPACE, NO_ISTIOD, NO_SERVICE, NO_SETTINGS, NO_GATEWAY, NO_BOOTSTRAP, PORT_UNKNOWN];
+    reasons.contains(&why) || why == Unknown::of_files().why
+}
+
 /// Returns why the objects of a kind are unknown. Those in files are known as they are.
 pub(super) fn unknown<'s>(snapshot: &'s Snapshot, kind: &'static Kind) -> Option<&'s Unknown> {
     snapshot.unknown(kind).filter(|unknown| !unknown.is_of_files() || snapshot.all(kind).is_empty())
@@ -44,7 +53,10 @@ pub(super) fn unknown<'s>(snapshot: &'s Snapshot, kind: &'static Kind) -> Option
 /// have not run yet, all as Istio's injector will change them. A workload whose pods are in the files has none.
 pub(crate) fn pods(snapshot: &Snapshot) -> Vec<(Object, Spot)> {
     let workloads = KINDS.into_iter().filter(|kind| **kind != kinds::NAMESPACE).flat_map(|kind| snapshot.all(kind));
-    let wanted = workloads.filter(|it| it.value["spec"]["replicas"] != 0 && own_pods(snapshot, it).is_empty());
+    // Gloo's own workloads are judged by their templates and stand behind no Upstream.
+    let is_gloos = |it: &Object| it.label("gloo").is_some() || it.label(KUBE_GATEWAY_LABEL).is_some();
+    let wanted =
+        workloads.filter(|it| it.value["spec"]["replicas"] != 0 && !is_gloos(it) && own_pods(snapshot, it).is_empty());
     let of_template = |workload: &Object| {
         let ObjectRef { kind, namespace, name } = &workload.reference;
         let template = &workload.value["spec"]["template"];
