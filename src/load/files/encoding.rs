@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use super::Unread;
 use crate::edit::encrypted;
 
+const BOM: &str = "\u{feff}";
+
 /// The encoding of a file's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Encoding {
@@ -15,12 +17,14 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// The bytes of a text in this encoding. A byte order mark is the first character of the text.
+    /// The bytes of a text in this encoding. A byte order mark is the first character of the text; UTF-16 gets one in
+    /// any case, because nothing reads it without one.
     pub(crate) fn bytes(self, text: &str) -> Cow<'_, [u8]> {
+        let units = || BOM.encode_utf16().chain(text.strip_prefix(BOM).unwrap_or(text).encode_utf16());
         match self {
             Self::Utf8 => Cow::Borrowed(text.as_bytes()),
-            Self::Utf16LittleEndian => Cow::Owned(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-            Self::Utf16BigEndian => Cow::Owned(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            Self::Utf16LittleEndian => Cow::Owned(units().flat_map(u16::to_le_bytes).collect()),
+            Self::Utf16BigEndian => Cow::Owned(units().flat_map(u16::to_be_bytes).collect()),
         }
     }
 }
@@ -78,6 +82,14 @@ mod tests {
             }
         }
         assert_eq!(decode(b"a: 1".to_vec()).unwrap(), ("a: 1".to_owned(), Encoding::Utf8));
+    }
+
+    #[test]
+    fn utf_16_can_be_read_again_whatever_was_cut_from_its_beginning() {
+        for encoding in [Encoding::Utf16LittleEndian, Encoding::Utf16BigEndian] {
+            let bytes = encoding.bytes("a: 1\n").into_owned();
+            assert_eq!(decode(bytes).unwrap(), ("\u{feff}a: 1\n".to_owned(), encoding));
+        }
     }
 
     #[test]
