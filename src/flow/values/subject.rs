@@ -124,8 +124,9 @@ fn chosen(
 ) -> Result<(Chart, ChartChoice), Failure> {
     let named: Vec<_> = named.into_iter().flatten().collect();
     let choice = values::choose(values, &named, task.chart_wish())?;
-    // The version of a chart around Gloo's says nothing about Gloo's.
-    let of_first = || named.first().and_then(|chart| chart.version.as_deref()).filter(|_| choice.below.is_none());
+    // The version of another chart, or of one around Gloo's, says nothing about Gloo's.
+    let gloos = named.iter().find(|chart| chart.is_gloos() && choice.below.is_none());
+    let of_first = || gloos.and_then(|chart| chart.version.as_deref());
     let wanted = task.to_version.as_deref().filter(|_| at_hand.is_none() && choice.below.is_none());
     let version = wanted.or(choice.version.as_deref()).or_else(of_first);
     let chart = Chart {

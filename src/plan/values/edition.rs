@@ -100,14 +100,14 @@ pub(crate) fn choose(values: &Value, named: &[NamedChart], wish: ChartWish<'_>) 
             return Ok(ChartChoice { edition: wish.edition.unwrap_or(choice.edition), ..choice });
         }
     }
-    let Some(alias) = wish.alias else { return of_values(values, wish.edition) };
+    let Some(alias) = wish.alias else { return of_values(values, named, wish.edition) };
     let inner = &values[alias];
     let choice = match (wish.edition, Edition::of_chart(alias)) {
         (None, Some(edition)) if !evidence(inner).decides() => {
             let why = format!("--chart-alias {alias} is the name of the chart");
             ChartChoice { edition, below: None, version: None, why }
         }
-        (typed, _) => of_values(inner, typed)?,
+        (typed, _) => of_values(inner, named, typed)?,
     };
     Ok(ChartChoice { below: Some(alias.to_owned()), ..choice })
 }
@@ -155,7 +155,8 @@ fn of_named(chart: &NamedChart, wish: ChartWish<'_>) -> Result<Option<ChartChoic
     }
 }
 
-fn of_values(values: &Value, typed: Option<Edition>) -> Result<ChartChoice, Failure> {
+/// Decides by the keys alone. `named` are charts that are not Gloo's, nor around it as far as one knows.
+fn of_values(values: &Value, named: &[NamedChart], typed: Option<Edition>) -> Result<ChartChoice, Failure> {
     let choice = |edition, why: String| Ok(ChartChoice { edition, below: None, version: None, why });
     if let Some(edition) = typed {
         return choice(edition, "--edition".to_owned());
@@ -167,9 +168,10 @@ fn of_values(values: &Value, typed: Option<Edition>) -> Result<ChartChoice, Fail
         ([_, ..], ..) => choice(Edition::Enterprise, format!("only this chart reads {}", list(&only_enterprise))),
         ([], [_, ..], []) => choice(Edition::Enterprise, format!("only this chart reads {}", list(&below_gloo))),
         ([], [], [_, ..]) => choice(Edition::OpenSource, format!("only this chart reads {}", list(&only_open_source))),
-        ([], [], []) if !has_any(values) => {
-            choice(Edition::OpenSource, "the default, the values have no key of Gloo's charts".to_owned())
+        ([], [], []) if is_empty(values) && named.is_empty() => {
+            choice(Edition::OpenSource, "the default, there are no values".to_owned())
         }
+        ([], [], []) if !has_any(values) => Err(not_gloos(named)),
         ([], below, at_the_top) => {
             let failure = Failure::usage("--edition is required: the values do not tell gloo from gloo-ee");
             let failure = match (below, at_the_top) {
@@ -178,15 +180,34 @@ fn of_values(values: &Value, typed: Option<Edition>) -> Result<ChartChoice, Fail
                     .detail(format!("only gloo reads:    {}", list(at_the_top)))
                     .detail(format!("only gloo-ee reads: {}", list(below))),
             };
-            Err(failure.hint(
-                flag("--edition")
-                    .text(" open-source or ")
-                    .flag("--edition")
-                    .text(" enterprise names the chart")
-                    .or_else(", ", flag("--chart").text(" FILE.tgz|DIR gives it")),
-            ))
+            Err(say_the_chart(failure))
         }
     }
+}
+
+fn is_empty(values: &Value) -> bool {
+    values.is_null() || values.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+/// Values without a key of Gloo's charts. Another product may read them, or a chart around Gloo's.
+fn not_gloos(named: &[NamedChart]) -> Failure {
+    let failure = Failure::usage("--edition is required: the values have no key of Gloo's charts");
+    let line = |chart: &NamedChart| match chart.name.as_str() {
+        "" => format!("{} names no chart of Gloo's", chart.source),
+        name => format!("{} names chart {name}, which is not Gloo's", chart.source),
+    };
+    let failure = named.iter().fold(failure, |failure, chart| failure.detail(line(chart)));
+    say_the_chart(failure).hint(flag("--chart-alias").text(" NAME names Gloo's key in the values of a chart around it"))
+}
+
+fn say_the_chart(failure: Failure) -> Failure {
+    failure.hint(
+        flag("--edition")
+            .text(" open-source or ")
+            .flag("--edition")
+            .text(" enterprise names the chart")
+            .or_else(", ", flag("--chart").text(" FILE.tgz|DIR gives it")),
+    )
 }
 
 #[cfg(test)]
@@ -223,7 +244,6 @@ mod tests {
             (json!({"global": {"extensions": {"glooRedis": {}}}}), Enterprise, "global.extensions.glooRedis"),
             (json!({}), OpenSource, "the default"),
             (Value::Null, OpenSource, "the default"),
-            (json!({"mine": 1}), OpenSource, "the default"),
             // Null removes a default. It shows no chart.
             (json!({"grafana": null, "gatewayProxies": {}}), OpenSource, "gatewayProxies"),
         ];
@@ -239,6 +259,10 @@ mod tests {
         for values in [
             json!({"global": {"image": {"registry": "mirror.example"}}}),
             json!({"settings": {"create": true}}),
+            // Keys of no chart of Gloo's: another product's, or those of a chart around it.
+            json!({"mine": 1}),
+            json!({"edge": {"gatewayProxies": {}}}),
+            json!({"gloo-ee": {"license_key": "x", "gloo": {}}}),
             json!({"gloo": {}}),
             json!({"gloo": {"mine": 1}}),
             json!({"gatewayProxies": {}, "gloo": {"gatewayProxies": {}}}),
@@ -293,6 +317,18 @@ mod tests {
             ..named("", &[])
         };
         assert_eq!(choose(&values, &[by_repository], ChartWish::default()).unwrap().edition, Edition::Enterprise);
+    }
+
+    #[test]
+    fn another_products_chart_is_never_taken_for_gloos() {
+        for name in ["ingress-nginx", "redis", "traefik"] {
+            for values in [json!({}), json!({"controller": {"replicaCount": 2}}), json!({"global": {"a": 1}})] {
+                let failure = choose(&values, &[named(name, &[])], ChartWish::default()).unwrap_err();
+                assert_eq!(failure.exit, crate::error::Exit::Usage, "{name}: {values}");
+            }
+            let wish = ChartWish { edition: Some(Edition::OpenSource), alias: None };
+            assert_eq!(choose(&json!({}), &[named(name, &[])], wish).unwrap().why, "--edition");
+        }
     }
 
     #[test]
