@@ -31,6 +31,7 @@ mod kube_session;
 mod kube_tls;
 mod kubeconfig;
 mod manners;
+mod mesh;
 mod mtls;
 mod pair_self;
 mod peer_auth;

@@ -3,14 +3,16 @@
 
 use std::{
     env,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::Instant,
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::binaries::{announce, last_lines};
+use super::binaries::{announce, cache_base, empty_scratch, last_lines};
 use super::package::Package;
 
 /// The oldest minor version of Go that builds the modules.
@@ -35,6 +37,45 @@ impl Module {
         let mut command =
             self.go(&["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", link_flags, "-o"])?;
         self.output(command.arg(into.join("")).args(packages)).map(drop)
+    }
+
+    /// The release of a required module that `go.mod` pins, such as `v4.3.1`.
+    pub fn pinned(&self, module: &str) -> Result<String> {
+        let text = fs::read_to_string(Path::new(self.directory).join("go.mod"))?;
+        let line = text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(module));
+        let version = line.and_then(|rest| rest.split_whitespace().next());
+        version.map(str::to_owned).with_context(|| format!("{}/go.mod requires {module}", self.directory))
+    }
+
+    /// A directory of this name in the user's cache directory with the built packages, and with what `more` adds to
+    /// it. It is made by the first caller.
+    pub fn built(
+        &self,
+        name: &str,
+        link_flags: &str,
+        packages: &[&str],
+        more: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let cache = cache_base()?.join(name);
+        fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
+        let lock = File::create(cache.join("lock"))?;
+        lock.lock()?;
+        let whole = cache.join("whole");
+        if whole.is_dir() {
+            return Ok(whole);
+        }
+        announce(&format!(
+            "building {} into {}; some minutes the first time on two cores",
+            self.builds,
+            cache.display()
+        ));
+        let began = Instant::now();
+        let scratch = empty_scratch(&cache)?;
+        self.build(&scratch, link_flags, packages.iter().copied())?;
+        more(&scratch)?;
+        fs::rename(&scratch, &whole)?;
+        announce(&format!("built in {} s", began.elapsed().as_secs()));
+        Ok(whole)
     }
 
     /// The output of a go command.

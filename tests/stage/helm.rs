@@ -3,17 +3,16 @@
 
 use std::{
     env,
-    fs::{self, File},
     path::{Path, PathBuf},
+    process::Command,
     sync::OnceLock,
-    time::Instant,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use super::binaries::{announce, cache_base, empty_scratch};
 use super::go::Module;
 use super::package::Package;
+use super::plane::Plane;
 
 const HELM: Package = Package {
     program: "Helm",
@@ -23,7 +22,6 @@ const HELM: Package = Package {
     variable: "GLOO_RS_TEST_HELM",
 };
 
-const GO_MOD: &str = include_str!("../helm4/go.mod");
 const MODULE: Module = Module {
     directory: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/helm4"),
     builds: "Helm 4",
@@ -42,6 +40,22 @@ pub fn helm_4() -> &'static Path {
     once(&FOUND, find_or_build)
 }
 
+impl Plane {
+    /// Runs the real Helm 3 as the plane's administrator. The namespace is created if it does not exist. Returns what
+    /// Helm printed.
+    pub fn helm(&self, namespace: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(helm());
+        command.args(arguments).args(["--namespace", namespace]);
+        if arguments[0] == "install" {
+            command.arg("--create-namespace");
+        }
+        command.env_clear().env("HOME", self.directory()).env("KUBECONFIG", self.kubeconfig());
+        let output = command.output().context("helm does not start")?;
+        ensure!(output.status.success(), "helm {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
 fn once(found: &'static OnceLock<Result<PathBuf, String>>, find: impl FnOnce() -> Result<PathBuf>) -> &'static Path {
     let found = found.get_or_init(|| find().map_err(|error| format!("{error:#}")));
     found.as_ref().unwrap_or_else(|error| panic!("no Helm: {error}"))
@@ -51,31 +65,8 @@ fn find_or_build() -> Result<PathBuf> {
     if let Some(named) = env::var_os("GLOO_RS_TEST_HELM_4") {
         return Ok(named.into());
     }
-    let version = version_4();
-    let cache = cache_base()?.join(format!("helm-{version}"));
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    let lock = File::create(cache.join("lock"))?;
-    lock.lock()?;
-    let helm = cache.join("helm");
-    if helm.is_file() {
-        return Ok(helm);
-    }
-    let place = cache.display();
-    announce(&format!("building Helm {version} into {place}; about 2 minutes the first time on two cores"));
-    let began = Instant::now();
-    let scratch = empty_scratch(&cache)?;
+    let version = MODULE.pinned("helm.sh/helm/v4 ")?;
     let flags = format!("-s -w -X helm.sh/helm/v4/internal/version.version={version}");
-    MODULE.build(&scratch, &flags, ["helm.sh/helm/v4/cmd/helm"].into_iter())?;
-    fs::rename(scratch.join("helm"), &helm)?;
-    announce(&format!("built in {} s", began.elapsed().as_secs()));
-    fs::remove_dir(scratch)?;
-    Ok(helm)
-}
-
-/// The release that `go.mod` pins, such as `v4.3.1`.
-fn version_4() -> &'static str {
-    GO_MOD
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("helm.sh/helm/v4 ")?.split_whitespace().next())
-        .expect("tests/helm4/go.mod requires helm.sh/helm/v4")
+    let built = MODULE.built(&format!("helm-{version}"), &flags, &["helm.sh/helm/v4/cmd/helm"], |_| Ok(()))?;
+    Ok(built.join("helm"))
 }

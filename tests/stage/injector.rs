@@ -246,29 +246,40 @@ impl<'p> Injector<'p> {
         })
     }
 
-    /// Waits until a webhook is in effect, which is shortly after it was written. A dry-run pod shows it.
     fn wait_until_in_force(&self, labels: &Value, revision: &str) -> Result<()> {
-        let mut all = json!({"istio.io/rev": null, "istio-injection": null});
-        for (key, value) in labels.as_object().context("labels")? {
-            all[key] = value.clone();
-        }
-        self.plane.api().merge("v1/Namespace", "", &self.probe, &json!({"metadata": {"labels": all}}))?;
-        wait_for(&format!("{labels} injects {revision}"), PATIENCE, || {
-            let pod = json!({
-                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tried", "annotations": {}},
-                "spec": {"containers": [{"name": "app", "image": "app"}]},
-            });
-            let path = format!("/api/v1/namespaces/{}/pods?dryRun=All", self.probe);
-            let request = http::Request::post(path).header("Content-Type", "application/json");
-            let request = request.body(pod.to_string().into_bytes())?;
-            let made: Result<Value, _> =
-                self.plane.api().run(|client: Client| async move { client.request(request).await });
-            Ok(made.is_ok_and(|pod| injected_by(&pod).as_deref() == Some(revision)).then_some(()))
-        })?;
-        // The probe namespace must not count as a user of a revision.
-        let none = json!({"istio.io/rev": null, "istio-injection": null});
-        self.plane.api().merge("v1/Namespace", "", &self.probe, &json!({"metadata": {"labels": none}}))
+        wait_until_injected_in(self.plane, &self.probe, labels, revision)
     }
+}
+
+/// Waits until a namespace with these labels gets the sidecars of a revision.
+pub fn wait_until_injected(plane: &Plane, labels: &Value, revision: &str) -> Result<()> {
+    wait_until_injected_in(plane, &plane.namespace("injection-probe")?, labels, revision)
+}
+
+/// Waits until a webhook is in effect, which is shortly after it was written. A dry-run pod shows it.
+fn wait_until_injected_in(plane: &Plane, probe: &str, labels: &Value, revision: &str) -> Result<()> {
+    let mut all = json!({"istio.io/rev": null, "istio-injection": null});
+    for (key, value) in labels.as_object().context("labels")? {
+        all[key] = value.clone();
+    }
+    plane.api().merge("v1/Namespace", "", probe, &json!({"metadata": {"labels": all}}))?;
+    let last = std::cell::RefCell::new(String::new());
+    wait_for(&format!("{labels} injects {revision}"), PATIENCE, || {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tried", "annotations": {}},
+            "spec": {"serviceAccountName": "default", "containers": [{"name": "app", "image": "app"}]},
+        });
+        let path = format!("/api/v1/namespaces/{probe}/pods?dryRun=All");
+        let request = http::Request::post(path).header("Content-Type", "application/json");
+        let request = request.body(pod.to_string().into_bytes())?;
+        let made: Result<Value, _> = plane.api().run(|client: Client| async move { client.request(request).await });
+        last.replace(made.as_ref().map_or_else(ToString::to_string, ToString::to_string));
+        Ok(made.is_ok_and(|pod| injected_by(&pod).as_deref() == Some(revision)).then_some(()))
+    })
+    .with_context(|| last.take())?;
+    // The probe namespace must not count as a user of a revision.
+    let none = json!({"istio.io/rev": null, "istio-injection": null});
+    plane.api().merge("v1/Namespace", "", probe, &json!({"metadata": {"labels": none}}))
 }
 
 impl Drop for Injector<'_> {

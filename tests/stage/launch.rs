@@ -240,7 +240,7 @@ fn wait_for_part(what: &str, parts: &mut [&mut Part], so: impl Fn() -> bool) -> 
 }
 
 /// Free loopback ports. All are bound at the same time so that they differ.
-fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+pub fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
     let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
     for (address, listener) in addresses.iter_mut().zip(listeners) {

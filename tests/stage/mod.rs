@@ -14,7 +14,7 @@
 mod api;
 mod audit;
 mod binaries;
-mod echo;
+pub mod echo;
 pub mod envoy;
 mod fixtures;
 mod follower;
@@ -22,6 +22,7 @@ mod forward;
 mod go;
 mod helm;
 mod injector;
+pub mod istio;
 mod launch;
 mod logs;
 mod meaning;

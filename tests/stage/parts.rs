@@ -25,14 +25,26 @@ impl Part {
     /// Starts a program in a process group. Its output is written to `NAME.log` in a directory.
     pub fn start(program: &Path, arguments: &[String], directory: &Path, group: i32) -> Result<Self> {
         let name = program.file_name().context("a program has a name")?.to_string_lossy().into_owned();
+        Self::start_as(&name, program, |command| command.args(arguments), directory, group)
+    }
+
+    /// The same under a name of its own. `prepare` sets arguments, variables and the working directory.
+    pub fn start_as(
+        name: &str,
+        program: &Path,
+        prepare: impl FnOnce(&mut Command) -> &mut Command,
+        directory: &Path,
+        group: i32,
+    ) -> Result<Self> {
         let log = directory.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log)?;
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(group);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(group);
         // The variables of the person who runs the tests (proxies, `ETCD_NAME`) are not for these programs.
         command.env_clear().env("HOME", directory).envs(env::var_os("PATH").map(|path| ("PATH", path)));
+        prepare(&mut command);
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { name, command, child, log })
+        Ok(Self { name: name.to_owned(), command, child, log })
     }
 
     pub fn id(&self) -> u32 {

@@ -4,6 +4,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -110,6 +111,16 @@ impl Plane {
     /// A directory that is removed with the plane.
     pub fn directory(&self) -> &Path {
         self.supervisor.directory()
+    }
+
+    /// Starts a program that ends with the plane. Its log is `NAME.log` in the plane's directory.
+    pub(super) fn start_part(
+        &self,
+        name: &str,
+        program: &Path,
+        prepare: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Result<Part> {
+        Part::start_as(name, program, prepare, self.directory(), self.supervisor.group())
     }
 
     pub fn api(&self) -> &StageApi {

@@ -5,10 +5,9 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{
@@ -30,7 +29,7 @@ impl Plane {
     /// and a gateway that answers on this machine as the objects say.
     pub fn install_tour(&self) -> Result<Follower> {
         self.install_definitions_and_istio()?;
-        self.helm(&["install", "gloo", CHART, "--create-namespace"])?;
+        self.helm(GLOO_NAMESPACE, &["install", "gloo", CHART, "--wait"])?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEGACY}});
         self.api().apply(&namespace.to_string())?;
         for mut object in documents(&format!("{GLOO}\n---\n{APPS}\n---\n{UPSTREAMS}\n---\n{ROUTING}"))? {
@@ -72,15 +71,6 @@ impl Plane {
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
         fs::rename(script, place)?;
         Ok(tools)
-    }
-
-    fn helm(&self, args: &[&str]) -> Result<()> {
-        let mut command = Command::new(helm());
-        command.args(args).args(["--namespace", GLOO_NAMESPACE, "--wait"]);
-        command.env_clear().env("HOME", self.directory()).env("KUBECONFIG", self.kubeconfig());
-        let output = command.output().context("helm does not start")?;
-        ensure!(output.status.success(), "helm {}: {}", args[0], String::from_utf8_lossy(&output.stderr));
-        Ok(())
     }
 
     /// Sets a port of this machine as the load balancer of the gateway's Service.
