@@ -20,7 +20,9 @@ fn values_in_utf_16_come_back_to_the_byte() {
         let before = encoded("a: 1 # \u{e9}\u{1f600}\r\n");
         let file = sandbox.write("values.yaml", &before);
         let write = |more: &[&str]| {
-            let output = sandbox.run(&[&["upgrade-values", "--values", "values.yaml", "--write"], more].concat());
+            let output = sandbox.run(
+                &[&["upgrade-values", "--edition", "open-source", "--values", "values.yaml", "--write"], more].concat(),
+            );
             assert_eq!(output.code, Some(0), "{}", output.stderr);
         };
         write(&ADDRESS);
