@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use base64::Engine;
 use serde_json::{Value, json};
 
 use super::super::{
@@ -68,9 +67,10 @@ impl Istiod<'_> {
             let (chain, key, root) = (read("cert-chain.pem"), read("key.pem"), read("root-cert.pem"));
             Ok(chain.zip(key).zip(root).map(|((chain, key), root)| Certificate { chain, key, root }))
         })
-        .with_context(|| agent.last_words())?;
+        .with_context(|| agent.last_words());
+        // In any case: a part that is dropped waits for its end.
         agent.kill()?;
-        Ok(certificate)
+        certificate
     }
 
     /// Starts a sidecar before an application on this machine, on an address of its own. It listens on these ports of
@@ -79,8 +79,7 @@ impl Istiod<'_> {
         let address = free_loopback(ports)?;
         self.plane().api().apply(&inbound(workload, address, ports, app).to_string())?;
         let directory = self.pod_files(workload)?;
-        let [status, admin, prometheus, health] =
-            free_addresses()?.map(|address| SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())));
+        let [status, admin, prometheus, health] = free_addresses()?;
         let config = json!({
             "statusPort": status.port(),
             "proxyAdminPort": admin.port(),

@@ -14,7 +14,7 @@ use super::super::{
     injector::{Sidecar, wait_until_injected},
     launch::free_addresses,
     parts::{Part, wait_for},
-    plane::{ADMIN, Plane},
+    plane::Plane,
 };
 use super::istio;
 
@@ -52,7 +52,7 @@ impl<'p> Istiod<'p> {
         plane.helm(NAMESPACE, &arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
         plane.api().wait_available(NAMESPACE)?;
         let [discovery, webhook, http, grpc, monitoring] = free_addresses()?;
-        let kubeconfig = super::super::launch::kubeconfig_path(plane.directory(), ADMIN);
+        let kubeconfig = plane.kubeconfig();
         let part = plane.start_part(&release, &istio().join("pilot-discovery"), |command| {
             command.arg("discovery").arg("--kubeconfig").arg(&kubeconfig).args(["--ctrlz_port", "0"]);
             for (flag, address) in [
