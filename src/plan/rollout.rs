@@ -20,6 +20,13 @@ pub(crate) fn is_restart(edit: &Edit) -> bool {
     edit.path == restarted_at()
 }
 
+/// Returns whether a pod was created since the last [`restart`] of its workload: the controller copies the annotations
+/// of the template to the pod.
+pub(crate) fn is_of_this_restart(pod: &Value, workload: &Value) -> bool {
+    pod["metadata"]["annotations"][RESTARTED_AT]
+        == workload["spec"]["template"]["metadata"]["annotations"][RESTARTED_AT]
+}
+
 fn restarted_at() -> FieldPath {
     FieldPath::keys(&["spec", "template", "metadata", "annotations", RESTARTED_AT])
 }

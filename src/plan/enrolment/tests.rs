@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::plan::rollout::RESTARTED_AT;
 
 fn target() -> Goal {
     Goal::Bound(Revision { names: "prod".into(), revision: "1-28".into() })
@@ -86,9 +87,19 @@ fn a_restart_that_was_begun_before_is_waited_for_and_not_begun_again() {
     assert_eq!(fates(&target(), deployment("web", &json!({})), vec![plain, new.clone()]), restart_from(&[None]));
     // Both pods were created in the same second.
     assert_eq!(fates(&target(), rolling(), vec![new.clone(), pod("web", 9, None)]), Fate::UnderWay);
-    let mut starting = new;
+    let mut starting = new.clone();
     starting["status"]["initContainerStatuses"][0]["ready"] = json!(false);
     assert_eq!(fates(&target(), rolling(), vec![starting]), Fate::UnderWay);
+
+    // The new pod comes from a restart that was rolled back: the controller has not deleted it yet.
+    let restarted = json!({"annotations": {RESTARTED_AT: "2026-01-01T00:00:08Z"}});
+    let mut rolled_back = new;
+    merge(&mut rolled_back["metadata"], &restarted);
+    let pods = || vec![pod("web", 1, None), rolled_back.clone()];
+    assert_eq!(fates(&target(), rolling(), pods()), restart_from(&[None]));
+    let mut still = rolling();
+    merge(&mut still.value["spec"]["template"]["metadata"], &restarted);
+    assert_eq!(fates(&target(), still, pods()), Fate::UnderWay);
 }
 
 #[test]

@@ -53,12 +53,13 @@ pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, label: &Chan
     if let Some(why) = not_replaced(workload) {
         return Fate::Left(why);
     }
-    // Of the pods created in the same second, the one that fits counts as the newest.
-    let age = |pod: &&&Value| {
+    // Of the pods created in the same second, the one that fits counts as the newest. A pod of another restart comes
+    // from a template that was rolled back, and its controller is about to delete it.
+    let age = |pod: &Value| {
         let created = pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
-        (created, injected_by(pod).as_deref() == wanted)
+        (created, injected_by(pod).as_deref() == wanted && rollout::is_of_this_restart(pod, &workload.value))
     };
-    let youngest_fits = pods.iter().map(|pod| age(&pod)).max().is_some_and(|(_, fits)| fits);
+    let youngest_fits = pods.iter().map(|pod| age(pod)).max().is_some_and(|(_, fits)| fits);
     if !rollout::is_done(&workload.value) && youngest_fits {
         return Fate::UnderWay;
     }
