@@ -22,12 +22,16 @@ impl Plane {
     /// this file needs it once.
     pub fn install_guide(&self) -> Result<()> {
         self.install_definitions_and_istio()?;
+        self.install_gloo_and_apps()?;
+        self.api().wait_available("istio-system")
+    }
+
+    /// Installs Gloo in `gloo-system` and its backends in `default`.
+    pub fn install_gloo_and_apps(&self) -> Result<()> {
         for manifests in [GLOO, APPS, UPSTREAMS, ROUTING] {
             self.api().apply(manifests)?;
         }
-        ["istio-system", GLOO_NAMESPACE, APPS_NAMESPACE]
-            .into_iter()
-            .try_for_each(|namespace| self.api().wait_available(namespace))
+        [GLOO_NAMESPACE, APPS_NAMESPACE].into_iter().try_for_each(|namespace| self.api().wait_available(namespace))
     }
 
     /// Installs what every installation needs.
@@ -38,7 +42,13 @@ impl Plane {
 
     /// Installs the kinds of Gloo, Istio and the Gateway API.
     pub fn install_definitions(&self) -> Result<()> {
-        [GLOO_CRDS, GATEWAY_API_CRDS, ISTIO_CRDS].into_iter().try_for_each(|manifests| self.api().apply(manifests))
+        self.install_gloo_definitions()?;
+        self.api().apply(ISTIO_CRDS)
+    }
+
+    /// Installs the kinds of Gloo and the Gateway API.
+    pub fn install_gloo_definitions(&self) -> Result<()> {
+        [GLOO_CRDS, GATEWAY_API_CRDS].into_iter().try_for_each(|manifests| self.api().apply(manifests))
     }
 
     /// Installs another Gloo in a new namespace and returns its name. Its Upstreams point at the backends in `default`.

@@ -23,8 +23,9 @@ fn meanwhile(bench: &Bench, line: &str, happens: impl FnOnce() -> Result<()>) ->
 
 #[test]
 fn an_injector_that_is_down_is_met_before_any_pod_is_replaced() -> Result<()> {
-    let bench = Bench::with_web("down")?;
-    bench.injector.go_down();
+    let bench = Bench::with_own_istiods("down")?;
+    bench.deploy("web", &json!({}))?;
+    bench.injector().go_down();
     let output = bench.run("enroll NS --revision OLD");
     let why = format!("new pods of {} would not get the sidecar of {}", bench.apps, bench.old.name);
     let said = [why.as_str(), "failed calling webhook \"rev.namespace.sidecar-injector.istio.io\"", BACK];
@@ -38,10 +39,10 @@ fn an_injector_that_is_down_is_met_before_any_pod_is_replaced() -> Result<()> {
     assert_eq!((bench.labels()?, bench.restarted("web")?), (json!({}), Value::Null));
     assert_eq!(bench.shape("web")?, [plain()]);
 
-    bench.injector.come_up();
+    bench.injector().come_up();
     assert_eq!(bench.run("enroll NS --revision OLD").code, Some(0));
     // Out of the mesh a dead injector is in nobody's way.
-    bench.injector.go_down();
+    bench.injector().go_down();
     let output = bench.run("unenroll NS --yes");
     assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(bench.shape("web")?, [plain()]);
@@ -50,7 +51,7 @@ fn an_injector_that_is_down_is_met_before_any_pod_is_replaced() -> Result<()> {
 
 #[test]
 fn an_injector_that_goes_down_half_way_costs_the_rest_alone() -> Result<()> {
-    let bench = Bench::new("half-way")?;
+    let bench = Bench::with_own_istiods("half-way")?;
     bench.deploy("a", &json!({}))?;
     bench.deploy(
         "b",
@@ -66,7 +67,7 @@ fn an_injector_that_goes_down_half_way_costs_the_rest_alone() -> Result<()> {
     let words = bench.words("enroll NS --revision OLD --yes --wait-timeout 40s");
     let running = sandbox.start(&words.iter().map(String::as_str).collect::<Vec<_>>());
     gate.wait();
-    bench.injector.go_down();
+    bench.injector().go_down();
     gate.open();
     let output = sandbox.end_of(running);
     let said = [
@@ -85,7 +86,7 @@ fn an_injector_that_goes_down_half_way_costs_the_rest_alone() -> Result<()> {
     );
     assert_eq!(bench.deployment("b")?["spec"]["template"], template);
     assert_eq!(bench.labels()?, json!({"istio.io/rev": bench.old.name}));
-    bench.injector.come_up();
+    bench.injector().come_up();
     wait_for("b is there again", super::PATIENCE, || Ok((bench.shape("b")?.len() == 1).then_some(())))?;
     let output = bench.run("enroll NS --yes");
     assert_eq!(output.code, Some(0), "{output:#?}");

@@ -95,7 +95,7 @@ fn a_pod_that_asks_for_its_sidecar_itself_keeps_it() -> Result<()> {
 fn namespaces_that_are_not_for_the_mesh_are_refused() -> Result<()> {
     let bench = Bench::with_web("refused")?;
     let gloo = bench.plane.namespace("refused-gloo")?;
-    let mesh = bench.injector.namespace().to_owned();
+    let mesh = bench.istio_namespace().to_owned();
     for (namespace, why) in [
         ("kube-system", "belongs to Kubernetes: Istio injects nothing there"),
         (mesh.as_str(), "belongs to istiod"),

@@ -103,7 +103,7 @@ fn what_may_not_be_read_is_a_failure_where_it_decides_and_unknown_where_it_does_
 #[test]
 fn a_tag_that_may_not_be_seen_is_unknown() -> Result<()> {
     let seen = Seen::new("unseen-tag")?;
-    let tag = seen.bench.injector.tag("prod", &seen.bench.old)?;
+    let tag = seen.bench.tag(&seen.bench.old)?;
     let output = seen.until(&format!("enroll NS --revision {tag}"), "no istiod of revision")?;
     assert_said(
         &output,

@@ -1,6 +1,6 @@
-//! `istio enroll` and `istio unenroll` on a real control plane, with a mutating webhook for Istio's injector.
+//! `istio enroll` and `istio unenroll` on a real control plane with real istiods. Each test has a namespace of its own.
 //!
-//! Each test has istiods and a namespace of its own: the API server injects by their names, so tests keep apart.
+//! Tests that stop, remove or replace an istiod have a stand-in for the injector with revisions of their own.
 
 mod failures;
 mod interruptions;
@@ -15,7 +15,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::stage::{self, Injector, Plane, Revision, Sidecar, injected_by, wait_for};
+use crate::stage::{
+    self, Injector, Plane, Revision, Sidecar, injected_by,
+    istio::{self, Istiod, Mesh},
+    wait_for,
+};
 use crate::support::{Output, Sandbox};
 
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -24,20 +28,68 @@ const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 /// A mesh with two revisions and a namespace that is not in it.
 struct Bench {
     plane: &'static Plane,
-    injector: Injector<'static>,
+    mesh: BenchMesh,
     old: Revision,
     new: Revision,
     apps: String,
     kubeconfig: PathBuf,
 }
 
+/// What injects the sidecars.
+enum BenchMesh {
+    Shared(&'static Mesh),
+    Own(Injector<'static>),
+}
+
 impl Bench {
+    /// On the real istiods that all tests share.
     fn new(prefix: &str) -> Result<Self> {
+        let mesh = istio::shared();
+        let revision = |istiod: &Istiod| Revision::new(istiod.revision(), istiod.version(), istiod.form());
+        let (old, new) = (revision(&mesh.old), revision(&mesh.new));
+        Self::on(mesh.plane, BenchMesh::Shared(mesh), (old, new), prefix)
+    }
+
+    /// With istiods of the test's own, which it may stop and remove.
+    fn with_own_istiods(prefix: &str) -> Result<Self> {
         let plane = stage::shared();
         let injector = Injector::beside_others(plane)?;
         let old = injector.install("1-27", "1.27.5", Sidecar::Container)?;
         let new = injector.install("1-28", "1.28.3", Sidecar::Native)?;
-        Ok(Self { plane, injector, old, new, apps: plane.namespace(prefix)?, kubeconfig: plane.kubeconfig() })
+        Self::on(plane, BenchMesh::Own(injector), (old, new), prefix)
+    }
+
+    fn on(plane: &'static Plane, mesh: BenchMesh, (old, new): (Revision, Revision), prefix: &str) -> Result<Self> {
+        Ok(Self { plane, mesh, old, new, apps: plane.namespace(prefix)?, kubeconfig: plane.kubeconfig() })
+    }
+
+    /// The test's own injector.
+    fn injector(&self) -> &Injector<'static> {
+        match &self.mesh {
+            BenchMesh::Own(injector) => injector,
+            BenchMesh::Shared(_) => panic!("the shared istiods are not for one test"),
+        }
+    }
+
+    /// The namespace of the istiods.
+    fn istio_namespace(&self) -> &str {
+        match &self.mesh {
+            BenchMesh::Own(injector) => injector.namespace(),
+            BenchMesh::Shared(_) => istio::NAMESPACE,
+        }
+    }
+
+    /// Points a tag of this test's own at the older or newer revision, and returns its name.
+    fn tag(&self, to: &Revision) -> Result<String> {
+        let tag = format!("prod-{}", self.apps);
+        match &self.mesh {
+            BenchMesh::Own(injector) => injector.tag(&tag, to),
+            BenchMesh::Shared(mesh) => {
+                let istiod = if to.name == self.old.name { &mesh.old } else { &mesh.new };
+                istiod.tag(&tag)?;
+                Ok(tag)
+            }
+        }
     }
 
     /// The same with one Deployment, `web`, which runs.
@@ -59,7 +111,7 @@ impl Bench {
 
     fn words(&self, line: &str) -> Vec<String> {
         let line = line.replace("NS", &self.apps).replace("OLD", &self.old.name).replace("NEW", &self.new.name);
-        let line = line.replace("MESH", self.injector.namespace());
+        let line = line.replace("MESH", self.istio_namespace());
         ["istio"].into_iter().chain(line.split(' ')).map(str::to_owned).collect()
     }
 
@@ -164,13 +216,19 @@ fn native(pod: &Value) -> Vec<&str> {
     all.filter(|one| one["restartPolicy"] == "Always").filter_map(|one| one["name"].as_str()).collect()
 }
 
+/// One container. The `ServiceAccount` is named, which a plugin does that the stage's API server runs without: Istio's
+/// sidecar has a token of it.
+fn pod_spec() -> Value {
+    json!({"serviceAccountName": "default", "containers": [{"name": "app", "image": "app:1"}]})
+}
+
 fn workload(kind: &str, name: &str, more: &Value) -> Value {
     let labels = json!({"app": name});
     let mut workload = json!({
         "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "app:1"}]}},
+            "template": {"metadata": {"labels": labels}, "spec": pod_spec()},
         },
     });
     if kind != "DaemonSet" {

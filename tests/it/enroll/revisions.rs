@@ -4,7 +4,6 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Bench, assert_said, meshed, plain};
-use crate::stage::Sidecar;
 
 #[test]
 fn a_namespace_moves_from_one_revision_to_the_other_and_keeps_it() -> Result<()> {
@@ -20,8 +19,7 @@ fn a_namespace_moves_from_one_revision_to_the_other_and_keeps_it() -> Result<()>
     assert_eq!((output.code, &output.stdout), (Some(0), &said), "{output:#?}");
     assert_eq!(bench.shape("web")?, [meshed(&bench.new)]);
 
-    // Also where a third comes: nobody asked for that one.
-    bench.injector.install("1-29", "1.29.0", Sidecar::Native)?;
+    // The default istiod is there too: nobody asked for that one.
     let versions = bench.versions()?;
     assert_eq!(bench.run("enroll NS").code, Some(0));
     assert_eq!(bench.versions()?, versions);
@@ -31,12 +29,12 @@ fn a_namespace_moves_from_one_revision_to_the_other_and_keeps_it() -> Result<()>
 #[test]
 fn a_tag_that_moved_takes_its_workloads_with_it_and_leaves_the_label() -> Result<()> {
     let bench = Bench::with_web("tag")?;
-    let tag = bench.injector.tag("prod", &bench.old)?;
+    let tag = bench.tag(&bench.old)?;
     let output = bench.run(&format!("enroll NS --revision {tag}"));
     assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!((bench.labels()?, bench.shape("web")?), (json!({"istio.io/rev": tag}), vec![meshed(&bench.old)]));
 
-    bench.injector.tag("prod", &bench.new)?;
+    bench.tag(&bench.new)?;
     let version = bench.versions()?.0;
     let output = bench.run("enroll NS");
     let said = format!(
@@ -52,7 +50,6 @@ fn a_tag_that_moved_takes_its_workloads_with_it_and_leaves_the_label() -> Result
 #[test]
 fn the_default_istiod_has_a_label_of_its_own_and_never_both_stand() -> Result<()> {
     let bench = Bench::with_web("default")?;
-    bench.injector.serve_default_in(&bench.apps, "1.29.1", Sidecar::Native)?;
     assert_eq!(bench.run("enroll NS --revision OLD").code, Some(0));
     let output = bench.run("enroll NS --revision default");
     assert_eq!(output.code, Some(0), "{output:#?}");
@@ -73,7 +70,8 @@ fn the_default_istiod_has_a_label_of_its_own_and_never_both_stand() -> Result<()
 
 #[test]
 fn where_nothing_has_chosen_several_revisions_are_listed() -> Result<()> {
-    let bench = Bench::with_web("several-revisions")?;
+    let bench = Bench::with_own_istiods("several-revisions")?;
+    bench.deploy("web", &json!({}))?;
     let versions = bench.versions()?;
     let output = bench.run("enroll NS --istio-namespace MESH");
     let said =
@@ -88,7 +86,7 @@ fn where_nothing_has_chosen_several_revisions_are_listed() -> Result<()> {
     assert_eq!(bench.versions()?.1, versions.1);
 
     let only = bench.plane.api();
-    only.delete("apps/v1/Deployment", bench.injector.namespace(), &format!("istiod-{}", bench.new.name))?;
+    only.delete("apps/v1/Deployment", bench.istio_namespace(), &format!("istiod-{}", bench.new.name))?;
     let output = bench.run("enroll NS --istio-namespace MESH");
     assert_eq!(output.code, Some(0), "the only one needs no choice: {output:#?}");
     assert_eq!(bench.shape("web")?, [meshed(&bench.old)]);

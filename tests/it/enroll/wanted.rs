@@ -13,7 +13,7 @@ fn dead_default(bench: &Bench) -> Result<()> {
     let nowhere = json!({"containers": [discovery], "nodeSelector": {"no": "node"}});
     let istiod = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "istiod", "namespace": bench.injector.namespace(), "labels": labels},
+        "metadata": {"name": "istiod", "namespace": bench.istio_namespace(), "labels": labels},
         "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": nowhere}},
     });
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": bench.apps, "istio-injection": "enabled"}});
@@ -62,7 +62,7 @@ fn both(bench: &Bench) -> Value {
 
 #[test]
 fn of_two_labels_the_dead_one_is_removed() -> Result<()> {
-    let bench = Bench::new("two-labels")?;
+    let bench = Bench::with_own_istiods("two-labels")?;
     dead_default(&bench)?;
     bench.label(&both(&bench))?;
     deploy_blocked(&bench, "web")?;
@@ -78,7 +78,7 @@ fn of_two_labels_the_dead_one_is_removed() -> Result<()> {
 
 #[test]
 fn a_dead_label_is_no_success_and_the_workload_without_pods_is_named() -> Result<()> {
-    let bench = Bench::new("dead-label")?;
+    let bench = Bench::with_own_istiods("dead-label")?;
     dead_default(&bench)?;
     bench.label(&both(&bench))?;
     deploy_blocked(&bench, "web")?;
@@ -110,8 +110,8 @@ fn a_dead_label_is_no_success_and_the_workload_without_pods_is_named() -> Result
 
 #[test]
 fn pods_that_the_injector_prevented_exist_once_it_is_left() -> Result<()> {
-    let bench = Bench::new("left-dead")?;
-    bench.injector.go_down();
+    let bench = Bench::with_own_istiods("left-dead")?;
+    bench.injector().go_down();
     bench.label(&json!({"istio.io/rev": bench.old.name}))?;
     deploy_blocked(&bench, "web")?;
     let output = bench.run("unenroll NS --yes");

@@ -93,6 +93,16 @@ impl<'p> Istiod<'p> {
         &self.revision
     }
 
+    /// The version that its images and sidecars are tagged with.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The form of the sidecars that it injects.
+    pub fn form(&self) -> Sidecar {
+        self.sidecar
+    }
+
     /// The address of its certificate authority and of its configuration stream, over TLS.
     pub fn discovery(&self) -> SocketAddr {
         self.discovery
@@ -140,6 +150,7 @@ impl<'p> Istiod<'p> {
             self.part().check_running()?;
             Ok(TcpStream::connect(self.webhook).is_ok().then_some(()))
         })
+        .with_context(|| self.part().last_words())
     }
 
     /// Lets the hooks of a configuration lead to the process instead of to a Service, whose pods kwok only pretends to

@@ -8,6 +8,7 @@
 
 mod agent;
 mod istiod;
+mod shared;
 
 use std::{
     fs,
@@ -20,7 +21,8 @@ use anyhow::{Context, Result};
 use super::go::Module;
 
 pub use agent::{Certificate, MeshSidecar, Workload};
-pub use istiod::Istiod;
+pub use istiod::{Istiod, NAMESPACE};
+pub use shared::{Mesh, shared};
 
 const MODULE: Module = Module {
     directory: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/istio"),
