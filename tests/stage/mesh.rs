@@ -28,6 +28,11 @@ pub struct Keys {
     key: String,
 }
 
+/// The validation context for certificates of this root, PEM.
+pub fn validation(root: &str) -> Value {
+    json!({"trusted_ca": {"inline_string": root}})
+}
+
 impl Authority {
     pub fn new() -> Result<Self> {
         let key = KeyPair::generate()?;
@@ -59,11 +64,16 @@ impl Authority {
 
     /// The validation context for the certificate of the peer.
     pub fn validation(&self) -> Value {
-        json!({"trusted_ca": {"inline_string": self.pem}})
+        validation(&self.pem)
     }
 }
 
 impl Keys {
+    /// A certificate that another authority signed, and its key; PEM.
+    pub fn new(certificate: &str, key: &str) -> Self {
+        Self { certificate: certificate.to_owned(), key: key.to_owned() }
+    }
+
     /// The certificate and key in Envoy's format.
     pub fn tls_certificate(&self) -> Value {
         json!({

@@ -106,6 +106,8 @@ pub enum Endpoints {
     None,
     /// An address without a listener.
     Dead,
+    /// This address, such as a port of a sidecar that istiod configures.
+    At(SocketAddr),
 }
 
 /// An answer through the gateway.
@@ -215,6 +217,7 @@ impl Pair {
         let target = match (endpoints, self.takes.get()) {
             (Endpoints::None, _) => None,
             (Endpoints::Dead, _) => Some(loopback(1)),
+            (Endpoints::At(address), _) => Some(address),
             (Endpoints::Backend, Takes::NoSidecar) => Some(self.app),
             (Endpoints::Backend, takes) => Some(self.sidecar.listener(&format!("{takes:?}"))?),
         };

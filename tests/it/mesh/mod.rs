@@ -1,4 +1,5 @@
 //! The mesh of real parts: istiods that the real Helm installed, their injector, their authority, and sidecars that they
 //! configure.
 
+mod modes;
 mod stage_self;
