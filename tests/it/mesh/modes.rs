@@ -1,26 +1,10 @@
 //! The mode that `peer-auth get` prints is the one that istiod sends to a sidecar, and the one that a request meets.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::stage::{
-    Options, Plane, Sidecar, echo,
-    istio::{self, Istiod, MeshSidecar, Workload},
-    mesh::{Keys, validation},
-    pair::{Endpoints, Pair, Sends},
-    wait_for,
-};
-use crate::support::Sandbox;
-
-const PATIENCE: Duration = Duration::from_mins(3);
-const POLICY: &str = "security.istio.io/v1/PeerAuthentication";
-const SHOP: &str = "shop";
-const PORTS: [u16; 2] = [8080, 9090];
-const WEB: Workload<'_> = Workload { namespace: SHOP, account: "web", labels: &[("app", "web")] };
-const GATEWAY: Workload<'_> =
-    Workload { namespace: "gloo-system", account: "gateway-proxy", labels: &[("app", "gateway-proxy")] };
+use super::bench::{Bench, HTTPBIN, PATIENCE, PEER_AUTHENTICATION, PORTS, Policy, bench, of_apps, of_httpbin, of_mesh};
+use crate::stage::{pair::Sends, wait_for};
 
 /// What a port of the sidecar accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,40 +26,7 @@ fn of_listener(listener: &Value) -> Accepts {
     Accepts { mtls: chains.iter().any(requires), plaintext: chains.iter().any(|chain| !requires(chain)) }
 }
 
-/// A mesh with a workload whose sidecar istiod configures, and a gateway with a certificate of istiod's authority.
-struct Bench<'p> {
-    plane: &'p Plane,
-    sidecar: MeshSidecar,
-    pair: Pair,
-    mtls: Sends,
-}
-
-impl<'p> Bench<'p> {
-    fn new(plane: &'p Plane, istiod: &Istiod<'p>) -> Result<Self> {
-        for Workload { namespace, account, .. } in [WEB, GATEWAY] {
-            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-            plane.api().apply(&namespace.to_string())?;
-            let account = json!({
-                "apiVersion": "v1", "kind": "ServiceAccount",
-                "metadata": {"name": account, "namespace": namespace["metadata"]["name"]},
-            });
-            plane.api().apply(&account.to_string())?;
-        }
-        let sidecar = istiod.sidecar(WEB, &PORTS, echo::start()?)?;
-        let certificate = istiod.certificate(GATEWAY)?;
-        let mtls =
-            Sends::Istio { keys: Keys::new(&certificate.chain, &certificate.key), root: validation(&certificate.root) };
-        Ok(Self { plane, sidecar, pair: Pair::start("web_gloo-system")?, mtls })
-    }
-
-    fn apply(&self, (namespace, name, spec): &(&str, &str, Value)) -> Result<()> {
-        let policy = json!({
-            "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
-            "metadata": {"name": name, "namespace": namespace}, "spec": spec,
-        });
-        self.plane.api().apply(&policy.to_string())
-    }
-
+impl Bench {
     /// Waits until istiod has sent this to the sidecar.
     fn wait_until(&self, wanted: [Accepts; 2]) -> Result<()> {
         let now = || -> Result<Vec<Accepts>> {
@@ -87,22 +38,17 @@ impl<'p> Bench<'p> {
 
     /// What requests of the gateway to a port show.
     fn asked(&self, port: u16) -> Result<Accepts> {
-        let answered = |sends: &Sends| {
-            self.pair.set(sends, Endpoints::At(self.sidecar.port(port)))?;
-            let answer = self.pair.ask("/headers")?;
-            ensure!(answer.status == 200 || answer.status == 503, "{answer:?}");
-            anyhow::Ok(answer.status == 200)
+        let is_answered = |sends: &Sends| {
+            self.sends(sends, port)?;
+            Ok::<_, anyhow::Error>(self.status()? == 200)
         };
-        Ok(Accepts { mtls: answered(&self.mtls)?, plaintext: answered(&Sends::Plaintext)? })
+        Ok(Accepts { mtls: is_answered(&self.mtls)?, plaintext: is_answered(&Sends::Plaintext)? })
     }
 
-    /// The modes that `peer-auth get` prints for the workload's ports.
+    /// The modes that `peer-auth get` prints for the backend's ports.
     fn printed(&self) -> Result<[String; 2]> {
-        let kubeconfig = self.plane.kubeconfig();
-        let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().context("UTF-8")?);
-        let line = "istio peer-auth get -n shop --workload app=web -o json";
-        let output = sandbox.run(&line.split(' ').collect::<Vec<_>>());
-        let document: Value = serde_json::from_str(&output.stdout).with_context(|| format!("{output:#?}"))?;
+        let line = format!("istio peer-auth get -n {} --workload app=httpbin,version=v1", HTTPBIN.namespace);
+        let document = self.json(&line)?;
         let modes = document["peerAuthentication"]["modes"].as_array().context("modes")?;
         let mode = |port: Value| modes.iter().find(|it| it["port"] == port).and_then(|it| it["mode"].as_str());
         let whole = mode(Value::Null).context("the mode of the workload")?;
@@ -110,104 +56,78 @@ impl<'p> Bench<'p> {
     }
 }
 
-/// The mode of every port of a policy, as far as a mode is given.
-fn whole(mode: &str) -> Value {
+fn mtls(mode: &str) -> Value {
     json!({"mtls": {"mode": mode}})
 }
 
-fn of_web(mode: Option<&str>, ports: &Value) -> Value {
-    let mut spec = json!({"selector": {"matchLabels": {"app": "web"}}});
-    if let Some(mode) = mode {
-        spec["mtls"] = json!({"mode": mode});
-    }
-    if !ports.is_null() {
-        spec["portLevelMtls"] = ports.clone();
+fn ports(mode: Option<&str>, ports: &[(&str, &str)]) -> Value {
+    let mut spec = mode.map_or(json!({}), mtls);
+    for (port, mode) in ports {
+        spec["portLevelMtls"][port] = json!({"mode": mode});
     }
     spec
 }
 
-/// Policies (namespace, name, spec), and the mode that they give to each of the [`PORTS`].
-fn table() -> Vec<(Vec<(&'static str, &'static str, Value)>, [&'static str; 2])> {
-    let mesh = |spec| (istio::NAMESPACE, "mesh", spec);
-    let namespace = |spec| (SHOP, "namespace", spec);
-    let workload = |spec| (SHOP, "workload", spec);
-    let (strict, permissive, disable, unset) =
-        (|| whole("STRICT"), || whole("PERMISSIVE"), || whole("DISABLE"), || whole("UNSET"));
-    let no_ports = Value::Null;
+/// Policies, and the mode that they give to each of the [`PORTS`].
+fn table() -> Vec<(Vec<Policy>, [&'static str; 2])> {
+    let mesh = |spec| of_mesh("mesh", spec);
+    let apps = |spec| of_apps("apps", spec);
+    let httpbin = |spec| of_httpbin("httpbin", spec);
     let other = json!({"selector": {"matchLabels": {"app": "other"}}, "mtls": {"mode": "STRICT"}});
-    let both = ["STRICT", "PERMISSIVE", "DISABLE"].map(|mode| [mode, mode]);
-    let [all_strict, all_permissive, all_disable] = both;
+    let [strict, permissive, disable] = ["STRICT", "PERMISSIVE", "DISABLE"].map(|mode| [mode, mode]);
     vec![
-        (vec![], all_permissive),
-        (vec![mesh(strict())], all_strict),
-        (vec![mesh(disable())], all_disable),
-        (vec![mesh(unset())], all_permissive),
-        (vec![mesh(json!({}))], all_permissive),
-        (vec![mesh(strict()), namespace(unset())], all_strict),
-        (vec![mesh(strict()), namespace(permissive())], all_permissive),
-        (vec![mesh(permissive()), namespace(strict())], all_strict),
-        (vec![namespace(json!({"selector": {}, "mtls": {"mode": "STRICT"}}))], all_strict),
-        (vec![namespace(strict()), workload(of_web(Some("DISABLE"), &no_ports))], all_disable),
-        (vec![namespace(strict()), workload(of_web(None, &no_ports))], all_strict),
-        (
-            vec![mesh(strict()), workload(of_web(Some("UNSET"), &json!({"8080": {"mode": "DISABLE"}})))],
-            ["DISABLE", "STRICT"],
-        ),
-        (
-            vec![workload(of_web(Some("STRICT"), &json!({"8080": {"mode": "PERMISSIVE"}, "9090": {"mode": "UNSET"}})))],
-            ["PERMISSIVE", "STRICT"],
-        ),
-        (vec![workload(of_web(None, &json!({"9090": {"mode": "STRICT"}})))], ["PERMISSIVE", "STRICT"]),
+        (vec![], permissive),
+        (vec![mesh(mtls("STRICT"))], strict),
+        (vec![mesh(mtls("DISABLE"))], disable),
+        (vec![mesh(mtls("UNSET"))], permissive),
+        (vec![mesh(json!({}))], permissive),
+        (vec![mesh(mtls("STRICT")), apps(mtls("UNSET"))], strict),
+        (vec![mesh(mtls("STRICT")), apps(mtls("PERMISSIVE"))], permissive),
+        (vec![mesh(mtls("PERMISSIVE")), apps(mtls("STRICT"))], strict),
+        (vec![apps(json!({"selector": {}, "mtls": {"mode": "STRICT"}}))], strict),
+        (vec![apps(mtls("STRICT")), httpbin(mtls("DISABLE"))], disable),
+        (vec![apps(mtls("STRICT")), httpbin(json!({}))], strict),
+        (vec![mesh(mtls("STRICT")), httpbin(ports(Some("UNSET"), &[("8080", "DISABLE")]))], ["DISABLE", "STRICT"]),
+        (vec![httpbin(ports(Some("STRICT"), &[("8080", "PERMISSIVE"), ("9090", "UNSET")]))], ["PERMISSIVE", "STRICT"]),
+        (vec![httpbin(ports(None, &[("9090", "STRICT")]))], ["PERMISSIVE", "STRICT"]),
         // A port of the Service, which no container has.
-        (vec![workload(of_web(None, &json!({"8000": {"mode": "STRICT"}})))], all_permissive),
+        (vec![httpbin(ports(None, &[("8000", "STRICT")]))], permissive),
         (
-            vec![namespace(disable()), workload(of_web(Some("PERMISSIVE"), &json!({"8080": {"mode": "STRICT"}})))],
+            vec![apps(mtls("DISABLE")), httpbin(ports(Some("PERMISSIVE"), &[("8080", "STRICT")]))],
             ["STRICT", "PERMISSIVE"],
         ),
         // A selector in the root namespace selects nothing.
-        (vec![(istio::NAMESPACE, "web", of_web(Some("STRICT"), &no_ports))], all_permissive),
-        (vec![(SHOP, "other", other)], all_permissive),
+        (vec![Policy { namespace: mesh(json!({})).namespace, ..httpbin(mtls("STRICT")) }], permissive),
+        (vec![apps(other)], permissive),
         // Of several at one level, the first by name of those that are equally old.
-        (
-            vec![(SHOP, "a", of_web(Some("DISABLE"), &no_ports)), (SHOP, "b", of_web(Some("STRICT"), &no_ports))],
-            all_disable,
-        ),
-        (vec![(SHOP, "a", of_web(None, &no_ports)), (SHOP, "b", of_web(Some("STRICT"), &no_ports))], all_permissive),
-        (vec![(SHOP, "a", strict()), (SHOP, "b", permissive())], all_strict),
-        (vec![(istio::NAMESPACE, "a", strict()), (istio::NAMESPACE, "b", permissive())], all_strict),
+        (vec![of_httpbin("a", mtls("DISABLE")), of_httpbin("b", mtls("STRICT"))], disable),
+        (vec![of_httpbin("a", json!({})), of_httpbin("b", mtls("STRICT"))], permissive),
+        (vec![of_apps("a", mtls("STRICT")), of_apps("b", mtls("PERMISSIVE"))], strict),
+        (vec![of_mesh("a", mtls("STRICT")), of_mesh("b", mtls("PERMISSIVE"))], strict),
     ]
-}
-
-/// A policy of the workload that gives each port another mode than this one. It is the oldest, so what it sets is seen
-/// until it is deleted: the state before a row never looks like the one after it.
-fn before(wanted: [&str; 2]) -> Value {
-    let other = wanted.map(|mode| json!({"mode": if mode == "STRICT" { "DISABLE" } else { "STRICT" }}));
-    let [first, second] = other;
-    of_web(None, &json!({"8080": first, "9090": second}))
 }
 
 #[test]
 fn the_mode_that_is_printed_is_the_one_that_istiod_sends_and_that_requests_meet() -> Result<()> {
-    let plane = Plane::start(&Options::default())?;
-    Istiod::install_definitions(&plane)?;
-    let istiod = Istiod::install(&plane, "1-28", "1.28.3", Sidecar::Native)?;
-    let bench = Bench::new(&plane, &istiod)?;
+    let bench = bench()?;
     for (policies, wanted) in table() {
         let name = format!("{policies:?}");
-        let reset = (SHOP, "0-before", before(wanted));
-        bench.apply(&reset)?;
-        let differs = |mode: &str| accepts(if mode == "STRICT" { "DISABLE" } else { "STRICT" });
-        bench.wait_until(wanted.map(differs)).with_context(|| format!("before {name}"))?;
-        policies.iter().try_for_each(|policy| bench.apply(policy))?;
-        plane.api().delete(POLICY, SHOP, "0-before")?;
+        // Each port had another mode before, from a policy that is older and narrower than those of the row. So the
+        // state that is read below cannot be the one before.
+        let other = wanted.map(|mode| if mode == "STRICT" { "DISABLE" } else { "STRICT" });
+        let before = of_httpbin("0-before", ports(None, &[("8080", other[0]), ("9090", other[1])]));
+        bench.apply(PEER_AUTHENTICATION, &before)?;
+        bench.wait_until(other.map(accepts)).with_context(|| format!("before {name}"))?;
+        policies.iter().try_for_each(|policy| bench.apply(PEER_AUTHENTICATION, policy))?;
+        bench.plane.api().delete(PEER_AUTHENTICATION, before.namespace, before.name)?;
 
         assert_eq!(bench.printed()?, wanted, "printed: {name}");
         bench.wait_until(wanted.map(accepts)).with_context(|| format!("sent: {name}"))?;
         for (port, mode) in PORTS.into_iter().zip(wanted) {
             assert_eq!(bench.asked(port)?, accepts(mode), "asked: {port} {name}");
         }
-        for (namespace, policy, _) in &policies {
-            plane.api().delete(POLICY, namespace, policy)?;
+        for Policy { namespace, name, .. } in &policies {
+            bench.plane.api().delete(PEER_AUTHENTICATION, namespace, name)?;
         }
     }
     Ok(())

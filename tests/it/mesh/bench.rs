@@ -1,0 +1,134 @@
+//! The bench of the mesh's tests: the guide with a real istiod, a backend whose sidecar istiod configures, and a gateway
+//! with a certificate of istiod's authority.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::stage::{
+    Options, Plane, Sidecar, echo,
+    istio::{Istiod, MeshSidecar, NAMESPACE, Workload},
+    mesh::{Keys, validation},
+    pair::{Endpoints, Pair, Sends},
+};
+use crate::support::{Output, Sandbox};
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// The ports of the backend's container. The Service's port 8000 leads to the first.
+pub(super) const PORTS: [u16; 2] = [8080, 9090];
+/// The guide's backend: its namespace, its account, and the labels of its pods.
+pub(super) const HTTPBIN: Workload<'_> =
+    Workload { namespace: "default", account: "httpbin", labels: &[("app", "httpbin"), ("version", "v1")] };
+pub(super) const GATEWAY: Workload<'_> =
+    Workload { namespace: "gloo-system", account: "gateway-proxy", labels: &[("gloo", "gateway-proxy")] };
+pub(super) const UPSTREAM: &str = "default-httpbin-8000";
+pub(super) const PEER_AUTHENTICATION: &str = "security.istio.io/v1/PeerAuthentication";
+pub(super) const AUTHORIZATION_POLICY: &str = "security.istio.io/v1/AuthorizationPolicy";
+
+pub(super) struct Bench {
+    pub plane: &'static Plane,
+    pub istiod: Istiod<'static>,
+    pub sidecar: MeshSidecar,
+    pub pair: Pair,
+    /// Istio's TLS with the certificate that istiod signed for the gateway.
+    pub mtls: Sends,
+}
+
+/// The one bench, for one test at a time: policies of the mesh apply to all of it. There are none at the start.
+pub(super) fn bench() -> Result<MutexGuard<'static, Bench>> {
+    static BENCH: OnceLock<Result<Mutex<Bench>, String>> = OnceLock::new();
+    let bench = BENCH.get_or_init(|| Bench::start().map(Mutex::new).map_err(|error| format!("{error:#}")));
+    let bench = bench.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+    // A test that failed leaves its policies only.
+    let bench = bench.lock().unwrap_or_else(PoisonError::into_inner);
+    for kind in [PEER_AUTHENTICATION, AUTHORIZATION_POLICY] {
+        for namespace in [HTTPBIN.namespace, NAMESPACE] {
+            for policy in bench.plane.api().list(kind, namespace)? {
+                let name = policy["metadata"]["name"].as_str().context("a name")?;
+                bench.plane.api().delete(kind, namespace, name)?;
+            }
+        }
+    }
+    Ok(bench)
+}
+
+impl Bench {
+    fn start() -> Result<Self> {
+        static PLANE: OnceLock<Plane> = OnceLock::new();
+        let started = Plane::start(&Options::default())?;
+        let plane = PLANE.get_or_init(|| started);
+        plane.install_gloo_definitions()?;
+        Istiod::install_definitions(plane)?;
+        let istiod = Istiod::install(plane, "default", "1.29.1", Sidecar::Native)?;
+        plane.install_gloo_and_apps()?;
+        for Workload { namespace, account, .. } in [HTTPBIN, GATEWAY] {
+            let metadata = json!({"name": account, "namespace": namespace});
+            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
+            plane.api().apply(&account.to_string())?;
+        }
+        let sidecar = istiod.sidecar(HTTPBIN, &PORTS, echo::start()?)?;
+        let certificate = istiod.certificate(GATEWAY)?;
+        let keys = Keys::new(&certificate.chain, &certificate.key);
+        let mtls = Sends::Istio { keys, root: validation(&certificate.root) };
+        let pair = Pair::start(&format!("{UPSTREAM}_gloo-system"))?;
+        Ok(Self { plane, istiod, sidecar, pair, mtls })
+    }
+
+    /// Runs `gloo-rs LINE` here.
+    pub fn run(&self, line: &str) -> Result<Output> {
+        let kubeconfig = self.plane.kubeconfig();
+        let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().context("UTF-8")?);
+        Ok(sandbox.run(&line.split(' ').collect::<Vec<_>>()))
+    }
+
+    pub fn json(&self, line: &str) -> Result<Value> {
+        let output = self.run(&format!("{line} -o json"))?;
+        serde_json::from_str(&output.stdout).with_context(|| format!("{output:#?}"))
+    }
+
+    pub fn apply(&self, kind: &str, policy: &Policy) -> Result<()> {
+        let (version, kind) = kind.rsplit_once('/').context("a kind with its version")?;
+        let Policy { namespace, name, spec } = policy;
+        let metadata = json!({"name": name, "namespace": namespace});
+        let policy = json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec});
+        self.plane.api().apply(&policy.to_string())
+    }
+
+    /// Sets how the gateway sends to a port of the backend.
+    pub fn sends(&self, sends: &Sends, port: u16) -> Result<()> {
+        self.pair.set(sends, Endpoints::At(self.sidecar.port(port)))
+    }
+
+    /// The status of a request through the gateway.
+    pub fn status(&self) -> Result<u16> {
+        let answer = self.pair.ask("/headers")?;
+        ensure!([200, 403, 503].contains(&answer.status), "{answer:?}");
+        Ok(answer.status)
+    }
+}
+
+/// A policy of a table.
+#[derive(Debug, Clone)]
+pub(super) struct Policy {
+    pub namespace: &'static str,
+    pub name: &'static str,
+    pub spec: Value,
+}
+
+/// A policy of Istio's root namespace.
+pub(super) fn of_mesh(name: &'static str, spec: Value) -> Policy {
+    Policy { namespace: NAMESPACE, name, spec }
+}
+
+/// A policy of the backend's namespace.
+pub(super) fn of_apps(name: &'static str, spec: Value) -> Policy {
+    Policy { namespace: HTTPBIN.namespace, name, spec }
+}
+
+/// The same for the pods of the backend alone.
+pub(super) fn of_httpbin(name: &'static str, mut spec: Value) -> Policy {
+    spec["selector"] = json!({"matchLabels": {"app": "httpbin"}});
+    of_apps(name, spec)
+}
