@@ -15,14 +15,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use stage::{Injector, Options, Plane, announce};
+use stage::{Options, Plane, announce};
 use tokio::runtime::Builder;
 
 fn main() -> Result<()> {
     announce("starting a control plane");
     let plane = Plane::start(&Options::default())?;
-    let _follower = plane.install_tour()?;
-    let _injector = Injector::of_the_guide(&plane)?;
+    let _tour = plane.install_tour()?;
     let gloo_rs = gloo_rs()?;
     let tools = plane.tools(&gloo_rs)?;
     let mut stdout = std::io::stdout();

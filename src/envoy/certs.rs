@@ -39,7 +39,10 @@ pub(crate) const COLUMNS: [Column; 10] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Secret {
     pub name: String,
-    pub certificates: Vec<Certificate>,
+    /// Its own certificate and those that lead to its root, which may be the last.
+    chain: Vec<Certificate>,
+    /// The roots that a peer's certificate is checked against.
+    trusted: Vec<Certificate>,
 }
 
 /// The secrets of `/config_dump?resource=…`: its elements are listed without their section.
@@ -49,10 +52,12 @@ pub(crate) fn secrets(page: &Value) -> Vec<Secret> {
     elements
         .map(|element| {
             let secret = &element["secret"];
-            let sources =
-                [&secret["tls_certificate"]["certificate_chain"], &secret["validation_context"]["trusted_ca"]];
             let name = element["name"].as_str().or_else(|| secret["name"].as_str()).unwrap_or_default().to_owned();
-            Secret { name, certificates: sources.into_iter().flat_map(certificates).collect() }
+            Secret {
+                name,
+                chain: certificates(&secret["tls_certificate"]["certificate_chain"]),
+                trusted: certificates(&secret["validation_context"]["trusted_ca"]),
+            }
         })
         .collect()
 }
@@ -73,9 +78,9 @@ pub(crate) fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timesta
     let mut rows: Vec<ViewRow> = Vec::new();
     let mut seen = HashSet::new();
     for context in contexts {
-        for (key, kind) in [("cert_chain", "certificate"), ("ca_cert", "CA")] {
+        for (key, usage) in [("cert_chain", CertificateUsage::Presented), ("ca_cert", CertificateUsage::Trusted)] {
             for used in objects(context, key)? {
-                let row = row(used, kind, secrets, roots, now);
+                let row = row(used, usage, secrets, roots, now);
                 if seen.insert(Value::Object(row.clone()).to_string()) {
                     rows.push(row);
                 }
@@ -94,11 +99,35 @@ fn objects<'c>(context: &'c Value, key: &str) -> Option<&'c [Value]> {
     list.iter().all(Value::is_object).then_some(list)
 }
 
-fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timestamp) -> ViewRow {
+/// What Envoy uses a certificate for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CertificateUsage {
+    Presented,
+    Trusted,
+}
+
+impl CertificateUsage {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Presented => "certificate",
+            Self::Trusted => "CA",
+        }
+    }
+
+    /// The certificates of a secret that are used like this. The mesh's root is in both lists.
+    fn of(self, secret: &Secret) -> &[Certificate] {
+        match self {
+            Self::Presented => &secret.chain,
+            Self::Trusted => &secret.trusted,
+        }
+    }
+}
+
+fn row(used: &Value, usage: CertificateUsage, secrets: &[Secret], roots: &Roots, now: Timestamp) -> ViewRow {
     let text = |key: &str| used[key].as_str().unwrap_or_default();
     let serial = text("serial_number").trim_start_matches('0').to_ascii_lowercase();
     let found = secrets.iter().find_map(|secret| {
-        let certificate = secret.certificates.iter().find(|certificate| certificate.serial == serial)?;
+        let certificate = usage.of(secret).iter().find(|certificate| certificate.serial == serial)?;
         Some((secret.name.as_str(), certificate))
     });
     let certificate = found.map(|(_, certificate)| certificate);
@@ -111,14 +140,14 @@ fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timesta
     let path = Some(text("path")).filter(|path| !path.is_empty() && *path != "<inline>");
     let fields = [
         ("secret", json!(found.map(|(name, _)| name).or(path))),
-        ("kind", json!(kind)),
+        ("kind", json!(usage.kind())),
         ("trustDomain", json!(trust_domain)),
         ("issuer", json!(certificate.map(|certificate| &certificate.issuer))),
         ("validFrom", json!(text("valid_from"))),
         ("validTo", json!(text("expiration_time"))),
         ("days", json!(left.map(|seconds| seconds.div_euclid(DAY)))),
         ("secondsLeft", json!(left)),
-        ("meshRoot", json!((kind == "CA").then(|| mesh_root(&serial, certificate, roots)))),
+        ("meshRoot", json!((usage == CertificateUsage::Trusted).then(|| mesh_root(&serial, certificate, roots)))),
         ("serial", json!(serial)),
         ("id", json!(id)),
     ];

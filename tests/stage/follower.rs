@@ -1,4 +1,5 @@
-//! Gloo's translation and Istio's push for a [`Pair`]: its Envoys do what the objects in the cluster say.
+//! Gloo's translation for a [`Pair`], and Istio's where there is no istiod: its Envoys do what the objects in the cluster
+//! say.
 //!
 //! ```ignore
 //! let follower = Follower::start(plane, &gloo, "default-httpbin-8000")?;
@@ -17,6 +18,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::spawn,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -25,13 +27,16 @@ use serde_json::Value;
 use super::{
     api::StageApi,
     binaries::announce,
+    istio::{Istiod, MeshSidecar, Workload},
     meaning::{Around, Meaning, Way},
-    mesh::Valid,
-    pair::{Answer, Pair, Sends},
+    mesh::{Keys, Valid, validation},
+    pair::{Answer, Endpoints, Pair, Sends, Takes},
+    parts::wait_for,
     plane::Plane,
     served,
 };
 
+const PATIENCE: Duration = Duration::from_mins(3);
 const GATEWAY_PROXY: &str = "gateway-proxy";
 const ISTIO: &str = "istio-system";
 const ADMIN: u16 = 19000;
@@ -60,6 +65,7 @@ struct State {
 struct Following {
     api: StageApi,
     pair: Pair,
+    mesh: Option<FollowedMesh>,
     gloo: String,
     upstream: String,
     /// The current meaning; `None` if the Upstream does not exist.
@@ -68,15 +74,53 @@ struct Following {
     others: Vec<String>,
 }
 
+/// The backend's real sidecar, and what istiod's authority signed for the gateway.
+pub struct FollowedMesh {
+    sidecar: MeshSidecar,
+    port: u16,
+    keys: Keys,
+    root: String,
+}
+
+impl FollowedMesh {
+    /// Starts the sidecar before an application. The workloads are the backend, with the port of its container, and the
+    /// gateway.
+    pub fn start(istiod: &Istiod<'_>, (backend, port): (Workload<'_>, u16), gateway: Workload<'_>) -> Result<Self> {
+        let sidecar = istiod.sidecar(backend, &[port], super::echo::start()?)?;
+        let certificate = istiod.certificate(gateway)?;
+        let keys = Keys::new(&certificate.chain, &certificate.key);
+        Ok(Self { sidecar, port, keys, root: certificate.root })
+    }
+
+    /// The port of the sidecar, once istiod has sent it what the policies say.
+    fn once_it_takes(&self, takes: Takes) -> Result<Endpoints> {
+        let wanted = match takes {
+            Takes::Strict | Takes::StrictExpired => (true, false),
+            Takes::Permissive => (true, true),
+            Takes::Disable | Takes::NoSidecar => (false, true),
+        };
+        wait_for(&format!("the sidecar takes {takes:?}"), PATIENCE, || {
+            let accepts = self.sidecar.accepts(self.port)?;
+            Ok((accepts == Some(wanted)).then_some(Endpoints::At(self.sidecar.port(self.port))))
+        })
+    }
+}
+
 impl Follower {
-    /// Starts it for an Upstream of an installed Gloo. Its gateway routes every path to it.
+    /// Starts it for an Upstream of an installed Gloo. Its gateway routes every path to it. The mesh is the pair's own.
     pub fn start(plane: &Plane, gloo: &str, upstream: &str) -> Result<Self> {
+        Self::start_in(None, plane, gloo, upstream)
+    }
+
+    /// Starts it in a real mesh.
+    pub fn start_in(mesh: Option<FollowedMesh>, plane: &Plane, gloo: &str, upstream: &str) -> Result<Self> {
         let pair = Pair::start(&format!("{upstream}_{gloo}"))?;
         let targets = [pair.gateway.admin(), pair.http()?];
         let api = StageApi::connect(&plane.kubeconfig())?;
         let following = Following {
             api,
             pair,
+            mesh,
             gloo: gloo.to_owned(),
             upstream: upstream.to_owned(),
             meaning: None,
@@ -97,12 +141,6 @@ impl Follower {
     /// The address of the gateway's HTTP port, to which its Service leads.
     pub fn http(&self) -> SocketAddr {
         self.doors[1]
-    }
-
-    /// The mesh's root certificate, as istiod writes it into every namespace.
-    pub fn root(&self) -> String {
-        let following = self.state.following.lock().expect("no holder of this lock panics");
-        following.pair.authority.pem().to_owned()
     }
 
     /// Sends `GET path` through the gateway.
@@ -155,7 +193,10 @@ impl Following {
     }
 
     fn put(&self, meaning: Meaning, others: &[String]) -> Result<()> {
-        let (keys, root) = (self.pair.keys(Valid::Now)?, self.pair.authority.validation());
+        let (keys, root) = match &self.mesh {
+            Some(mesh) => (mesh.keys.clone(), validation(&mesh.root)),
+            None => (self.pair.keys(Valid::Now)?, self.pair.authority.validation()),
+        };
         let sends = match meaning.way {
             Way::Plaintext => Sends::Plaintext,
             Way::Istio => Sends::Istio { keys, root },
@@ -166,7 +207,11 @@ impl Following {
         let beside: Vec<_> = of_bootstrap.chain(others.iter().map(String::as_str)).collect();
         self.pair.beside(&beside);
         self.pair.takes(meaning.takes);
-        self.pair.set(&sends, meaning.endpoints)
+        let endpoints = match (&self.mesh, meaning.endpoints, meaning.takes) {
+            (Some(mesh), Endpoints::Backend, takes) if takes != Takes::NoSidecar => mesh.once_it_takes(takes)?,
+            (_, endpoints, _) => endpoints,
+        };
+        self.pair.set(&sends, endpoints)
     }
 
     /// The objects that belong to the Upstream; `None` if it does not exist.

@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 use super::{
     api::documents,
     fixtures::{APPS, GLOO, GLOO_NAMESPACE, ROUTING, UPSTREAMS},
-    follower::Follower,
+    follower::{FollowedMesh, Follower},
     helm::helm,
+    injector::Sidecar,
+    istio::{Istiod, NAMESPACE, Workload},
     logs::LogFile,
     plane::Plane,
 };
@@ -22,13 +24,37 @@ use super::{
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
 /// The namespace of the backend that stays outside of the mesh.
 const LEGACY: &str = "legacy";
-const NAMESPACES: [&str; 4] = ["istio-system", GLOO_NAMESPACE, "default", LEGACY];
+const NAMESPACES: [&str; 3] = [GLOO_NAMESPACE, "default", LEGACY];
+const HTTPBIN: Workload<'_> = Workload {
+    namespace: "default",
+    account: "httpbin",
+    labels: &[("app", "httpbin"), ("version", "v1")],
+    lifetime: None,
+};
+const GATEWAY: Workload<'_> = Workload {
+    namespace: GLOO_NAMESPACE,
+    account: "gateway-proxy",
+    labels: &[("gloo", "gateway-proxy")],
+    lifetime: None,
+};
+
+/// What runs for the guide, and ends when it is dropped.
+pub struct Tour<'p> {
+    _istiods: [Istiod<'p>; 2],
+    _follower: Follower,
+}
 
 impl Plane {
-    /// Installs Gloo with the real Helm, Istio, `httpbin` in `default` and `plain` in `legacy`, both without a sidecar,
-    /// and a gateway that answers on this machine as the objects say.
-    pub fn install_tour(&self) -> Result<Follower> {
-        self.install_definitions_and_istio()?;
+    /// Installs Istio (the default istiod and revision 1-28, which run) and Gloo with the real Helm, `httpbin` in
+    /// `default` and `plain` in `legacy`, both without a sidecar, and a gateway that answers on this machine as the
+    /// objects say.
+    pub fn install_tour(&self) -> Result<Tour<'_>> {
+        self.install_gloo_definitions()?;
+        Istiod::install_definitions(self)?;
+        let istiods = [
+            Istiod::install(self, "default", "1.29.1", Sidecar::Native)?,
+            Istiod::install(self, "1-28", "1.28.3", Sidecar::Container)?,
+        ];
         self.helm(GLOO_NAMESPACE, &["install", "gloo", CHART, "--wait"])?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEGACY}});
         self.api().apply(&namespace.to_string())?;
@@ -43,20 +69,18 @@ impl Plane {
             self.api().apply(&object.to_string())?;
         }
         NAMESPACES.into_iter().try_for_each(|namespace| self.api().wait_available(namespace))?;
-        let follower = Follower::start(self, GLOO_NAMESPACE, "default-httpbin-8000")?;
-        self.lead_here(follower.http().port())?;
-        for namespace in NAMESPACES {
-            let root = json!({
-                "apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": {"name": "istio-ca-root-cert", "namespace": namespace},
-                "data": {"root-cert.pem": follower.root()},
-            });
-            self.api().apply(&root.to_string())?;
+        for Workload { namespace, account, .. } in [HTTPBIN, GATEWAY] {
+            let metadata = json!({"name": account, "namespace": namespace});
+            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
+            self.api().apply(&account.to_string())?;
         }
+        let mesh = FollowedMesh::start(&istiods[1], (HTTPBIN, 8080), GATEWAY)?;
+        let follower = Follower::start_in(Some(mesh), self, GLOO_NAMESPACE, "default-httpbin-8000")?;
+        self.lead_here(follower.http().port())?;
         let log = LogFile::create(&self.directory().join("gateway-proxy.container.log"))?;
         log.say("[info][main] [source/server/server.cc:1020] starting main dispatch loop")?;
         self.logs(GLOO_NAMESPACE, &[("gateway-proxy", &log)])?;
-        Ok(follower)
+        Ok(Tour { _istiods: istiods, _follower: follower })
     }
 
     /// A directory for PATH with `gloo-rs` and `helm`. For this Helm the repository of Gloo is the chart of the

@@ -118,19 +118,14 @@ fn table() -> Vec<(Vec<Policy>, (Said, u16), (Said, u16))> {
 #[test]
 fn what_is_said_of_policies_is_what_a_sidecar_does() -> Result<()> {
     let bench = bench()?;
-    let tools = |line: &str| -> Result<()> {
-        let output = bench.run(line)?;
-        ensure!(output.code == Some(0), "{output:#?}");
-        Ok(())
-    };
-    tools("istio inject --revision default --yes")?;
+    bench.done("istio inject --revision default --yes")?;
     let mut wrong = Vec::new();
     for presents in [Presents::Identity, Presents::Nothing] {
         let (switch, sends) = match presents {
             Presents::Identity => ("enable-mtls", &bench.mtls),
             Presents::Nothing => ("disable-mtls", &Sends::Plaintext),
         };
-        tools(&format!("istio {switch} -u {UPSTREAM} --force --yes"))?;
+        bench.done(&format!("istio {switch} -u {UPSTREAM} --force --yes"))?;
         bench.sends(sends, PORTS[0])?;
         for (policies, identity, nothing) in table() {
             let (said, status) = if presents == Presents::Identity { identity } else { nothing };

@@ -19,10 +19,18 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The ports of the backend's container. The Service's port 8000 leads to the first.
 pub(super) const PORTS: [u16; 2] = [8080, 9090];
 /// The guide's backend: its namespace, its account, and the labels of its pods.
-pub(super) const HTTPBIN: Workload<'_> =
-    Workload { namespace: "default", account: "httpbin", labels: &[("app", "httpbin"), ("version", "v1")] };
-pub(super) const GATEWAY: Workload<'_> =
-    Workload { namespace: "gloo-system", account: "gateway-proxy", labels: &[("gloo", "gateway-proxy")] };
+pub(super) const HTTPBIN: Workload<'_> = Workload {
+    namespace: "default",
+    account: "httpbin",
+    labels: &[("app", "httpbin"), ("version", "v1")],
+    lifetime: None,
+};
+pub(super) const GATEWAY: Workload<'_> = Workload {
+    namespace: "gloo-system",
+    account: "gateway-proxy",
+    labels: &[("gloo", "gateway-proxy")],
+    lifetime: None,
+};
 pub(super) const UPSTREAM: &str = "default-httpbin-8000";
 pub(super) const PEER_AUTHENTICATION: &str = "security.istio.io/v1/PeerAuthentication";
 pub(super) const AUTHORIZATION_POLICY: &str = "security.istio.io/v1/AuthorizationPolicy";
@@ -69,10 +77,11 @@ impl Bench {
             plane.api().apply(&account.to_string())?;
         }
         let sidecar = istiod.sidecar(HTTPBIN, &PORTS, echo::start()?)?;
-        let certificate = istiod.certificate(GATEWAY)?;
-        let keys = Keys::new(&certificate.chain, &certificate.key);
-        let mtls = Sends::Istio { keys, root: validation(&certificate.root) };
+        let mtls = mtls_of(&istiod, GATEWAY)?;
         let pair = Pair::start(&format!("{UPSTREAM}_gloo-system"))?;
+        pair.beside(&["gateway_proxy_sds"]);
+        pair.sends(&mtls)?;
+        pair.stand_in(plane, GATEWAY.namespace)?;
         Ok(Self { plane, istiod, sidecar, pair, mtls })
     }
 
@@ -96,6 +105,13 @@ impl Bench {
         self.plane.api().apply(&policy.to_string())
     }
 
+    /// Runs a command, which has to succeed.
+    pub fn done(&self, line: &str) -> Result<()> {
+        let output = self.run(line)?;
+        ensure!(output.code == Some(0), "{line}: {output:#?}");
+        Ok(())
+    }
+
     /// Sets how the gateway sends to a port of the backend.
     pub fn sends(&self, sends: &Sends, port: u16) -> Result<()> {
         self.pair.set(sends, Endpoints::At(self.sidecar.port(port)))
@@ -107,6 +123,13 @@ impl Bench {
         ensure!([200, 403, 503].contains(&answer.status), "{answer:?}");
         Ok(answer.status)
     }
+}
+
+/// Istio's TLS with a certificate that istiod signs for this workload.
+pub(super) fn mtls_of(istiod: &Istiod<'_>, workload: Workload<'_>) -> Result<Sends> {
+    let certificate = istiod.certificate(workload)?;
+    let keys = Keys::new(&certificate.chain, &certificate.key);
+    Ok(Sends::Istio { keys, root: validation(&certificate.root) })
 }
 
 /// A policy of a table.

@@ -3,5 +3,6 @@
 
 mod authorization;
 mod bench;
+mod certificates;
 mod modes;
 mod stage_self;

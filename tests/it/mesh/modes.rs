@@ -17,20 +17,15 @@ fn accepts(mode: &str) -> Accepts {
     Accepts { mtls: mode != "DISABLE", plaintext: mode != "STRICT" }
 }
 
-/// What the filter chains of a listener accept.
-fn of_listener(listener: &Value) -> Accepts {
-    let chains = listener["filter_chains"].as_array().map_or(&[][..], Vec::as_slice);
-    let requires = |chain: &Value| {
-        chain["transport_socket"]["typed_config"]["require_client_certificate"].as_bool().unwrap_or_default()
-    };
-    Accepts { mtls: chains.iter().any(requires), plaintext: chains.iter().any(|chain| !requires(chain)) }
-}
-
 impl Bench {
     /// Waits until istiod has sent this to the sidecar.
     fn wait_until(&self, wanted: [Accepts; 2]) -> Result<()> {
         let now = || -> Result<Vec<Accepts>> {
-            PORTS.iter().map(|port| Ok(of_listener(&self.sidecar.listener(*port)?.context("a listener")?))).collect()
+            let of = |port: &u16| {
+                let (mtls, plaintext) = self.sidecar.accepts(*port)?.context("a listener")?;
+                Ok(Accepts { mtls, plaintext })
+            };
+            PORTS.iter().map(of).collect()
         };
         wait_for(&format!("the ports {PORTS:?} accept {wanted:?}"), PATIENCE, || Ok((now()? == wanted).then_some(())))
             .with_context(|| format!("{:?}", now()))

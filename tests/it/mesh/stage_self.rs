@@ -18,7 +18,7 @@ fn istiod_injects_signs_and_configures() -> Result<()> {
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "httpbin", "namespace": "default"},
     });
     plane.api().apply(&account.to_string())?;
-    let workload = Workload { namespace: "default", account: "httpbin", labels: &[("app", "httpbin")] };
+    let workload = Workload { namespace: "default", account: "httpbin", labels: &[("app", "httpbin")], lifetime: None };
     let certificate = istiod.certificate(workload)?;
     for pem in [&certificate.chain, &certificate.root] {
         assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n"), "{pem}");

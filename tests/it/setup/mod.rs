@@ -156,6 +156,8 @@ pub fn state(plane: &Plane) -> Result<Vec<Value>> {
             if let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
                 notes.remove("deployment.kubernetes.io/revision");
                 notes.remove("deprecated.daemonset.template.generation");
+                // istiod renews this all the time.
+                notes.remove("control-plane.alpha.kubernetes.io/leader");
                 if notes.is_empty() {
                     metadata.remove("annotations");
                 }

@@ -64,7 +64,7 @@ impl Typed {
 /// The text with what differs from run to run replaced.
 fn usual(text: &str) -> String {
     const DIFFERS: [(&str, &str); 5] = [
-        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"127\.\d+\.\d+\.\d+:\d+", "127.0.0.1:PORT"),
         (r"\b([a-z0-9-]+?)-[a-z0-9]{8,10}-[a-z0-9]{5}\b", "$1-POD"),
         (r"\b\d+(\.\d+)?(ms|s|m|h|d)\b", "TIME"),
         (r"Hash=[0-9a-f]+", "Hash=HASH"),

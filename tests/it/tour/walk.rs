@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::typed::{Typed, section, typed};
 use crate::setup::{containers, same, state};
-use crate::stage::{Injector, Options, Plane};
+use crate::stage::{Options, Plane};
 
 const README: &str = include_str!("../../../README.md");
 const GETTING_STARTED: &str = include_str!("../../../docs/getting-started.md");
@@ -72,8 +72,7 @@ fn said(text: &str) {
 /// A plane like the playground's, and a shell there.
 fn on_a_playground(walk: impl FnOnce(&Shell<'_>) -> Result<()>) -> Result<()> {
     let plane = Plane::start(&Options::default())?;
-    let _follower = plane.install_tour()?;
-    let _injector = Injector::of_the_guide(&plane)?;
+    let _tour = plane.install_tour()?;
     walk(&Shell::new(&plane)?)
 }
 

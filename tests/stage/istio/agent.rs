@@ -29,6 +29,8 @@ pub struct Workload<'a> {
     pub namespace: &'a str,
     pub account: &'a str,
     pub labels: &'a [(&'a str, &'a str)],
+    /// How long its certificates last; `None` is Istio's default, a day. They are renewed after half of it.
+    pub lifetime: Option<Duration>,
 }
 
 /// A certificate of the mesh with its key and its root, PEM.
@@ -105,7 +107,7 @@ impl Istiod<'_> {
         for below in ["var/run/secrets/tokens", "var/run/secrets/istio", "etc/istio/pod", "etc/istio/proxy"] {
             fs::create_dir_all(directory.join(below))?;
         }
-        let Workload { namespace, account, labels } = workload;
+        let Workload { namespace, account, labels, .. } = workload;
         let root = wait_for("istiod writes the mesh's root", PATIENCE, || {
             let map = self.plane().api().get("v1/ConfigMap", namespace, "istio-ca-root-cert")?;
             Ok(map.and_then(|map| Some(map["data"]["root-cert.pem"].as_str()?.to_owned())))
@@ -150,7 +152,8 @@ impl Istiod<'_> {
             command.env("SERVICE_ACCOUNT", workload.account).env("INSTANCE_IP", address.to_string());
             command.env("ISTIO_META_CLUSTER_ID", "Kubernetes").env("CA_ADDR", &istiod);
             command.env("JWT_POLICY", "third-party-jwt").env("PILOT_CERT_PROVIDER", "istiod");
-            command.env("PROXY_CONFIG", config.to_string()).envs(variables.iter().copied())
+            let lifetime = workload.lifetime.map(|lifetime| ("SECRET_TTL", format!("{}s", lifetime.as_secs())));
+            command.env("PROXY_CONFIG", config.to_string()).envs(variables.iter().copied()).envs(lifetime)
         })
     }
 }
@@ -176,6 +179,17 @@ impl MeshSidecar {
             socket["address"] == wanted["address"] && socket["port_value"] == wanted["port_value"]
         });
         Ok(found.next().cloned())
+    }
+
+    /// Whether a port accepts mutual TLS, and whether it accepts plaintext, by the filter chains that istiod sent; `None`
+    /// while there are none.
+    pub fn accepts(&self, port: u16) -> Result<Option<(bool, bool)>> {
+        let Some(listener) = self.listener(port)? else { return Ok(None) };
+        let chains = listener["filter_chains"].as_array().map_or(&[][..], Vec::as_slice);
+        let requires = |chain: &Value| {
+            chain["transport_socket"]["typed_config"]["require_client_certificate"].as_bool().unwrap_or_default()
+        };
+        Ok(Some((chains.iter().any(requires), chains.iter().any(|chain| !requires(chain)))))
     }
 
     fn wait_until_live(&mut self, ports: &[u16]) -> Result<()> {

@@ -3,7 +3,8 @@
 //! ```ignore
 //! let istiod = Istiod::install(plane, "1-28", "1.28.3", Sidecar::Native)?; // its chart, its process, its webhooks
 //! istiod.tag("prod")?;                                                     // pods of istio.io/rev=prod get 1-28's sidecar
-//! let sidecar = istiod.sidecar(&Workload { namespace: "default", account: "httpbin", labels: &[("app", "httpbin")] }, app)?;
+//! let httpbin = Workload { namespace: "default", account: "httpbin", labels: &[("app", "httpbin")], lifetime: None };
+//! let sidecar = istiod.sidecar(httpbin, &[8080], app)?;
 //! ```
 
 mod agent;
