@@ -89,6 +89,8 @@ codes! {
     IgnoredPart = "ignoredPart",
     /// A narrower policy, or a port, keeps another mode.
     KeepsMode = "keepsMode",
+    /// An `AuthorizationPolicy` starts or stops to match the gateway's requests.
+    AuthorizationMatch = "authorizationMatch",
     /// Pods have no sidecar, so no policy applies to them.
     OutOfReach = "outOfReach",
     /// Clients without a sidecar get no answer any more. They were not searched for.

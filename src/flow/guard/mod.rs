@@ -15,6 +15,7 @@ use crate::plan::advice::{self, Advice, Code};
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::{Effect, PlannedWorld, Touched};
 use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::identity::{SwitchedPolicy, switched};
 use crate::plan::path::routed::RouteWay;
 use crate::plan::path::{self, Behind, Facts, Membership, ProxyState, Sends};
 use crate::plan::peer::Policies;
@@ -61,6 +62,8 @@ pub(super) struct Harms {
     /// The same for Upstreams that no route refers to.
     pub unrouted: Vec<Harmed>,
     pub unknown: Vec<Unread>,
+    /// The authorization policies that start or stop to match a gateway.
+    switched: Vec<SwitchedPolicy>,
     /// Why other installations of Gloo were not examined.
     pub unread_others: Option<Unread>,
 }
@@ -141,6 +144,7 @@ impl Harms {
     }
 
     fn add_routed(&mut self, way: &RouteWay, before: &Facts, after: Facts) {
+        self.add_switched(switched(before, &after));
         match harm(before, &after) {
             Harm::Broken { cause, why } => self.broken.push(Harmed::new(way, after, cause, why)),
             Harm::Unknown(why) if !self.unknown.contains(&why) => self.unknown.push(why),
@@ -149,12 +153,19 @@ impl Harms {
     }
 
     fn add_unrouted(&mut self, way: &RouteWay, before: &Facts, after: Facts) {
+        self.add_switched(switched(before, &after));
         if let Harm::Broken { cause, why } = harm(before, &after) {
             self.unrouted.push(Harmed::new(way, after, cause, why));
         }
     }
 
+    fn add_switched(&mut self, switched: Vec<SwitchedPolicy>) {
+        let new: Vec<_> = switched.into_iter().filter(|policy| !self.switched.contains(policy)).collect();
+        self.switched.extend(new);
+    }
+
     fn extend(&mut self, other: Self) {
+        self.add_switched(other.switched);
         self.broken.extend(other.broken);
         self.unrouted.extend(other.unrouted);
         let new: Vec<_> = other.unknown.into_iter().filter(|why| !self.unknown.contains(why)).collect();
@@ -170,6 +181,17 @@ impl Harms {
     /// The warning, with the text `what`, for a change that is made although it breaks requests.
     pub(super) fn forced(&self, what: &str) -> Option<Advice> {
         (!self.broken.is_empty()).then(|| Advice::warning(Code::StrictPeer, what).details(ways(&self.broken)))
+    }
+
+    /// The note about authorization policies that decide differently because the gateway presents something else.
+    pub(super) fn on_switched(&self) -> Option<Advice> {
+        let what = match self.switched.as_slice() {
+            [] => return None,
+            [only] => return Some(Advice::note(Code::AuthorizationMatch, only.to_string())),
+            several => format!("{} authorization policies start or stop to match a gateway", several.len()),
+        };
+        let lines = advice::some_of(self.switched.iter().map(ToString::to_string));
+        Some(Advice::note(Code::AuthorizationMatch, what).details(lines))
     }
 
     /// The warning about Upstreams that no route refers to.
@@ -238,6 +260,7 @@ pub(super) fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Not
 fn say(harms: &Harms, notes: &mut dyn Notes) {
     notes.advices(harms.forced("requests that work now will get 503s (--force)"));
     notes.advices(harms.on_unrouted());
+    notes.advices(harms.on_switched());
     notes.advices(on_unread_others(harms.unread_others.as_ref()));
     for why in &harms.unknown {
         notes.advice(Advice::unknown("whether requests get 503s is unknown", why));

@@ -54,6 +54,7 @@ pub(super) async fn objection(
     }
     notes.advices(harms.forced("a gateway will get 503s (--force)"));
     notes.advices(harms.on_unrouted());
+    notes.advices(harms.on_switched());
     notes.advices(guard::on_unread_others(harms.unread_others.as_ref()));
     for why in &unknown {
         notes.advice(Advice::unknown("which gateways send plaintext there is unknown", why));

@@ -101,8 +101,6 @@ impl AuthorizationPolicies<'_> {
 /// port, if it is known.
 pub(crate) fn admission(policies: &[Arc<AuthorizationPolicy>], caller: Caller<'_>, port: Option<u64>) -> Admission {
     let of = |action| policies.iter().filter(move |policy| policy.action == action);
-    let in_force =
-        |policy: &AuthorizationPolicy| PolicyInForce { policy: policy.reference.clone(), action: policy.action };
     let depends = |policy: &AuthorizationPolicy, on: Vec<String>| Admission::Depends { by: in_force(policy), on };
     for policy in of(Action::Custom) {
         if policy.matches(caller, port) != Match::No {
@@ -130,6 +128,20 @@ pub(crate) fn admission(policies: &[Arc<AuthorizationPolicy>], caller: Caller<'_
     let is_one = of(Action::Allow).count() == 1;
     let does = if is_one { "does not admit" } else { "and other ALLOW policies do not admit" };
     maybe.unwrap_or_else(|| Admission::Denied { by: in_force(first), does })
+}
+
+/// Returns those of the policies that match, or may match, requests of the caller.
+pub(crate) fn matching(
+    policies: &[Arc<AuthorizationPolicy>],
+    caller: Caller<'_>,
+    port: Option<u64>,
+) -> Vec<PolicyInForce> {
+    let matches = policies.iter().filter(|policy| policy.matches(caller, port) != Match::No);
+    matches.map(|policy| in_force(policy)).collect()
+}
+
+fn in_force(policy: &AuthorizationPolicy) -> PolicyInForce {
+    PolicyInForce { policy: policy.reference.clone(), action: policy.action }
 }
 
 /// Whether a policy, or a part of it, matches a request of a caller.

@@ -12,6 +12,7 @@ pub(crate) mod forecast;
 pub(crate) mod guard;
 pub(crate) mod harm;
 mod holders;
+pub(crate) mod identity;
 pub(crate) mod in_files;
 pub(crate) mod installation;
 mod judge;

@@ -166,13 +166,18 @@ fn admitted(proxy: &ProxyState, pod: &Pod, state: PairState) -> PairState {
 /// that is unknown. Only mutual TLS of the mesh carries the gateway's identity.
 pub(crate) fn admission(proxy: &ProxyState, pod: &Pod, state: &PairState) -> Option<Admission> {
     let policies = pod.authorization.as_ref().ok()?;
+    Some(authorization::admission(policies, caller(proxy, state)?, pod.port))
+}
+
+/// Returns who sends the gateway's requests, as the sidecar sees it in this state. `None` if no request gets that far, or
+/// if that is unknown.
+pub(crate) fn caller<'p>(proxy: &'p ProxyState, state: &PairState) -> Option<Caller<'p>> {
     let (namespace, _) = proxy.name.split_once('/')?;
-    let caller = match state {
-        PairState::Mtls => Caller::Account { namespace, name: &proxy.account },
-        PairState::Plaintext | PairState::Tls => Caller::Anonymous,
-        PairState::Broken { .. } | PairState::Unknown { .. } => return None,
-    };
-    Some(authorization::admission(policies, caller, pod.port))
+    match state {
+        PairState::Mtls => Some(Caller::Account { namespace, name: &proxy.account }),
+        PairState::Plaintext | PairState::Tls => Some(Caller::Anonymous),
+        PairState::Broken { .. } | PairState::Unknown { .. } => None,
+    }
 }
 
 /// Returns the broken state if no sidecar accepts the gateway's certificate.

@@ -152,3 +152,28 @@ fn what_is_said_of_policies_is_what_a_sidecar_does() -> Result<()> {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
+
+/// What a dry run says of policies that start or stop to match.
+fn switched(bench: &Bench, line: &str) -> Result<Vec<String>> {
+    let document = bench.json(&format!("{line} --dry-run"))?;
+    let warnings = document["warnings"].as_array().with_context(|| format!("{document:#}"))?;
+    let told = warnings.iter().filter(|warning| warning["code"] == "authorizationMatch");
+    Ok(told.filter_map(|warning| warning["message"].as_str().map(str::to_owned)).collect())
+}
+
+#[test]
+fn a_switch_of_mtls_names_the_policies_that_start_or_stop_to_match() -> Result<()> {
+    let bench = bench()?;
+    bench.done("istio inject --revision default --yes")?;
+    bench.done(&format!("istio disable-mtls -u {UPSTREAM} --force --yes"))?;
+    bench.apply(AUTHORIZATION_POLICY, &of_apps("open", allow(&json!([{}]))))?;
+    bench.apply(AUTHORIZATION_POLICY, &of_apps("gateway", allow(&from(&json!({"namespaces": ["gloo-system"]})))))?;
+    let matches =
+        |does: &str| format!("policy default/gateway, ALLOW {does} to match gateway gloo-system/gateway-proxy");
+    let enable = format!("istio enable-mtls -u {UPSTREAM}");
+    assert_eq!(switched(&bench, &enable)?, [matches("starts")]);
+    assert_eq!(switched(&bench, "istio auto-mtls enable")?, [matches("starts")]);
+    bench.done(&format!("{enable} --force --yes"))?;
+    assert_eq!(switched(&bench, &format!("istio disable-mtls -u {UPSTREAM}"))?, [matches("stops")]);
+    Ok(())
+}

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::plan::authorization::AuthorizationPolicy;
 use crate::plan::path::fixture::{meshed, plain, pods};
 use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::identity::switched;
 use crate::plan::path::sends::Negotiated;
 use crate::plan::path::{Announced, Cause, Decider, Described, Facts, Pod, ProxyState, Sends, Verdict, judge};
 use crate::plan::peer::{Mode, PolicyRef};
@@ -94,6 +95,31 @@ fn a_change_after_which_a_policy_denies_is_harmful_and_the_other_way_is_not() {
     assert_eq!(harm(&after, &before), Harm::None);
     let same = facts(istio(), denies_identity());
     assert_eq!(harm(&same, &same), Harm::None);
+}
+
+#[test]
+fn a_policy_that_starts_or_stops_to_match_the_gateway_is_named_whichever_way_it_decides() {
+    let gateway = json!({"namespaces": ["gloo-system"]});
+    let (starts, stops) = ("starts", "stops");
+    let table = [
+        ("ALLOW", gateway.clone(), Some((starts, stops))),
+        ("DENY", gateway, Some((starts, stops))),
+        ("DENY", json!({"notPrincipals": ["*"]}), Some((stops, starts))),
+        ("ALLOW", json!({"namespaces": ["other"]}), None),
+        ("ALLOW", json!({"ipBlocks": ["10.0.0.0/8"]}), None),
+    ];
+    for (action, source, said) in table {
+        let of = |sends| facts(sends, vec![by(&[policy(action, &source)]), by(&[policy(action, &source)])]);
+        let told = |before, after| {
+            let all = switched(&of(before), &of(after));
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let line = |does: &str| format!("policy shop/p, {action} {does} to match gateway gloo-system/gateway-proxy");
+        let (on, off) = said.map_or((vec![], vec![]), |(on, off)| (vec![line(on)], vec![line(off)]));
+        assert_eq!(told(plaintext(), istio()), on, "{action} {source}");
+        assert_eq!(told(istio(), plaintext()), off, "{action} {source}");
+        assert_eq!(told(istio(), istio()), [""; 0]);
+    }
 }
 
 #[test]
