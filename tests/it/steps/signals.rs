@@ -15,8 +15,8 @@ fn interrupted(worlds: &Worlds, row: &Row, states: &[State], at: Moment, (signal
     let what = format!("{} {at:?} {name}", row.line);
     let server = Server::start(worlds.of(row.begins), Some(at));
     let sandbox = server.sandbox();
-    let words: Vec<_> = row.line.split_whitespace().chain(["-v", "-o", "json"]).collect();
-    let mut running = sandbox.start(&words);
+    let typed: Vec<_> = row.line.split_whitespace().chain(["-v", "-o", "json"]).collect();
+    let mut running = sandbox.start(&typed);
     running.wait_until(|| server.shared.reached.load(Ordering::Relaxed));
     running.signal(signal);
     if at != Moment::Before {
