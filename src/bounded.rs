@@ -7,15 +7,17 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The size of a value in a list or a map.
+/// The size of a value in a list.
 const VALUE: usize = size_of::<Value>();
-/// The heap overhead of a text, in addition to its bytes.
-const TEXT: usize = 16;
-/// The size of a key, in addition to its bytes: the string, its hash, its index in the map.
-const KEY: usize = size_of::<String>() + 3 * size_of::<usize>();
+/// The size of an entry of a map: its hash, its key and its value, and two words for its share of the index.
+const ENTRY: usize = size_of::<(usize, String, Value)>() + 2 * size_of::<usize>();
+/// What the allocator adds to a piece of memory: its header, and what rounding leaves unused.
+const PIECE: usize = 24;
 
 /// The initial capacity of a list.
 const FEWEST: usize = 4;
+/// The initial capacity of a map, which is that of a hash table of four places.
+const FEWEST_ENTRIES: usize = 3;
 
 /// The memory left for values. As a deserializer seed it makes one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,26 @@ impl Budget {
         };
         self.left = left;
         Ok(())
+    }
+
+    /// Takes the memory for a larger piece, then gives back that of the smaller one: while what is in it moves, there
+    /// are both.
+    fn replace<E: Error>(&mut self, piece: &mut usize, larger: usize) -> Result<(), E> {
+        self.take(PIECE + larger)?;
+        self.left = self.left.saturating_add(*piece);
+        *piece = PIECE + larger;
+        Ok(())
+    }
+}
+
+/// A budget as the seed of a value whose place in a list or a map is paid for.
+struct Placed<'b>(&'b mut Budget);
+
+impl<'de> DeserializeSeed<'de> for Placed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self.0)
     }
 }
 
@@ -104,21 +126,23 @@ impl<'de> Visitor<'de> for &mut Budget {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        self.take(TEXT + text.len())?;
+        self.take(PIECE + text.len())?;
         Ok(text.into())
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
-        self.take(TEXT + text.len())?;
+        self.take(PIECE + text.len())?;
         Ok(text.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(&mut *self)? {
+        let (mut list, mut piece) = (Vec::new(), 0);
+        while let Some(item) = items.next_element_seed(Placed(self))? {
             if list.len() == list.capacity() {
                 // Doubling the capacity could leave half of it unused.
-                list.reserve_exact(FEWEST.max(list.len() / 4));
+                let more = FEWEST.max(list.len() / 4);
+                self.replace(&mut piece, (list.len() + more) * VALUE)?;
+                list.reserve_exact(more);
             }
             list.push(item);
         }
@@ -126,10 +150,15 @@ impl<'de> Visitor<'de> for &mut Budget {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
+        let (mut map, mut piece, mut room) = (Map::new(), 0, 0);
         while let Some(key) = entries.next_key::<String>()? {
-            self.take(KEY + TEXT + key.len())?;
-            map.insert(key, entries.next_value_seed(&mut *self)?);
+            self.take(PIECE + key.len())?;
+            if map.len() == room {
+                // As its hash table grows: to 7, 14, 28.
+                room = if room == 0 { FEWEST_ENTRIES } else { 2 * room + 1 };
+                self.replace(&mut piece, room * ENTRY)?;
+            }
+            map.insert(key, entries.next_value_seed(Placed(self))?);
         }
         Ok(map.into())
     }
@@ -180,6 +209,18 @@ mod tests {
         }
         let long = json!({"text": "x".repeat(10_000)}).to_string();
         assert!(matches!(value(long.as_bytes(), 10_000), Err(NoValue::TooLarge)));
+    }
+
+    /// Each small list and map is a piece of memory of its own, and a list that grows is there twice for a moment.
+    #[test]
+    fn what_is_counted_is_what_the_allocator_takes() {
+        let fits = |text: &str, most: usize| value(text.as_bytes(), most).is_ok();
+        let (one, none) = (format!("[{}0]", "{\"a\":{}},".repeat(999)), format!("[{}0]", "{},".repeat(999)));
+        let map = FEWEST_ENTRIES * ENTRY;
+        assert!(!fits(&one, 1000 * (map + VALUE)) && fits(&one, 1000 * (map + 5 * VALUE)));
+        assert!(fits(&none, 1000 * 3 * VALUE));
+        assert!(!fits(&format!("[{}0]", "[0],".repeat(999)), 1000 * (FEWEST + 1) * VALUE));
+        assert!(!fits(&format!("[{}0]", "0,".repeat(9_999)), 10_000 * VALUE * 3 / 2));
     }
 
     #[test]

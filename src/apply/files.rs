@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
+use super::caught::caught_now;
 use crate::error::{Exit, Failure, Reason, plain};
 
 /// The prefix of temporary files, which are removed when the run ends.
@@ -94,6 +95,15 @@ impl Staging {
     /// # Errors
     /// Nothing was done, or a rename failed and the earlier ones were rolled back. [`Halted`] says which were not.
     pub(crate) fn commit(self, proceed: &dyn Fn() -> Result<(), Failure>) -> Result<Vec<PathBuf>, Halted> {
+        self.commit_by(proceed, &Staged::put)
+    }
+
+    /// Commits, with `put` to rename each file. A panic in it is a rename that failed.
+    fn commit_by(
+        self,
+        proceed: &dyn Fn() -> Result<(), Failure>,
+        put: &dyn Fn(Staged) -> Result<Option<TempPath>, Failure>,
+    ) -> Result<Vec<PathBuf>, Halted> {
         let files: Vec<PathBuf> = self.staged.iter().map(|staged| staged.file.clone()).collect();
         let halted =
             |failure| Halted { done: Vec::new(), rolled_back: 0, not_done: files.clone(), failure: Box::new(failure) };
@@ -109,7 +119,7 @@ impl Staging {
         proceed().map_err(halted)?;
         let mut renamed = Vec::with_capacity(files.len());
         for (at, staged) in self.staged.into_iter().enumerate() {
-            match staged.put() {
+            match caught_now(|| put(staged)).unwrap_or_else(|panicked| Err(panicked.into())) {
                 Ok(old) => renamed.push(old),
                 Err(failure) => return Err(rolled_back(&files, at, renamed, failure)),
             }

@@ -71,9 +71,11 @@ pub struct Unmade {
 /// Makes one change.
 ///
 /// # Errors
-/// Why it was not made, or that this is unknown.
+/// Why it was not made, or that this is unknown. After a panic also a change that was made: no more is written then.
 pub async fn make(session: &Session, change: Change) -> Result<Done, Unmade> {
-    let error = match caught(send(session, &change, DryRun::No)).await {
+    let sent = caught(send(session, &change, DryRun::No)).await;
+    let panicked = sent.is_err();
+    let error = match sent {
         Ok(Ok(value)) => return Ok(stored(change, value)),
         Ok(Err(error)) => error,
         // It may have been sent before the panic.
@@ -83,6 +85,7 @@ pub async fn make(session: &Session, change: Change) -> Result<Done, Unmade> {
         return Err(Unmade { error, perhaps: None });
     }
     match read(session, &change.before.reference).await {
+        Ok(now) if stands(&change, &now) && panicked => Err(Unmade { error, perhaps: Some(stored(change, now)) }),
         Ok(now) if stands(&change, &now) => Ok(stored(change, now)),
         Ok(_) => Err(Unmade { error, perhaps: None }),
         Err(_) => {

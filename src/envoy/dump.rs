@@ -10,7 +10,7 @@ use crate::bounded::{self, NoValue};
 
 /// The memory limit for the parsed values of one resource, or twice its bytes if that is more: large ones are mostly
 /// text.
-const MOST_PARSED: usize = 16 << 20;
+const MOST_PARSED: usize = 24 << 20;
 
 /// The type of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

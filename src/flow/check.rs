@@ -122,8 +122,10 @@ impl<'r> Run<'r> {
                 false => report.advice(Advice::warning(Code::PassedOver, place)),
             }
         }
-        let checked = checked::kinds_of(&self.checks);
-        if !read.objects.iter().any(|(object, _)| checked.contains(&object.reference.kind)) {
+        // Workloads are judged by the pods that they will make; a Namespace alone says nothing.
+        let is_checked =
+            |kind: &'static Kind| *kind != kinds::NAMESPACE || checked::kinds_of(&self.checks).contains(&kind);
+        if !read.objects.iter().any(|(object, _)| is_checked(object.reference.kind)) {
             let message = format!("no manifest that can be checked in {}", count(read.files, "file"));
             return Err(Failure::new(Exit::Failed, Reason::File, message));
         }

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::failure::{ApiCause, Rule, TlsFault};
 use crate::bounded::{self, NoValue};
 
-/// The limit for the parsed values of one answer. etcd accepts objects of 1.5 MiB; parsed, they take a few times that.
-const MOST_PARSED: usize = 16 << 20;
+/// The limit for the parsed values of one answer. etcd accepts objects of 1.5 MiB; parsed, an object takes eight to twelve times
+/// that.
+const MOST_PARSED: usize = 24 << 20;
 
 /// A complete answer.
 pub(super) struct ApiAnswer {

@@ -210,11 +210,16 @@ impl Wire {
     async fn collected(&self, response: Response<Body>) -> Result<Collected<'_>, CallFailure> {
         let too_large = || Err(ApiCause::TooLarge { most: MAX_BODY }.into());
         let (head, mut body) = response.into_parts();
-        if body.size_hint().lower() > MAX_BODY as u64 {
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > MAX_BODY {
             return too_large();
         }
-        let mut whole = Vec::new();
         let mut large = None;
+        if announced > SMALL {
+            large = Some(self.large.acquire().await.expect("it is never closed"));
+        }
+        // A body that grows is there twice for a moment.
+        let mut whole = Vec::with_capacity(announced);
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(CallFailure::of_wire)?.into_data() else { continue };
             if data.len() > MAX_BODY - whole.len() {

@@ -28,7 +28,7 @@ const MOST_PODS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 4 << 20;
 /// Memory limit in bytes for the parsed values of one page.
-pub(super) const MOST_PARSED: usize = 16 << 20;
+pub(super) const MOST_PARSED: usize = 24 << 20;
 /// The ConfigMap and key in which istiod puts its root certificate, in every namespace.
 const ROOT: (&str, &str) = ("istio-ca-root-cert", "root-cert.pem");
 

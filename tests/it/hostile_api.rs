@@ -103,33 +103,52 @@ fn dense(to: &mut TcpStream, begin: &str, piece: &str, end: &str) -> std::io::Re
     answered(to, &format!("{begin}{}{end}", piece.repeat((7 << 20) / piece.len())))
 }
 
-/// With the MiB that the program may have: a build for tests is larger than a release, and values are put into larger
-/// lists as they come.
-const LARGE: [(&str, u32, Answer); 6] = [
-    ("blanks without end", 64, |to, _| endless(to, "{", " ")),
-    ("a text without end", 64, |to, _| endless(to, "{\"kind\":\"", "x")),
-    ("items without end", 64, |to, _| {
+/// The MiB that the program may have.
+const MOST: u32 = 64;
+
+/// What reads one list page by page, and one object. What reads many lists side by side takes the most, and the longest:
+/// it gets the list of which all is valid.
+const READERS: [&str; 2] = ["istio describe upstreams -A", "proxy url"];
+
+const ENDLESS: [(&str, Answer); 3] = [
+    ("blanks without end", |to, _| endless(to, "{", " ")),
+    ("a text without end", |to, _| endless(to, "{\"kind\":\"", "x")),
+    ("items without end", |to, _| {
         endless(to, "{\"kind\":\"List\",\"metadata\":{},\"items\":[", "{\"metadata\":{\"name\":\"x\"}},")
     }),
-    ("an object of millions of numbers", 96, |to, _| {
-        dense(to, "{\"metadata\":{\"name\":\"x\"},\"spec\":[", "0,", "0]}")
-    }),
-    ("a list of millions of items", 96, |to, _| {
-        dense(to, "{\"kind\":\"List\",\"metadata\":{},\"items\":[", "{},", "{}]}")
-    }),
-    ("a failure of millions of numbers", 96, |to, _| {
+];
+
+const OBJECTS: (&str, Answer) = ("a list of many objects", |to, _| {
+    let object = "{\"metadata\":{\"name\":\"x\"}}";
+    dense(to, "{\"kind\":\"List\",\"metadata\":{},\"items\":[", &format!("{object},"), &format!("{object}]}}"))
+});
+
+const DENSE: [(&str, Answer); 6] = [
+    ("an object of millions of numbers", |to, _| dense(to, "{\"metadata\":{\"name\":\"x\"},\"spec\":[", "0,", "0]}")),
+    ("a list of millions of items", |to, _| dense(to, "{\"kind\":\"List\",\"metadata\":{},\"items\":[", "{},", "{}]}")),
+    ("a failure of millions of lists", |to, _| {
         dense(to, "{\"kind\":\"Status\",\"status\":\"Failure\",\"details\":[", "[],", "[]]}")
+    }),
+    OBJECTS,
+    ("an object of millions of small objects", |to, _| {
+        dense(to, "{\"metadata\":{\"name\":\"x\"},\"spec\":[", "{\"\":0},", "0]}")
+    }),
+    ("an object of lists in lists", |to, _| {
+        dense(to, "{\"metadata\":{\"name\":\"x\"},\"spec\":[", "[[[[[[]]]]]],", "0]}")
     }),
 ];
 
 /// The kernel holds the limit: a program that wants more is aborted, and has no exit code.
 #[test]
 fn no_answer_takes_more_memory_than_it_may_whatever_is_in_it() {
-    for (what, most, answer) in LARGE {
+    let endless = ENDLESS.map(|(what, answer)| (what, answer, &COMMANDS[..]));
+    let dense = DENSE.map(|(what, answer)| (what, answer, &READERS[..]));
+    let side_by_side = [(OBJECTS.0, OBJECTS.1, &["check"][..])];
+    for (what, answer, commands) in endless.into_iter().chain(dense).chain(side_by_side) {
         let port = server(answer);
-        let sandbox = Sandbox::new().within(most);
+        let sandbox = Sandbox::new().within(MOST);
         sandbox.kubeconfig(kubeconfig(port));
-        for command in COMMANDS {
+        for command in commands {
             let words: Vec<&str> = command.split(' ').chain(["--timeout", "2s"]).collect();
             let output = sandbox.run(&words);
             assert!(matches!(output.code, Some(1 | 3..=9)), "{what}: {command}: {output:?}");

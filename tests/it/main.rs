@@ -44,6 +44,7 @@ mod signals;
 mod snapshot;
 mod stage_injector;
 mod stage_self;
+mod steps;
 mod tour;
 mod transaction;
 mod upgrade_values;

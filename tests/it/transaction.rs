@@ -256,7 +256,9 @@ fn a_write_that_ends_in_a_panic_is_known_by_what_is_there_and_rolled_back() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let trace: Trace = Arc::new(move |exchange| assert_ne!(exchange.method, method, "a fault of the test"));
         let session = runtime.block_on(Session::open(&sandbox.target(), Some(trace))).unwrap();
-        let done = runtime.block_on(make(&session, Change::create(policy("shop", "default"), "created"))).unwrap();
+        let made = runtime.block_on(make(&session, Change::create(policy("shop", "default"), "created")));
+        assert_eq!(made.is_err(), method == "POST", "no more is written after a panic");
+        let done = made.unwrap_or_else(|unmade| unmade.perhaps.unwrap());
         let undone = runtime.block_on(roll_back(&session, &[done])).remove(0).1;
         match (&undone, &back) {
             (Undone::Stands(why), Undone::Stands(_)) => assert!(why.contains("an internal error in gloo-rs"), "{why}"),

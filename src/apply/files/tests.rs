@@ -101,6 +101,28 @@ fn a_rename_that_fails_rolls_back_those_before_it() {
 }
 
 #[test]
+fn a_panic_at_each_rename_rolls_back_those_before_it() {
+    for panics_at in 0..3 {
+        let root = tree(&[("a", "old"), ("b", "old"), ("c", "old")]);
+        let mut staging = Staging::default();
+        for name in ["a", "b", "c"] {
+            staging.stage(&root.path().join(name), b"new", Print::of_bytes(b"old")).unwrap();
+        }
+        let renamed = Cell::new(0);
+        let put = |staged: Staged| {
+            assert_ne!(renamed.get(), panics_at, "a fault of the test");
+            renamed.set(renamed.get() + 1);
+            staged.put()
+        };
+        let halted = staging.commit_by(&go, &put).unwrap_err();
+        assert_eq!((halted.rolled_back, halted.done.len(), halted.not_done.len()), (panics_at, 0, 3 - panics_at));
+        assert_eq!(halted.failure.reason, Reason::Bug);
+        assert!(["a", "b", "c"].iter().all(|name| text(root.path(), name) == "old"), "{panics_at}");
+        assert_eq!(names(root.path()), ["a", "b", "c"]);
+    }
+}
+
+#[test]
 fn what_cannot_be_rolled_back_is_named() {
     let files = ["a", "b", "c"].map(PathBuf::from);
     let root = tree(&[("old", "old")]);

@@ -21,7 +21,7 @@ use crate::render;
 /// Size limit in bytes. A gateway that terminates TLS for thousands of hosts has a few megabytes of certificates.
 const MOST: usize = 8 << 20;
 /// Memory limit in bytes for the parsed values.
-const MOST_PARSED: usize = 16 << 20;
+const MOST_PARSED: usize = 24 << 20;
 /// The ConfigMap that istiod creates in every namespace.
 const ROOT: &str = "istio-ca-root-cert";
 const ISTIO_SYSTEM: &str = "istio-system";

@@ -11,7 +11,7 @@ use super::interrupt::{Interrupts, UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::report::Report;
 use super::session::{block_on, open, place};
-use crate::apply::transaction;
+use crate::apply::transaction::{self, Unmade};
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, ApiError, Session};
@@ -266,12 +266,15 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
         }
         let (reference, message) = (planned.before.reference.clone(), planned.message.clone());
         let owner = owner::find(&planned.before.value).map(|owner| owner.to_string());
+        let back = async |done, cause| -> Failure {
+            let undone = transaction::roll_back(session, &[done]).await;
+            Stopped::undone(cause, &undone, "run the same command again").into()
+        };
         match transaction::make(session, planned).await {
-            Ok(done) if stop.is_set() => {
-                let undone = transaction::roll_back(session, &[done]).await;
-                return Err(Stopped::undone(interrupted(), &undone, "run the same command again").into());
-            }
+            Ok(done) if stop.is_set() => return Err(back(done, interrupted()).await),
             Ok(_) => return Ok(Row { owner, ..Row::answer(reference, Outcome::Changed, message) }),
+            // Also where it is unknown whether it was made.
+            Err(Unmade { error, perhaps: Some(done) }) => return Err(back(done, error.into_failure(session)).await),
             Err(unmade) if is_somebody_faster(&unmade.error) => {
                 let mesh = mesh(session, task).await?;
                 match decide(&task.request, &mesh.policies(), mesh.kind) {

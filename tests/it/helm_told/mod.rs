@@ -1,6 +1,7 @@
 //! What Helm is told by `upgrade-values --apply`: a stub API server, and a Helm that notes its arguments.
 
 mod records;
+mod signals;
 mod target;
 mod version;
 

@@ -36,7 +36,7 @@ fn a_helm_that_does_not_tell_its_version_is_killed_at_the_deadline() {
 
 #[test]
 fn a_signal_ends_a_helm_that_does_not_tell_its_version() {
-    for signal in [Running::interrupt, Running::terminate] {
+    for signal in [Running::interrupt, Running::terminate, Running::hang_up] {
         let stub = gloo();
         let sandbox = with_helm(HANGING);
         sandbox.kubeconfig(stub.kubeconfig());

@@ -1,4 +1,5 @@
-//! What would panic on foreign data: `value["x"] = y` and `value["x"].as_object_mut()` on a `Value` that is no object.
+//! What would panic on foreign data: `value["x"] = y` and `value["x"].as_object_mut()` on a `Value` that is no object,
+//! and a time from outside that is added to the clock.
 
 use regex::Regex;
 
@@ -40,6 +41,47 @@ fn what_panics_is_found() {
     }
     for line in [r#"value["kind"] == "List""#, r#"let kind = value["kind"].as_str();"#, r#"("GET", ["a"]) => 1"#] {
         assert!(violations(line).is_empty(), "{line}");
+    }
+}
+
+/// Files whose times come from flags, which `src/cli/global.rs` limits to a year.
+const LIMITED: [&str; 1] = ["src/flow/address.rs"];
+
+/// Lines with an addition to the clock, or a conversion, that panics for a time that is too large: `checked_add` and
+/// `saturating_add` do not, and a constant is never too large.
+fn overflows(text: &str) -> Vec<(usize, String)> {
+    let clock = r"(Instant|SystemTime|Timestamp)::now\(\) [+-] [a-z(]|\belapsed\(\) [+*] [a-z(]";
+    let all =
+        Regex::new(&format!(r"{clock}|Duration::from_secs_f(32|64)\(|Duration::from_\w+\([a-z]\w*\) [+*]")).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//") && all.is_match(line));
+    lines.map(|(number, line)| (number + 1, line.trim().to_owned())).collect()
+}
+
+#[test]
+fn no_time_from_outside_is_added_to_the_clock() {
+    let is_code = |path: &&String| !path.contains("/tests") && !LIMITED.contains(&path.as_str());
+    let mut found = Vec::new();
+    for path in files_below("src", ".rs").iter().filter(is_code) {
+        found.extend(overflows(&read(path)).into_iter().map(|(number, line)| format!("{path}:{number}: {line}")));
+    }
+    assert!(found.is_empty(), "a time of any length panics there; use checked_add or saturating_add: {found:#?}");
+}
+
+#[test]
+fn what_overflows_is_found() {
+    for line in [
+        "let end = Instant::now() + limit;",
+        "if start.elapsed() + pause > timeout {",
+        "let pause = Duration::from_secs_f64(seconds);",
+        "let twice = Duration::from_secs(seconds) * 2;",
+    ] {
+        assert_eq!(overflows(line).len(), 1, "{line}");
+    }
+    for line in
+        ["let end = Instant::now() + PATIENCE;", "start.elapsed().saturating_add(pause)", "Duration::from_secs(2) * n"]
+    {
+        assert!(overflows(line).is_empty(), "{line}");
     }
 }
 

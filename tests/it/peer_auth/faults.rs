@@ -107,15 +107,28 @@ fn an_answer_that_is_lost_is_looked_for_and_nothing_is_sent_twice() {
 }
 
 #[test]
-fn where_the_outcome_stays_unknown_it_is_said() {
-    let stub = Stub::new();
-    stub.on("GET", ALL).json(200, &list(&[]));
-    stub.on("POST", HERE).cut();
-    stub.on("GET", ONE).status(500, "InternalError", "etcd");
-    let output = run(&stub, "permissive");
-    ends(&output, 9, "");
-    assert!(output.stderr.contains("the creation was sent, its outcome is unknown"), "{output:?}");
-    assert!(output.stderr.contains("run the same command again"), "{output:?}");
+fn a_write_of_unknown_outcome_is_taken_back_or_said_to_remain() {
+    let asked = |answers: fn(&Stub)| {
+        let stub = Stub::new();
+        stub.on("GET", ALL).json(200, &list(&[]));
+        stub.on("POST", HERE).cut();
+        answers(&stub);
+        sandbox(&stub).run(&[&["istio", "peer-auth", "permissive", "--timeout", "1s"][..], &ARGS].concat())
+    };
+    let output = asked(|stub| {
+        stub.on("GET", ONE).status(500, "InternalError", "etcd");
+        stub.on("GET", ONE).not_found("peerauthentications", "security.istio.io", "default");
+    });
+    ends(&output, 5, "");
+    assert!(output.stderr.contains("everything is rolled back"), "{output:?}");
+    let output = asked(|stub| {
+        stub.on("GET", ONE).status(500, "InternalError", "etcd").always();
+    });
+    ends(&output, 6, "");
+    for said in ["the creation was sent, its outcome is unknown", "NOT fully rolled back", "run the same command again"]
+    {
+        assert!(output.stderr.contains(said), "{said}: {output:?}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod relay;
 mod running;
 mod sandbox;
 pub mod stub;
+pub mod world;
 
 pub use crate::stage::snapshots;
 pub use certificate::Certificate;

@@ -439,6 +439,19 @@ fn read_request<S: Read + Write>(stream: &mut BufReader<S>) -> Option<Request> {
     Some(request)
 }
 
+/// Answers each request on a connection.
+pub fn answered(stream: TcpStream, mut answer: impl FnMut(&Request) -> (u16, Value)) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read_request(&mut stream) {
+        let (status, value) = answer(&request);
+        let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        let answer = Answer { status, headers, body: value.to_string().into_bytes(), ..Answer::default() };
+        if write_answer(stream.get_mut(), &answer).is_err() {
+            return;
+        }
+    }
+}
+
 fn write_answer(stream: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {} X\r\n", answer.status);
     for (name, value) in &answer.headers {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{CHART_ISTIO, INJECTED, assert_said, document};
 use crate::stage::documents;
 use crate::support::stub::Stub;
+use crate::support::world::patched;
 use crate::support::{Output, Sandbox};
 
 const WORKLOAD: &str = "/apis/apps/v1/namespaces/gloo-system/deployments/gateway-proxy";
@@ -74,25 +75,6 @@ impl Objects {
 
 fn rolled_out() -> Value {
     json!({"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1})
-}
-
-/// RFC 6902, as far as it is sent.
-fn patched(before: &Value, operations: &Value) -> Value {
-    let mut after = before.clone();
-    for operation in operations.as_array().unwrap() {
-        let path = operation["path"].as_str().unwrap();
-        let (parent, last) = path.rsplit_once('/').unwrap();
-        let last = last.replace("~1", "/").replace("~0", "~");
-        match (after.pointer_mut(parent).unwrap(), operation["op"].as_str().unwrap()) {
-            (Value::Array(items), "add") => items.push(operation["value"].clone()),
-            (Value::Array(items), "remove") => drop(items.remove(last.parse().unwrap())),
-            (Value::Array(items), _) => items[last.parse::<usize>().unwrap()] = operation["value"].clone(),
-            (Value::Object(map), "remove") => drop(map.shift_remove(&last)),
-            (Value::Object(map), _) => drop(map.insert(last, operation["value"].clone())),
-            (other, _) => panic!("{path} is in {other}"),
-        }
-    }
-    after
 }
 
 fn list(items: &[Value]) -> Value {
