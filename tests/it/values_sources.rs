@@ -239,6 +239,28 @@ fn the_chart_in_a_directory_is_what_its_chart_yaml_says() {
 }
 
 #[test]
+fn a_file_that_is_named_twice_is_edited_once() {
+    let app = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: edge}}\nspec:\n  source:\n    repoURL: {PLATFORM}\n    path: edge\n    helm:\n      valueFiles: [values.yaml, prod.yaml]\n"
+    );
+    let values = "ingress:\n  gloo: {discovery: {enabled: false}}\n";
+    let sandbox = sandbox(&[
+        ("app.yaml", &app),
+        ("edge/Chart.yaml", WRAPPER),
+        ("edge/values.yaml", values),
+        ("edge/prod.yaml", "# nothing\n"),
+    ]);
+    let files = ["upgrade-values", "--values", "app.yaml", "--values", "edge/values.yaml"];
+    let (code, document, stderr) = run(&sandbox, &["app.yaml", "edge/values.yaml"], &ADDRESS);
+    assert_eq!((code, read(&document)), (Some(0), vec!["edge/values.yaml"]), "{stderr}");
+    let added = sandbox.run(&[&files[..], &ADDRESS, &["--write"]].concat());
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    let removed = sandbox.run(&[&files[..], &["--remove", "--write"]].concat());
+    assert_eq!(removed.code, Some(0), "{}", removed.stderr);
+    assert_eq!(std::fs::read_to_string(sandbox.dir().join("edge/values.yaml")).unwrap(), values);
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_no_chart_that_is_known() {
     let path_only = format!(
         "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: edge}}\nspec:\n  source: {{repoURL: {PLATFORM}, path: charts/gloo}}\n"

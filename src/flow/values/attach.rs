@@ -96,6 +96,7 @@ impl ValuesFiles {
                 Err(why) => source.content = SourceContent::Missing(why),
             }
         }
+        self.forget_repeated();
         self.forget_chart_defaults();
         for source in &mut self.home.sources {
             if matches!(source.content, SourceContent::Key(_)) {
@@ -167,6 +168,20 @@ impl ValuesFiles {
             chosen[position] = file.filter(|file| local.is_err() || is_whole(*file)).map(|file| files[file]);
         }
         Ok(chosen)
+    }
+
+    /// A file that is named twice, such as the chart's own values, counts where it is named last: it wins there again.
+    fn forget_repeated(&mut self) {
+        let attached = std::mem::take(&mut self.attached);
+        let is_last =
+            |(source, text): &(usize, usize)| !attached.iter().any(|(other, of)| of == text && other > source);
+        let (last, repeated): (Vec<_>, Vec<_>) = attached.iter().copied().partition(is_last);
+        for (source, _) in repeated {
+            if let Some(source) = self.home.sources.get_mut(source) {
+                source.content = SourceContent::Read { values: Value::Null, seat: None };
+            }
+        }
+        self.attached = last;
     }
 
     /// The own values of a chart are no source if the chart has none here, or comes from elsewhere: then they are its
