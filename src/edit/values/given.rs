@@ -97,8 +97,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_file_that_fits_one_reference_best_is_that_one(
-            references in prop::collection::vec("[ab]/[ab]/values.yaml", 1..4),
-            files in prop::collection::btree_set("/(x/)?([ab]/){0,2}values.yaml", 1..4),
+            references in prop::collection::vec("[ab]/[ab]/values[.]yaml", 1..4),
+            files in prop::collection::btree_set("/(x/)?([ab]/){0,2}values[.]yaml", 1..4),
         ) {
             let references: Vec<_> = references.iter().map(|path| of("https://h/r.git", path)).collect();
             let files: Vec<&str> = files.iter().map(String::as_str).collect();

@@ -164,7 +164,10 @@ impl Model {
                     name.trim_end_matches(".yaml")
                 )
             };
-            texts.push(((*name).to_owned(), if self.tool == Tool::Flux { map() } else { text.clone() }));
+            texts.push((
+                (*name).to_owned(),
+                if matches!(self.tool, Tool::Flux | Tool::HelmOperator) { map() } else { text.clone() },
+            ));
         }
         texts
     }
