@@ -72,6 +72,7 @@ fn problem(error: &serde_yaml::Error) -> Problem {
         "its aliases expand to too much"
     } else {
         let line = text.lines().next().unwrap_or_default();
+        let line = if line.starts_with("multiple") { "several documents where one is expected" } else { line };
         let line = line.rsplit_once(" at line ").map_or(line, |(before, _)| before);
         line.split_once(", set DuplicateKeyPolicy").map_or(line, |(before, _)| before)
     };

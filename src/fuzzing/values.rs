@@ -31,7 +31,7 @@ pub(super) fn run(data: &[u8]) {
 /// The homes of a text, or the values file that it is.
 fn homes(text: &str) -> Vec<ValuesHome> {
     let texts = [NamedText { name: "values.yaml", text }];
-    let found = text_of::find(&texts);
+    let found = text_of::find(&texts, texts.len());
     match found.homes.is_empty() && found.refused.is_empty() && found.broken.is_empty() {
         true => text_of::of_files(&texts, &found.plain).into_iter().collect(),
         false => found.homes,

@@ -89,19 +89,37 @@ impl AtHand {
 /// # Errors
 /// Its `Chart.yaml` cannot be read.
 pub(crate) fn beside(values: &Path) -> Result<Option<NamedChart>, Failure> {
-    let path = values.with_file_name("Chart.yaml");
-    if values.file_name().is_none() || !path.is_file() {
+    match values.parent() {
+        Some(directory) => in_directory(directory, directory),
+        None => Ok(None),
+    }
+}
+
+/// The chart in a directory, if there is one. `shown` is the name of the directory for messages.
+///
+/// # Errors
+/// Its `Chart.yaml` cannot be read.
+pub(crate) fn in_directory(directory: &Path, shown: &Path) -> Result<Option<NamedChart>, Failure> {
+    let read = |name: &str| {
+        let path = shown.join(name);
+        let failure = |why: String| Failure::new(Exit::Failed, Reason::File, format!("{}: {why}", path.display()));
+        let bytes = file::read(&directory.join(name)).map_err(|error| failure(plain(&error)).caused_by(&error))?;
+        yaml::parse(&String::from_utf8_lossy(&bytes))
+            .map_err(|problem| failure(format!("line {}: {}", problem.line, problem.message)))
+    };
+    let there = |name: &str| directory.join(name).is_file();
+    if !there("Chart.yaml") {
         return Ok(None);
     }
-    let failure = |why: String| Failure::new(Exit::Failed, Reason::File, format!("{}: {why}", path.display()));
-    let bytes = file::read(&path).map_err(|error| failure(plain(&error)).caused_by(&error))?;
-    let chart = yaml::parse(&String::from_utf8_lossy(&bytes))
-        .map_err(|problem| failure(format!("line {}: {}", problem.line, problem.message)))?;
+    let chart = read("Chart.yaml")?;
     let text = |key: &str| chart[key].as_str().map(str::to_owned);
     let Some(name) = text("name") else { return Ok(None) };
-    let source = path.display().to_string();
-    let dependencies = dependencies(&chart);
-    Ok(Some(NamedChart { source, name, version: text("version"), dependencies, repository: None }))
+    let mut all = dependencies(&chart);
+    if there("requirements.yaml") {
+        all.extend(dependencies(&read("requirements.yaml")?));
+    }
+    let source = shown.join("Chart.yaml").display().to_string();
+    Ok(Some(NamedChart { source, name, version: text("version"), dependencies: all, repository: None }))
 }
 
 fn dependencies(chart: &Value) -> Vec<Dependency> {

@@ -51,6 +51,8 @@ pub(crate) enum LoadedFile {
     PassedOver {
         name: String,
         why: String,
+        /// The tool that encrypted it as a whole, if one did.
+        by: Option<Encryption>,
     },
     /// A link out of the directory, or a file in it that cannot be read. It is not followed, but reported.
     Refused {
@@ -224,7 +226,8 @@ fn loaded(
         (Explicit::No, Unread::TooLarge | Unread::Io(_)) => {
             LoadedFile::Refused { name, why, hint: "make it readable, or name the other files one by one".to_owned() }
         }
-        (Explicit::No, _) => LoadedFile::PassedOver { name, why },
+        (Explicit::No, Unread::Encrypted(by)) => LoadedFile::PassedOver { name, why, by: Some(by) },
+        (Explicit::No, _) => LoadedFile::PassedOver { name, why, by: None },
     })
 }
 

@@ -19,7 +19,11 @@ pub(super) fn explain(text: &str, root: &Node, path: &FieldPath) -> Option<(usiz
         let index = match (&node.shape, segment) {
             (Shape::Alias, _) => {
                 let name = text[node.content..node.end].trim_start_matches('*');
-                return Some((node.content, format!("{} is an alias (*{name}) of another part of the file", place())));
+                let why = format!("{} is an alias (*{name}) of another part of the file", place());
+                return Some((
+                    node.content,
+                    format!("{why}; a map with the line '<<: *{name}' in its place can be edited"),
+                ));
             }
             (Shape::Map { entries, .. }, Segment::Key(key)) => entries.iter().position(|entry| entry.key == *key),
             (Shape::List { .. }, Segment::Index(index)) => Some(*index),

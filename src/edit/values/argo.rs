@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::document::Document;
 use super::home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
 use super::home::{last_part, normalized};
-use super::{in_text, set};
+use super::repository::Repository;
+use super::{in_text, is_template, set};
 use crate::model::{FieldPath, Segment};
 
 /// The homes of an Application: one for each source that renders a chart.
@@ -58,48 +59,54 @@ fn homes(document: &Document, spec: &FieldPath) -> Vec<ValuesHome> {
         0 => single.into_iter().collect(),
         _ => (0..several).map(|index| sources.then(Segment::Index(index))).collect(),
     };
-    paths.iter().filter_map(|path| home(document, path)).collect()
+    let all = there["sources"].as_array().map(Vec::as_slice).unwrap_or_default();
+    paths.iter().filter_map(|path| home(document, path, all)).collect()
 }
 
-fn home(document: &Document, path: &FieldPath) -> Option<ValuesHome> {
+/// The keys of a source whose directory is not rendered as a chart.
+const OTHER_TOOLS: [&str; 3] = ["directory", "kustomize", "plugin"];
+
+/// The home of one source. `all` are the sources that a `$ref` may name.
+fn home(document: &Document, path: &FieldPath, all: &[Value]) -> Option<ValuesHome> {
     let source = path.get(&document.value)?;
     let helm = path.then(Segment::Key("helm".to_owned()));
     let is_registry = source["repoURL"].as_str().is_some_and(|url| url.starts_with("oci://"));
-    if source["chart"].is_null() && !source["helm"].is_object() && !is_registry {
+    let is_possible = source["chart"].is_null() && !source["helm"].is_object() && !is_registry;
+    if is_possible && (!source["path"].is_string() || OTHER_TOOLS.iter().any(|key| !source[*key].is_null())) {
         return None;
     }
     let chart = match (&source["chart"], source["repoURL"].as_str()) {
         (Value::Null, Some(url)) if is_registry => {
             HomeChart::new(&last_part(url).into(), &source["repoURL"], &source["targetRevision"])
         }
-        // In Git, the revision is not the version of the chart.
-        (Value::Null, _) => HomeChart::new(&source["path"], &source["repoURL"], &Value::Null),
+        (Value::Null, url) => HomeChart::in_git(source["path"].as_str().unwrap_or_default(), Repository::new(url)),
         (chart, _) => HomeChart::new(chart, &source["repoURL"], &source["targetRevision"]),
     };
     let mut notes = Vec::new();
-    let mut sources = files(source, &helm);
-    sources.extend(inline(document, source, &helm, sources.is_empty(), &mut notes));
+    let files = files((source, all), &helm);
+    let inline = inline(document, source, &helm, files.is_empty(), &mut notes);
+    let mut sources: Vec<_> = chart.own_values().into_iter().chain(files).chain(inline).collect();
     sources.extend(parameters(document, source, &helm));
-    Some(ValuesHome { name: Some(HomeName::of(&document.value)), text: document.text, chart, sources, notes })
+    let name = Some(HomeName::of(&document.value));
+    Some(ValuesHome { name, text: document.text, chart, is_possible, sources, notes })
 }
 
 fn below(helm: &FieldPath, key: &str) -> FieldPath {
     helm.then(Segment::Key(key.to_owned()))
 }
 
-fn files(source: &Value, helm: &FieldPath) -> Vec<ValuesSource> {
+fn files((source, all): (&Value, &[Value]), helm: &FieldPath) -> Vec<ValuesSource> {
     let names = source["helm"]["valueFiles"].as_array().map(Vec::as_slice).unwrap_or_default();
     let file = |name: &Value| {
         let name = name.as_str().unwrap_or_default();
-        let content = reference(name, source).map_or_else(SourceContent::Unread, SourceContent::File);
+        let content = reference(name, source, all).map_or_else(SourceContent::Unread, SourceContent::File);
         ValuesSource { origin: format!("{} {name}", below(helm, "valueFiles")), content, below: None }
     };
     names.iter().map(file).collect()
 }
 
-fn reference(name: &str, source: &Value) -> Result<FileReference, String> {
-    let outside = || "it leads out of the repository".to_owned();
-    if name.contains("{{") {
+fn reference(name: &str, source: &Value, all: &[Value]) -> Result<FileReference, String> {
+    if is_template(name) {
         return Err("its name is a template".to_owned());
     }
     if name.contains("://") {
@@ -108,15 +115,18 @@ fn reference(name: &str, source: &Value) -> Result<FileReference, String> {
     if name.contains(['*', '?']) {
         return Err("a pattern".to_owned());
     }
-    if let Some((_, path)) = name.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
-        return Ok(FileReference { path: normalized(path).ok_or_else(outside)?, base: FileBase::Repository });
-    }
-    let (path, base) = match (name.strip_prefix('/'), source["path"].as_str()) {
-        (Some(path), _) => (path.to_owned(), FileBase::Repository),
-        (None, Some(directory)) => (format!("{directory}/{name}"), FileBase::Repository),
-        (None, None) => (name.to_owned(), FileBase::Chart),
+    let of = |source: &Value| FileBase::Repository(Repository::new(source["repoURL"].as_str()));
+    let (path, base) = match (name.strip_prefix('$'), name.strip_prefix('/'), source["path"].as_str()) {
+        (Some(name), ..) => {
+            let (of_ref, path) = name.split_once('/').ok_or("it names no file")?;
+            let named = all.iter().find(|source| source["ref"] == of_ref);
+            (path.to_owned(), of(named.ok_or_else(|| format!("no source has the ref {of_ref}"))?))
+        }
+        (_, _, None) => (name.to_owned(), FileBase::Chart),
+        (_, Some(path), _) => (path.to_owned(), of(source)),
+        (_, None, Some(directory)) => (format!("{directory}/{name}"), of(source)),
     };
-    Ok(FileReference { path: normalized(&path).ok_or_else(outside)?, base })
+    Ok(FileReference { path: normalized(&path).ok_or("it leads out of the repository")?, base })
 }
 
 /// The values in the Application itself. `is_alone` says that no file has values: only then a new map may be added,
@@ -158,14 +168,16 @@ fn parameters(document: &Document, source: &Value, helm: &FieldPath) -> Vec<Valu
         for parameter in list.iter().filter(|parameter| (parameter["forceString"] == true) == is_text) {
             let (name, value) = (parameter["name"].as_str(), parameter["value"].as_str().unwrap_or_default());
             let value = if is_text { value.into() } else { set::typed(value) };
-            match name.and_then(set::path) {
-                Some(path) => set::put(&mut values, &path, value),
-                None => found.push(ValuesSource::unread(path.to_string(), "a name in it is not a path")),
+            match name.map(|name| (is_template(name), set::path(name))) {
+                Some((false, Some(path))) => set::put(&mut values, &path, value),
+                Some((true, _)) => found.push(ValuesSource::unread(path.to_string(), "a name in it is a template")),
+                _ => found.push(ValuesSource::unread(path.to_string(), "a name in it is not a path")),
             }
         }
         if !values.is_null() {
             let seat = Seat::Parameters { place: document.place.clone(), path: path.clone() };
-            found.push(ValuesSource::read(path.to_string(), values, document.text, seat));
+            let origin = if is_text { format!("{path} (forceString)") } else { path.to_string() };
+            found.push(ValuesSource::read(origin, values, document.text, seat));
         }
     }
     let files = source["helm"]["fileParameters"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -9,6 +9,10 @@ use crate::edit::manifest::ManifestPlace;
 pub(crate) struct Document {
     /// The index of the text.
     pub text: usize,
+    /// The name of its file.
+    pub file: String,
+    /// Whether the command line names the file; otherwise it was found around the home.
+    pub is_given: bool,
     pub value: Value,
     pub place: ManifestPlace,
 }

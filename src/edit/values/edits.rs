@@ -123,21 +123,26 @@ fn single<'s>(
 ) -> Result<(&'s ManifestPlace, Vec<Edit>), Unsafe> {
     let refused = |why: String| Unsafe { line: manifest::line_of(text, place, path), why, manual: Vec::new() };
     let mut found = Vec::new();
+    let mut removed = 0;
     for edit in edits {
+        if edit.op == Op::Remove {
+            let below =
+                |name: &&&str| set::path(name).is_some_and(|path| path.segments().starts_with(edit.path.segments()));
+            let of_edit: Vec<_> = names.iter().filter(below).map(|name| Edit::remove(value(name).1)).collect();
+            removed += of_edit.len();
+            found.extend(of_edit);
+            continue;
+        }
         let mut of_edit = names.iter().filter(|name| set::path(name).as_ref() == Some(&edit.path));
         let (Some(name), None) = (of_edit.next(), of_edit.next()) else {
             return Err(refused(format!("{path} sets {} not by one parameter of its own", edit.path)));
         };
-        let (value, whole) = value(name);
-        found.push(match &edit.op {
-            Op::Remove => Edit::remove(whole),
-            Op::Set(new) => {
-                let new = set::text(new).ok_or_else(|| refused(format!("{path}: {name} is a single value")))?;
-                Edit::set(value, new.into())
-            }
-        });
+        if let Op::Set(new) = &edit.op {
+            let new = set::text(new).ok_or_else(|| refused(format!("{path}: {name} is a single value")))?;
+            found.push(Edit::set(value(name).0, new.into()));
+        }
     }
-    Ok((place, found))
+    Ok((place, if removed == names.len() { vec![without(text, place, path)] } else { found }))
 }
 
 /// The edit for values that become empty: removes the field, and the map around it if that has no other key.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::document::Document;
-use super::home::HomeName;
+use super::home::{HomeChart, HomeName, last_part};
 use crate::model::FieldPath;
 
 /// A text or document that is not edited.
@@ -18,6 +18,47 @@ pub(crate) struct Refused {
     pub instead: String,
     /// The values in it, as far as they are known.
     pub values: Value,
+    /// The chart of Gloo's that it names, if it names one.
+    pub chart: Option<String>,
+}
+
+/// The chart of Gloo's that a text names: `chart = "gloo-ee"`, `chart: 'glooe/gloo-ee'`. `None` if it names several.
+fn chart_in_text(text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    let name = |(at, word): (usize, &str)| {
+        let rest = lower[at + word.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
+        let value = rest.strip_prefix([':', '='])?.trim_start_matches(['"', '\'', ' ', '\t']);
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
+        Some(last_part(&value[..value.find(|c| !is_part(c)).unwrap_or(value.len())]))
+    };
+    only_gloos(lower.match_indices("chart").filter_map(name))
+}
+
+/// The chart of Gloo's that a value names in a field `chart`.
+fn chart_in_value(value: &Value) -> Option<String> {
+    fn walk(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    match value.as_str().filter(|_| key.eq_ignore_ascii_case("chart")) {
+                        Some(chart) => found.push(last_part(chart)),
+                        None => walk(value, found),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, &mut found);
+    only_gloos(found.into_iter())
+}
+
+fn only_gloos(names: impl Iterator<Item = String>) -> Option<String> {
+    let mut gloos: Vec<_> = names.filter(|name| HomeChart::is_gloos(name)).collect();
+    gloos.dedup();
+    if gloos.len() == 1 { gloos.pop() } else { None }
 }
 
 /// Why a file is refused: what it is, and what to do instead.
@@ -116,26 +157,29 @@ pub(super) fn text(index: usize, file: &str, text: &str) -> Option<Refused> {
         what: kind.what.to_owned(),
         instead: kind.instead.to_owned(),
         values: Value::Null,
+        chart: chart_in_text(text),
     })
 }
 
 /// The refusal of a template that cannot be read as YAML.
-pub(super) fn template(index: usize, line: usize) -> Refused {
+pub(super) fn template(index: usize, line: usize, text: &str) -> Refused {
     let Kind { what, instead, .. } = TEMPLATE;
     let what = format!("{what} ({{{{ }}}})");
-    Refused { text: index, line, what, instead: instead.to_owned(), values: Value::Null }
+    let chart = chart_in_text(text);
+    Refused { text: index, line, what, instead: instead.to_owned(), values: Value::Null, chart }
 }
 
 /// Why a document is refused that is neither a home nor values.
-pub(super) fn document(file: &str, document: &Document) -> Option<Refused> {
+pub(super) fn document(document: &Document) -> Option<Refused> {
     let line = document.place.line();
     if document.is_object() {
         return Some(object(document, line));
     }
-    let kind = of_value(file, &document.value)?;
+    let kind = of_value(&document.file, &document.value)?;
     let values = FieldPath::keys(kind.values).get(&document.value).filter(|_| !kind.values.is_empty());
     let values = values.cloned().unwrap_or_default();
-    Some(Refused { text: document.text, line, what: kind.what.to_owned(), instead: kind.instead.to_owned(), values })
+    let (what, instead) = (kind.what.to_owned(), kind.instead.to_owned());
+    Some(Refused { text: document.text, line, what, instead, values, chart: chart_in_value(&document.value) })
 }
 
 /// The refusal of a home that renders no chart.
@@ -148,6 +192,7 @@ pub(super) fn without_chart(document: &Document) -> Refused {
         what: format!("{what}, which renders no chart"),
         instead: "give the manifest that installs Gloo's chart".to_owned(),
         values: Value::Null,
+        chart: None,
     }
 }
 
@@ -172,5 +217,6 @@ fn object(document: &Document, line: usize) -> Refused {
         what: name.to_string(),
         instead: known.map_or(usual, |(_, _, instead)| instead).to_owned(),
         values: Value::Null,
+        chart: chart_in_value(&document.value["spec"]),
     }
 }

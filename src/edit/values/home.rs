@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::repository::Repository;
 use crate::edit::manifest::ManifestPlace;
 use crate::model::FieldPath;
 
@@ -16,18 +17,41 @@ pub(crate) struct HomeChart {
     pub repository: Option<String>,
     /// A version or a range.
     pub version: Option<String>,
+    /// The directory of a chart in a repository. Its `Chart.yaml` names the chart, not the directory.
+    pub directory: Option<FileReference>,
 }
 
 impl HomeChart {
-    /// The chart of these texts. Of a name with directories (`solo/gloo`, `./charts/gloo`), the last part counts.
+    /// The chart of these texts. Of a name with a repository (`solo/gloo`), the last part counts.
     pub(super) fn new(name: &Value, repository: &Value, version: &Value) -> Self {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        Self { name: text(name).map(|name| last_part(&name)), repository: text(repository), version: text(version) }
+        let (name, repository) = (text(name).map(|name| last_part(&name)), text(repository));
+        Self { name, repository, version: text(version), directory: None }
+    }
+
+    /// The chart in a directory of a Git repository. The revision there is not the version of the chart.
+    pub(super) fn in_git(path: &str, repository: Repository) -> Self {
+        let url = repository.url.clone();
+        let directory = normalized(path).map(|path| FileReference { path, base: FileBase::Repository(repository) });
+        Self { name: None, repository: url, version: None, directory }
+    }
+
+    /// The source that the chart's own `values.yaml` is, if the chart is in a directory.
+    pub(crate) fn own_values(&self) -> Option<ValuesSource> {
+        let directory = self.directory.as_ref()?;
+        let reference = directory.below("values.yaml");
+        let origin = format!("the chart's own {}", reference.path);
+        Some(ValuesSource { origin, content: SourceContent::File(reference), below: None })
     }
 
     /// Whether it is one of Gloo's charts.
     pub(crate) fn is_gloo(&self) -> bool {
-        self.name.as_deref().is_some_and(|name| matches!(name, "gloo" | "gloo-ee"))
+        self.name.as_deref().is_some_and(Self::is_gloos)
+    }
+
+    /// Whether this is the name of one of Gloo's charts.
+    pub(super) fn is_gloos(name: &str) -> bool {
+        matches!(name, "gloo" | "gloo-ee")
     }
 }
 
@@ -59,6 +83,24 @@ impl HomeName {
             namespace: text(&object["metadata"]["namespace"]),
             name: text(&object["metadata"]["name"]),
         }
+    }
+
+    /// Whether it is a kind of k3s, which may have a second object of its name.
+    pub(super) fn is_of_k3s(&self) -> bool {
+        self.group == "helm.cattle.io"
+    }
+
+    /// Whether it is a kind of Flux, which refers to the source of its chart.
+    pub(super) fn is_of_flux(&self) -> bool {
+        self.group == "helm.toolkit.fluxcd.io"
+    }
+
+    /// Whether an object of this name belongs to the other one: the same, or that of a `HelmChartConfig`.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        let is_same_namespace =
+            self.namespace == other.namespace || self.namespace.is_empty() || other.namespace.is_empty();
+        let is_kind = self.kind == other.kind || self.kind.strip_suffix("Config") == Some(other.kind.as_str());
+        is_kind && is_same_namespace && (&self.group, &self.name) == (&other.group, &other.name)
     }
 
     /// Whether `KIND/NAME` or `KIND/NAMESPACE/NAME` names it.
@@ -104,6 +146,8 @@ pub(crate) struct ValuesHome {
     /// The index of its text.
     pub text: usize,
     pub chart: HomeChart,
+    /// Whether it may render no chart: only the directory that it names shows it.
+    pub is_possible: bool,
     /// All sources of its values: a later one wins.
     pub sources: Vec<ValuesSource>,
     /// What an operator should know about the sources, such as one that has no effect.
@@ -134,6 +178,8 @@ pub(crate) enum SourceContent {
     File(FileReference),
     /// A key of a `ConfigMap` or a Secret.
     Key(KeyReference),
+    /// Why it was not found. It can be given.
+    Missing(String),
     /// Why it was not read.
     Unread(String),
 }
@@ -163,16 +209,24 @@ impl Seat {
 /// A file that a home names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileReference {
-    /// The path below the base, with `/` and without `..`.
+    /// The path below the base, with `/` and without `..`. Empty for the base itself.
     pub path: String,
     pub base: FileBase,
 }
 
+impl FileReference {
+    /// A file in this directory.
+    pub(crate) fn below(&self, name: &str) -> Self {
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) };
+        Self { path, base: self.base.clone() }
+    }
+}
+
 /// What the path of a file is relative to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileBase {
-    /// The root of the repository that has the manifest.
-    Repository,
+    /// The root of a Git repository.
+    Repository(Repository),
     /// The directory of the text with this index.
     Directory(usize),
     /// The chart.
@@ -193,6 +247,10 @@ impl ValuesSource {
     pub(super) fn read(origin: impl Into<String>, values: Value, text: usize, seat: Seat) -> Self {
         let content = SourceContent::Read { values, seat: Some((text, seat)) };
         Self { origin: origin.into(), content, below: None }
+    }
+
+    pub(super) fn missing(origin: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { origin: origin.into(), content: SourceContent::Missing(why.into()), below: None }
     }
 
     pub(super) fn unread(origin: impl Into<String>, why: impl Into<String>) -> Self {
@@ -233,7 +291,7 @@ impl ValuesSource {
     }
 }
 
-/// The path without `.` and `..`; `None` if it leads out of its base.
+/// The path without `.` and `..`, empty for the base itself; `None` if it leads out of it.
 pub(super) fn normalized(path: &str) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -243,5 +301,5 @@ pub(super) fn normalized(path: &str) -> Option<String> {
             part => parts.push(part),
         }
     }
-    (!parts.is_empty()).then(|| parts.join("/"))
+    Some(parts.join("/"))
 }

@@ -6,8 +6,9 @@
 use serde_json::{Map, Value};
 
 use super::document::Document;
+use super::documents::{PickedDocument, pick};
 use super::home::{HomeChart, HomeName, Seat, ValuesHome, ValuesSource};
-use super::{in_text, set};
+use super::{in_text, is_template, set};
 use crate::model::FieldPath;
 
 /// The home of a `HelmChart`, with its `HelmChartConfig` if that is there.
@@ -15,36 +16,43 @@ pub(super) fn chart(document: &Document, all: &[Document]) -> ValuesHome {
     let spec = &document.value["spec"];
     let name = HomeName::of(&document.value);
     let mut sources = content(document, "spec", true);
-    if let Some(config) = all.iter().find(|other| is_pair(other, &name, "HelmChartConfig")) {
-        sources.extend(content(config, "HelmChartConfig spec", false));
+    match pair(document, &name, "HelmChartConfig", all) {
+        PickedDocument::One(config) => sources.extend(content(config, "HelmChartConfig spec", false)),
+        PickedDocument::Several(files) => {
+            let why = format!("several objects of this name: {files}");
+            sources.push(ValuesSource::unread(format!("HelmChartConfig {}", name.name), why));
+        }
+        PickedDocument::Nothing => {}
     }
     sources.extend(pairs(document));
     let chart = HomeChart::new(&spec["chart"], &spec["repo"], &spec["version"]);
-    ValuesHome { name: Some(name), text: document.text, chart, sources, notes: Vec::new() }
+    let (text, notes) = (document.text, Vec::new());
+    ValuesHome { name: Some(name), text, chart, is_possible: false, sources, notes }
 }
 
 /// The home of a `HelmChartConfig` whose `HelmChart` is not there. `None` if it is: then that is the home.
 pub(super) fn config(document: &Document, all: &[Document]) -> Option<ValuesHome> {
     let name = HomeName::of(&document.value);
-    if all.iter().any(|other| is_pair(other, &name, "HelmChart")) {
-        return None;
-    }
+    let why = match pair(document, &name, "HelmChart", all) {
+        PickedDocument::One(_) => return None,
+        PickedDocument::Several(files) => format!("several objects of this name: {files}"),
+        PickedDocument::Nothing => "not in the files".to_owned(),
+    };
     let chart = format!("HelmChart {}", name.name);
-    let mut sources = vec![ValuesSource::unread(format!("{chart} spec.valuesContent"), "not in the files")];
+    let mut sources = vec![ValuesSource::missing(format!("{chart} spec.valuesContent"), why)];
     sources.extend(content(document, "spec", true));
-    let set = ValuesSource::unread(format!("{chart} spec.set"), "not in the files");
     // Its names are unknown, but parameters are for few values: they are told, and do not stop the change.
-    let notes = vec![format!("{} wins over the HelmChartConfig, and was not read", set.origin)];
-    Some(ValuesHome { name: Some(name), text: document.text, chart: HomeChart::default(), sources, notes })
+    let notes = vec![format!("{chart} spec.set wins over the HelmChartConfig, and was not read")];
+    let (text, chart) = (document.text, HomeChart::default());
+    Some(ValuesHome { name: Some(name), text, chart, is_possible: false, sources, notes })
 }
 
-fn is_pair(other: &Document, name: &HomeName, kind: &str) -> bool {
-    let of_other = HomeName::of(&other.value);
-    let is_same = |a: &str, b: &str| a == b || a.is_empty() || b.is_empty();
-    of_other.kind == kind
-        && of_other.group == name.group
-        && of_other.name == name.name
-        && is_same(&of_other.namespace, &name.namespace)
+fn pair<'d>(home: &Document, name: &HomeName, kind: &str, all: &'d [Document]) -> PickedDocument<'d> {
+    let is_it = |object: &Value| {
+        let HomeName { group, kind: of_object, .. } = HomeName::of(object);
+        of_object == kind && group == name.group
+    };
+    pick(all, home, (&name.namespace, &name.name), &is_it)
 }
 
 /// The values of one object. `is_main` says that new ones may be added there.
@@ -73,7 +81,7 @@ fn pairs(document: &Document) -> Option<ValuesSource> {
     let mut values = Value::Object(Map::new());
     for (name, value) in pairs {
         let value = value.as_str().map_or_else(|| value.clone(), set::typed);
-        match set::path(name) {
+        match set::path(name).filter(|_| !is_template(name)) {
             Some(path) => set::put(&mut values, &path, value),
             None => return Some(ValuesSource::unread("spec.set", "a name in it is not a path")),
         }

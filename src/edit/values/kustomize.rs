@@ -18,30 +18,43 @@ pub(super) const GROUP: &str = "kustomize.config.k8s.io";
 pub(super) fn kustomization(document: &Document) -> Vec<ValuesHome> {
     let charts = document.value["helmCharts"].as_array().map_or(0, Vec::len);
     let path = |index| FieldPath::keys(&["helmCharts"]).then(Segment::Index(index));
-    (0..charts).filter_map(|index| home(document, &path(index), "Kustomization")).collect()
+    let homes = |value: &Value| value.as_str().unwrap_or("charts").to_owned();
+    let chart_home = homes(&document.value["helmGlobals"]["chartHome"]);
+    (0..charts).filter_map(|index| home(document, &path(index), &chart_home, "Kustomization")).collect()
 }
 
 /// The home of a `HelmChartInflationGenerator`.
 pub(super) fn generator(document: &Document) -> Option<ValuesHome> {
-    home(document, &FieldPath::root(), "HelmChartInflationGenerator")
+    let chart_home = document.value["chartHome"].as_str().unwrap_or("charts");
+    home(document, &FieldPath::root(), chart_home, "HelmChartInflationGenerator")
 }
 
-/// Whether the value is a kustomization without `apiVersion` and `kind`.
+/// Whether the value is a kustomization, with or without `apiVersion` and `kind`.
 pub(super) fn is_kustomization(file: &str, value: &Value) -> bool {
+    if value["kind"].is_string() {
+        return HomeName::of(value).group == GROUP;
+    }
     let name = file.rsplit('/').next().unwrap_or(file);
     let is_named = matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization");
     value.is_object() && (is_named || value["helmCharts"].is_array())
 }
 
-fn home(document: &Document, path: &FieldPath, kind: &str) -> Option<ValuesHome> {
+/// The home of one chart. Without `repo`, the chart is in `chart_home`.
+fn home(document: &Document, path: &FieldPath, chart_home: &str, kind: &str) -> Option<ValuesHome> {
     let chart = path.get(&document.value)?;
+    let directory = || {
+        let path = normalized(&format!("{chart_home}/{}", chart["name"].as_str()?))?;
+        chart["repo"].is_null().then_some(FileReference { path, base: FileBase::Directory(document.text) })
+    };
+    let of_chart =
+        HomeChart { directory: directory(), ..HomeChart::new(&chart["name"], &chart["repo"], &chart["version"]) };
     let below = |key: &str| path.then(Segment::Key(key.to_owned()));
     let file = |name: &Value, key: &str| {
         let name = name.as_str()?;
         let base = FileBase::Directory(document.text);
         let content = match normalized(name) {
             _ if name.contains("://") => SourceContent::Unread("a URL".to_owned()),
-            Some(path) => SourceContent::File(FileReference { path, base }),
+            Some(path) => SourceContent::File(FileReference { path, base: base.clone() }),
             None => SourceContent::Unread("it is outside of the kustomization's directory".to_owned()),
         };
         Some(ValuesSource { origin: format!("{} {name}", below(key)), content, below: None })
@@ -59,9 +72,15 @@ fn home(document: &Document, path: &FieldPath, kind: &str) -> Option<ValuesHome>
         let at = if merge == "merge" { 0 } else { sources.len() };
         sources.insert(at, inline);
     }
-    if merge == "merge" && chart["valuesFile"].is_null() {
-        let why = "it wins over valuesInline with valuesMerge: merge";
-        sources.push(ValuesSource::unread("the chart's own values.yaml", why));
+    // The chart's own values take the place of a file.
+    let own = of_chart.own_values().filter(|_| chart["valuesFile"].is_null() && file_is_used);
+    match (merge == "merge", own) {
+        (true, None) if chart["valuesFile"].is_null() => {
+            let why = "it wins over valuesInline with valuesMerge: merge";
+            sources.push(ValuesSource::unread("the chart's own values.yaml", why));
+        }
+        (true, own) => sources.extend(own),
+        (false, own) => sources.splice(0..0, own).for_each(drop),
     }
     let more = chart["additionalValuesFiles"].as_array().into_iter().flatten();
     sources.extend(more.filter_map(|name| file(name, "additionalValuesFiles")));
@@ -72,8 +91,8 @@ fn home(document: &Document, path: &FieldPath, kind: &str) -> Option<ValuesHome>
         namespace: chart["namespace"].as_str().unwrap_or_default().to_owned(),
         name: name.to_owned(),
     };
-    let chart = HomeChart::new(&chart["name"], &chart["repo"], &chart["version"]);
-    Some(ValuesHome { name: Some(name), text: document.text, chart, sources, notes: Vec::new() })
+    let (text, notes) = (document.text, Vec::new());
+    Some(ValuesHome { name: Some(name), text, chart: of_chart, is_possible: false, sources, notes })
 }
 
 /// The file of a generated `ConfigMap`'s key, if the kustomization generates this one: `KEY=PATH`, or `PATH`.

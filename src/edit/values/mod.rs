@@ -8,12 +8,16 @@ mod documents;
 mod edits;
 mod flux;
 mod foreign;
+mod given;
 mod home;
 mod k3s;
 mod kustomize;
 mod layers;
+mod patches;
 mod plain;
+mod repository;
 mod set;
+mod templates;
 
 use super::manifest;
 use super::mask;
@@ -24,8 +28,11 @@ pub(crate) use document::Document;
 pub(crate) use documents::{may_have, resolve};
 pub(crate) use edits::{Refusal, edited};
 pub(crate) use foreign::Refused;
+pub(crate) use given::{Clash, alike, assigned};
 pub(crate) use home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
 pub(crate) use layers::{Decided, Misplaced, decided, merged, placed};
+pub(crate) use repository::{RepositoryProof, local, remotes};
+pub(crate) use templates::{has_template_key, is_template};
 
 /// A text with the name of its file.
 #[derive(Debug, Clone, Copy)]
@@ -49,18 +56,18 @@ pub(crate) struct FoundHomes {
     pub suspects: Vec<Refusal>,
 }
 
-/// The homes of values in the texts.
-pub(crate) fn find(texts: &[NamedText]) -> FoundHomes {
+/// The homes of values in the texts. The command line names the first `given` of them.
+pub(crate) fn find(texts: &[NamedText], given: usize) -> FoundHomes {
     let mut found = FoundHomes::default();
-    for (index, NamedText { name, text }) in texts.iter().copied().enumerate() {
-        match foreign::text(index, name, text) {
+    for (index, named) in texts.iter().copied().enumerate() {
+        match foreign::text(index, named.name, named.text) {
             Some(refused) => found.refused.push(refused),
-            None => found.text(index, text),
+            None => found.text(index, named, index < given),
         }
     }
     let documents = std::mem::take(&mut found.documents);
     for document in &documents {
-        found.document(texts[document.text].name, document, &documents);
+        found.document(document, &documents);
     }
     found.documents = documents;
     for home in &mut found.homes {
@@ -69,12 +76,30 @@ pub(crate) fn find(texts: &[NamedText]) -> FoundHomes {
     found
 }
 
+/// The index of a home among all homes, after more texts were read. A patch and a `HelmChartConfig` are then sources of
+/// the object that they belong to.
+pub(crate) fn again(before: &[ValuesHome], index: usize, after: &[ValuesHome]) -> Option<usize> {
+    let home = before.get(index)?;
+    let is_it = |other: &ValuesHome| other.text == home.text && other.name == home.name;
+    let earlier = before[..index].iter().filter(|other| is_it(other)).count();
+    let positions = |is_it: &dyn Fn(&ValuesHome) -> bool| {
+        let all = after.iter().enumerate().filter(|(_, other)| is_it(other));
+        all.map(|(index, _)| index).collect::<Vec<_>>()
+    };
+    let is_owner = |other: &ValuesHome| match (&home.name, &other.name) {
+        (Some(name), Some(other)) => name.is_of(other),
+        _ => false,
+    };
+    let same = positions(&is_it).into_iter().nth(earlier);
+    same.or_else(|| positions(&is_owner).into_iter().next())
+}
+
 /// The kinds of homes, and the key of one without a kind: words that a document must have to be one.
 const WORDS: [&str; 5] = ["Application", "HelmRelease", "HelmChart", "Kustomization", "helmCharts"];
 
 impl FoundHomes {
     /// Takes the documents of a text. A text without any is a values file.
-    fn text(&mut self, index: usize, text: &str) {
+    fn text(&mut self, index: usize, NamedText { name, text }: NamedText, is_given: bool) {
         // Helm's output is not a manifest, and its header may be no YAML.
         let located = if has_header(text) { Vec::new() } else { manifest::located(text) };
         if located.is_empty() {
@@ -83,7 +108,7 @@ impl FoundHomes {
         for located in located {
             let (range, cannot) = match located {
                 Ok(manifest::LocatedDocument { value, place }) => {
-                    self.documents.push(Document { text: index, value, place });
+                    self.documents.push(Document { text: index, file: name.to_owned(), is_given, value, place });
                     continue;
                 }
                 Err(broken) => broken,
@@ -93,31 +118,41 @@ impl FoundHomes {
                 self.suspects.push((index, cannot.clone()));
             }
             match document.contains("{{") {
-                true => self.refused.push(foreign::template(index, cannot.line)),
+                true => self.refused.push(foreign::template(index, cannot.line, document)),
                 false => self.broken.push((index, cannot)),
             }
         }
     }
 
-    fn document(&mut self, file: &str, document: &Document, all: &[Document]) {
-        let Some(homes) = homes(file, document, all) else {
-            return match foreign::document(file, document) {
+    fn document(&mut self, document: &Document, all: &[Document]) {
+        let Some(mut homes) = homes(document, all) else {
+            return match foreign::document(document) {
                 Some(refused) => self.refused.push(refused),
                 None if self.plain.contains(&document.text) => {}
                 None => self.plain.push(document.text),
             };
         };
-        if homes.is_empty() {
+        if homes.is_empty() && !patches::is_patch(&document.value) {
             self.refused.push(foreign::without_chart(document));
+        }
+        for home in &mut homes {
+            patches::add(home, document, all);
         }
         self.homes.extend(homes);
     }
 }
 
 /// The homes in a document. `None` if it is of no kind of homes.
-fn homes(file: &str, document: &Document, all: &[Document]) -> Option<Vec<ValuesHome>> {
+fn homes(document: &Document, all: &[Document]) -> Option<Vec<ValuesHome>> {
     if !document.is_object() {
-        return kustomize::is_kustomization(file, &document.value).then(|| kustomize::kustomization(document));
+        let is_it = kustomize::is_kustomization(&document.file, &document.value);
+        return is_it.then(|| kustomize::kustomization(document));
+    }
+    // A patch of an object that is there is one of its sources.
+    let is_patched =
+        |other: &Document| !patches::is_patch(&other.value) && patches::is_same(&other.value, &document.value);
+    if patches::is_patch(&document.value) && all.iter().any(is_patched) {
+        return Some(Vec::new());
     }
     let HomeName { group, kind, .. } = HomeName::of(&document.value);
     Some(match (group.as_str(), kind.as_str()) {
@@ -144,7 +179,8 @@ pub(crate) fn of_files(texts: &[NamedText], indices: &[usize]) -> Result<ValuesH
         sources.push(of_file(*index, texts[*index])?);
     }
     let text = indices.first().copied().unwrap_or_default();
-    Ok(ValuesHome { name: None, text, chart: HomeChart::default(), sources, notes: Vec::new() })
+    let (chart, notes) = (HomeChart::default(), Vec::new());
+    Ok(ValuesHome { name: None, text, chart, is_possible: false, sources, notes })
 }
 
 /// The source that a values file is.

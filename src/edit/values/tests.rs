@@ -23,7 +23,7 @@ fn removal() -> Vec<Edit> {
 /// The home of Gloo's chart in a text, or the values that it is.
 fn the_home(text: &str) -> ValuesHome {
     let texts = [NamedText { name: "x.yaml", text }];
-    let mut found = find(&texts);
+    let mut found = find(&texts, texts.len());
     if found.homes.is_empty() {
         assert_eq!((&found.refused[..], &found.broken[..]), (&[][..], &[][..]), "{text}");
         return of_files(&texts, &found.plain).unwrap();

@@ -125,7 +125,17 @@ pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) 
     let policies = Policies { all: &all, root_namespace: told.as_deref().unwrap_or(ISTIO_SYSTEM) };
     report.usual_namespace(request.scope.home(policies.root_namespace));
     if !read.doubtful.is_empty() {
-        read.doubtful.into_iter().for_each(|row| report.row(row));
+        // What is in them is unknown, so the change is that of a policy that is not there.
+        let wanted = decide(request, &Policies { all: &[], ..policies }, &kinds::PEER_AUTHENTICATION);
+        for mut row in read.doubtful {
+            if row.details.is_empty() && row.line.is_none() {
+                row.details = by_hand(match &wanted {
+                    PolicyVerdict::Change { edits, .. } => edits.iter().map(to_have).collect(),
+                    _ => vec![format!("remove the PeerAuthentication of {}", request.scope)],
+                });
+            }
+            report.row(row);
+        }
         return Ok(());
     }
     let level = at_level(&request.scope, &policies);
@@ -176,6 +186,13 @@ pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) 
         }
     }
     Ok(())
+}
+
+fn to_have(edit: &Edit) -> String {
+    match &edit.op {
+        Op::Set(document) => format!("the document to have: {document}"),
+        Op::Remove => format!("remove {}", edit.path),
+    }
 }
 
 /// The message for a row. Only the cluster shows which mode applies once a policy is removed.

@@ -5,19 +5,25 @@
 
 use super::injection::flags_of;
 use super::removal::{against, release};
+use crate::edit::bootstrap;
+use crate::edit::encrypted::Encryption;
 use crate::edit::manifest::{self, Job, ManifestObject, ManifestPlace, Splice};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
+use crate::flow::files::by_hand;
 use crate::flow::report::Report;
 use crate::load::files::{self, LoadedFile, SourceText};
 use crate::load::gateways;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, Injection, Proxies, Sidecars};
+use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::dangling;
 use crate::plan::istiod::{self, ControlPlaneObjects};
 use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::{self, Around, GatewayProxy, Pods, TransactionPlan};
+use crate::plan::ssl_config::SDS_CLUSTER;
 use crate::text::ProxyKind;
 
 /// The kinds in a rendered chart that the plan reads.
@@ -46,6 +52,10 @@ struct Read {
     texts: Vec<SourceText>,
     members: Vec<Member>,
     refused: Vec<Row>,
+    /// Named files that are encrypted as a whole.
+    encrypted: Vec<(String, Encryption)>,
+    /// The same in a directory.
+    skipped: Vec<(String, Encryption)>,
     /// The files with documents whose kind is unknown: encrypted, templates, or no YAML.
     unread: Vec<String>,
 }
@@ -65,7 +75,15 @@ pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> 
         report.interrupts().check()?;
         read.take(loaded?);
     }
+    if !read.encrypted.is_empty() {
+        read.encrypted.into_iter().for_each(|(name, by)| report.row(encrypted(name, by, &task.act)));
+        report.ui.status("nothing was written: a run writes all of its objects or none");
+        return Ok(());
+    }
     let proxies = read.proxies(global, &task.proxies).map_err(|failure| read.unread_beside(failure))?;
+    for (name, by) in &read.skipped {
+        report.advice(Advice::note(Code::Unknown, format!("not read: {name} ({by})")));
+    }
     let mut changes = read.released(&task.act)?;
     let mut rows = std::mem::take(&mut read.refused);
     for proxy in proxies {
@@ -117,6 +135,22 @@ pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> 
     Ok(())
 }
 
+/// The refusal of a file that is encrypted as a whole: its proxies are unknown.
+fn encrypted(name: String, by: Encryption, act: &Injection) -> Row {
+    let mut why = Objection::new(Reason::Unsafe, by.to_string()).hint(by.advice());
+    let containers = format!("the containers {SDS} and {ISTIO_PROXY} with their volumes");
+    let cluster = format!("the cluster {SDS_CLUSTER}");
+    why.details = by_hand(match act {
+        Injection::Uninject { .. } => vec![
+            format!("remove from each gateway proxy: {containers}"),
+            format!("remove from its bootstrap: {cluster}"),
+        ],
+        _ => [format!("add to each gateway proxy: {containers}")].into_iter().chain(bootstrap::by_hand("")).collect(),
+    });
+    let nobody = ObjectRef::new(&kinds::DEPLOYMENT, "", "");
+    Row { file: Some(name), ..Row::left(nobody, Outcome::Refused, why) }
+}
+
 /// The diff of each text that changes.
 fn diffs<'e>(edited: &'e [Edited<'_>], task: &'e Sidecars) -> impl Iterator<Item = String> + 'e {
     edited.iter().filter(|edited| !edited.splices.is_empty()).map(|edited| edited.diff(task.secrets))
@@ -141,12 +175,14 @@ impl Read {
         let text = match loaded {
             LoadedFile::Text(text) => text,
             LoadedFile::Encrypted { name, by } => {
-                let nobody = ObjectRef::new(&kinds::DEPLOYMENT, "", "");
-                let why = Objection::new(Reason::Unsafe, by.to_string()).hint(by.advice());
-                self.refused.push(Row { file: Some(name), ..Row::left(nobody, Outcome::Refused, why) });
+                self.encrypted.push((name, by));
                 return;
             }
-            LoadedFile::PassedOver { .. } | LoadedFile::Refused { .. } => return,
+            LoadedFile::PassedOver { name, by, .. } => {
+                self.skipped.extend(by.map(|by| (name, by)));
+                return;
+            }
+            LoadedFile::Refused { .. } => return,
         };
         let index = self.texts.len();
         let mut is_unread = manifest::encryption(&text.text).is_some();
@@ -172,9 +208,11 @@ impl Read {
 
     /// Names the files where the missing object may be.
     fn unread_beside(&self, failure: Failure) -> Failure {
-        match self.unread[..] {
+        let skipped = self.skipped.iter().map(|(name, _)| name);
+        let names: Vec<&str> = self.unread.iter().chain(skipped).map(String::as_str).collect();
+        match names[..] {
             [] => failure,
-            _ => failure.detail(format!("not read, encrypted or a template: {}", self.unread.join(", "))),
+            _ => failure.detail(format!("not read, encrypted or a template: {}", names.join(", "))),
         }
     }
 
@@ -313,7 +351,7 @@ impl Read {
                     }
                     Some(Err(cannot)) => {
                         let mut why = Objection::new(Reason::Unsafe, format!("{}; nothing changed", cannot.why));
-                        why.details = crate::flow::files::by_hand(cannot.manual);
+                        why.details = by_hand(cannot.manual);
                         rows.push(Row::left(reference, Outcome::Refused, why).at(&text.name, cannot.line));
                     }
                     None => {}

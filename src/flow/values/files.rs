@@ -1,17 +1,15 @@
 //! The files that have the values of a home: its sources in other files, and the edits of all of them.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::refused::{Denied, by_hand, give, refusal};
 use crate::command::{Hint, gloo_rs};
-use crate::edit::values::{self, FileBase, NamedText, SourceContent, ValuesHome, ValuesSource};
+use crate::edit::values::{self, NamedText, SourceContent, ValuesHome, ValuesSource};
 use crate::edit::{Edit, manifest};
 use crate::error::{Exit, Failure, Reason};
 use crate::load::files::SourceText;
-use crate::load::values_files::{nearby, referenced};
 use crate::model::FieldPath;
+use crate::plan::values::NamedChart;
 use crate::render::text::STDIN;
 
 /// The files that values are in, and which of them are of Gloo's chart.
@@ -22,6 +20,8 @@ pub(crate) struct ValuesFiles {
     pub named: usize,
     pub home: ValuesHome,
     pub(super) choice: Choice,
+    /// The chart in the directory that the home names, if that was read.
+    pub(super) chart: Option<NamedChart>,
     /// Sources of the home that are files: their indices, and those of their texts.
     pub(super) attached: Vec<(usize, usize)>,
     /// Why nothing is edited.
@@ -48,70 +48,10 @@ pub(super) fn named(texts: &[SourceText]) -> Vec<NamedText<'_>> {
 }
 
 impl ValuesFiles {
-    /// Reads the sources of the home that are in other files.
-    pub(super) fn attach(&mut self) {
-        if let Choice::Manifest(index) = self.choice
-            && self.home.sources.iter().any(|source| matches!(source.content, SourceContent::Key(_)))
-        {
-            let wanted = |text: &str| values::may_have(text, &self.home);
-            let more = nearby(&self.texts[self.home.text], &self.texts, &wanted);
-            if !more.is_empty() {
-                self.texts.extend(more);
-                let found = values::find(&named(&self.texts));
-                // The texts that were there are the first ones, and so are their homes.
-                if let Some(home) = found.homes.into_iter().nth(index) {
-                    self.home = home;
-                }
-            }
-        }
-        for index in 0..self.home.sources.len() {
-            let SourceContent::File(reference) = self.home.sources[index].content.clone() else { continue };
-            let text = self.given(&reference.path).map_or_else(
-                || {
-                    let directory = match reference.base {
-                        FileBase::Directory(text) => self.texts.get(text),
-                        FileBase::Repository | FileBase::Chart => None,
-                    };
-                    referenced(&reference, &self.texts[self.home.text], directory).map(|text| {
-                        self.texts.push(text);
-                        self.texts.len() - 1
-                    })
-                },
-                Ok,
-            );
-            let Some(source) = self.home.sources.get_mut(index) else { continue };
-            match text.and_then(|text| Ok((text, file_source(&self.texts, text)?))) {
-                Ok((text, read)) => {
-                    *source = read;
-                    self.attached.push((index, text));
-                }
-                Err(why) => source.content = SourceContent::Unread(why),
-            }
-        }
-        for source in &mut self.home.sources {
-            if matches!(source.content, SourceContent::Key(_)) {
-                source.content = SourceContent::Unread("not in the files".to_owned());
-            }
-        }
-    }
-
-    /// The index of the text of `--values` that a path names: by its whole path, or by its name if only one has it.
-    fn given(&self, path: &str) -> Option<usize> {
-        let is_other = |index: &usize| *index != self.home.text;
-        let all = || (0..self.named).filter(is_other);
-        let file = |index: &usize| self.texts[*index].file.as_deref().unwrap_or(Path::new(""));
-        let by_path = all().find(|index| file(index).ends_with(path));
-        by_path.or_else(|| {
-            let name = Path::new(path).file_name();
-            let mut of_name = all().filter(|index| file(index).file_name() == name);
-            of_name.next().filter(|_| of_name.next().is_none())
-        })
-    }
-
     /// The home in edited texts.
     fn again(&self, texts: &[NamedText]) -> Option<ValuesHome> {
         let mut home = match &self.choice {
-            Choice::Manifest(index) => values::find(texts).homes.into_iter().nth(*index)?,
+            Choice::Manifest(index) => values::find(texts, self.named).homes.into_iter().nth(*index)?,
             Choice::Files(indices) => values::of_files(texts, indices).ok()?,
             Choice::Nothing => return None,
         };
@@ -162,7 +102,7 @@ impl ValuesFiles {
         let place = shown(&self.texts[self.home.text]);
         let (message, hint) = match why {
             values::Misplaced::NotRead { source, path } => {
-                (format!("{path}: {} wins, and was not read", origin(source)), give())
+                (format!("{path}: {} wins, and was not read", origin(source)), self.give_or("set it there"))
             }
             values::Misplaced::NotEdited { source, path } => {
                 (format!("{path} is set in {}, which is not edited", origin(source)), "change it there".into())
@@ -170,11 +110,16 @@ impl ValuesFiles {
             values::Misplaced::NoSource => {
                 let unread = self.unread().map(|(origin, why)| format!("{origin} ({why})"));
                 let unread: Vec<_> = unread.collect();
-                (format!("its values are in files that were not read: {}", unread.join(", ")), give())
+                let message = format!("its values are in files that were not read: {}", unread.join(", "));
+                (message, self.give_or("set the values there"))
             }
         };
         let failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{place}: {message}; nothing changed"));
         by_hand(edits).into_iter().fold(failure, Failure::detail).hint(hint)
+    }
+
+    fn give_or(&self, otherwise: &str) -> Hint {
+        self.give().unwrap_or_else(|| otherwise.into())
     }
 
     /// Whether a source is in another file.
@@ -186,9 +131,15 @@ impl ValuesFiles {
     /// The sources that were not read, and why.
     pub(super) fn unread(&self) -> impl Iterator<Item = (&str, &str)> {
         self.home.sources.iter().filter_map(|source| match &source.content {
-            SourceContent::Unread(why) => Some((source.origin.as_str(), why.as_str())),
+            SourceContent::Missing(why) | SourceContent::Unread(why) => Some((source.origin.as_str(), why.as_str())),
             _ => None,
         })
+    }
+
+    /// How to have a source read that was not. `None` if nothing that is given would be read.
+    pub(super) fn give(&self) -> Option<Hint> {
+        let is_missing = |source: &ValuesSource| matches!(source.content, SourceContent::Missing(_));
+        self.home.sources.iter().any(is_missing).then(give)
     }
 
     /// Whether a source that was not read may have Istio's settings, or gateway proxies.
@@ -206,7 +157,7 @@ impl ValuesFiles {
     }
 }
 
-fn file_source(texts: &[SourceText], index: usize) -> Result<ValuesSource, String> {
+pub(super) fn file_source(texts: &[SourceText], index: usize) -> Result<ValuesSource, String> {
     let text = &texts[index];
     if let Some(by) = manifest::encryption(&text.text) {
         return Err(by.to_string());

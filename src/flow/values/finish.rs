@@ -35,7 +35,7 @@ pub(super) fn finish(
     if task.check {
         match (planned.plan.is_empty(), &planned.subject.file) {
             (false, _) => report.ends(Exit::WouldChange),
-            (true, Some(files)) => sources::check_is_whole(files)?,
+            (true, Some(files)) => sources::check_is_whole(files, (&planned.after, &planned.subject.chart))?,
             (true, None) => {}
         }
     }

@@ -1,6 +1,7 @@
 //! `upgrade-values`: merges Istio's values into those of a release or a file, or removes them.
 
 mod apply;
+mod attach;
 mod back;
 mod files;
 mod finish;
@@ -52,7 +53,7 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             let subject = of_files((paths, home.as_deref()), task, report)?;
             let flags = flags(task);
             if subject.is_denied() {
-                let plan = plan(&subject, task, &flags, &[], None).unwrap_or_default();
+                let plan = plan_of_file(&subject.values, &subject.chart, task).unwrap_or_default();
                 return PlannedValues::new(subject, (plan, Proof::default())).map(drop);
             }
             let needs = task.act == ValuesAct::Merge
@@ -251,6 +252,18 @@ fn flags(task: &UpgradeValues) -> Flags {
         cluster_id: wish.cluster_id,
         proxy_image: wish.proxy_image,
         ..Flags::default()
+    }
+}
+
+/// The plan for values of a file, from what is typed alone.
+///
+/// # Errors
+/// The values could not be merged.
+fn plan_of_file(values: &Value, chart: &values::Chart, task: &UpgradeValues) -> Result<ValuesPlan, Failure> {
+    match task.act {
+        ValuesAct::Merge => values::merge(values, chart, &task.wish, &flags(task), &[]),
+        ValuesAct::Remove => values::remove(values, chart, &task.wish, None),
+        ValuesAct::AutoMtlsBack { .. } => Ok(ValuesPlan::default()),
     }
 }
 

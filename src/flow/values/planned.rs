@@ -68,9 +68,11 @@ impl PlannedValues {
         let ineffective = ineffective::of_values(&subject.values, &self.after, &subject.chart);
         let has_no_effect = |advice: &Advice| matches!(advice.code, Code::NoEffect | Code::Swallowed);
         let is_left_out = !proof.unread.is_empty() || plan.advice.iter().chain(&ineffective).any(has_no_effect);
-        match plan.is_empty() && is_left_out {
-            true => notes.status("no change would have an effect"),
-            false => shown::changes(&plan.changes, others, task.secrets).iter().for_each(|line| notes.status(line)),
+        let is_partial = subject.file.as_ref().is_some_and(files::ValuesFiles::is_partial);
+        match plan.is_empty() {
+            true if is_left_out => notes.status("no change would have an effect"),
+            true if is_partial => notes.status("no change in what was read"),
+            _ => shown::changes(&plan.changes, others, task.secrets).iter().for_each(|line| notes.status(line)),
         }
         if let Some(files) = &subject.file {
             sources::say_effective(files, (&subject.values, &subject.chart), plan, notes);
@@ -79,6 +81,9 @@ impl PlannedValues {
         proof::lines(proof).iter().filter(|_| is_told).for_each(|line| notes.status(line));
         notes.advices(prove::advice(proof, subject));
         notes.advices(plan.advice.iter().cloned());
+        for path in values::templated(&self.after, &subject.chart) {
+            notes.advice(Advice::note(Code::Unknown, format!("{path} is a template: its value is unknown")));
+        }
         notes.advices(ineffective);
         if let Some(chart) = &subject.at_hand {
             let name = format!("{}-{}", chart.name, chart.version);

@@ -6,6 +6,7 @@ use crate::command::{Hint, flag};
 use crate::edit::manifest::Unsafe;
 use crate::edit::{Edit, Op, json as applied};
 use crate::error::{Exit, Failure, Reason};
+use crate::plan::values::Edition;
 use crate::yaml;
 
 /// Why the home is not edited.
@@ -34,9 +35,23 @@ pub(super) fn refusal(name: &str, cannot: Unsafe) -> Failure {
 
 /// The refusal of a file that is not edited, with the values to set in another way.
 pub(super) fn denial(denied: &Denied, edits: &[Edit]) -> Failure {
+    by_hand(edits).into_iter().fold(not_edited(denied), Failure::detail)
+}
+
+/// The same, if it is unknown which chart reads the values: they are given for each.
+pub(super) fn undecided(denied: &Denied, plans: &[(Edition, Vec<Edit>)]) -> Failure {
+    plans.iter().fold(not_edited(denied), |failure, (edition, edits)| {
+        let lines = by_hand(edits).into_iter();
+        lines.fold(failure, |failure, line| match line.starts_with(' ') {
+            true => failure.detail(line),
+            false => failure.detail(format!("with chart {}, {line}", edition.chart())),
+        })
+    })
+}
+
+fn not_edited(denied: &Denied) -> Failure {
     let Denied { place, why, instead } = denied;
     let failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{place}: {why}; nothing changed"));
-    let failure = by_hand(edits).into_iter().fold(failure, Failure::detail);
     failure.hint(instead.as_str())
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::notes::Notes;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::values::{Chart, Old, ValueChange, ValuesPlan, settings};
+use crate::plan::values::{Chart, Old, ValueChange, ValuesPlan, settings, templated};
 use crate::render::diff::Secrets;
 use crate::render::values as shown;
 
@@ -34,8 +34,13 @@ pub(super) fn say(files: &ValuesFiles, notes: &mut dyn Notes) {
     if files.denied.is_none() && (there.len() > 1 || files.attached_any() || !unread.is_empty()) && !there.is_empty() {
         notes.status(&format!("sources, later ones win: {}", there.join(", ")));
     }
-    for (origin, why) in unread {
-        notes.advice(Advice::note(Code::Unknown, format!("not read: {origin} ({why})")).hint(give()));
+    for source in &files.home.sources {
+        let said = |why: &str| Advice::note(Code::Unknown, format!("not read: {} ({why})", source.origin));
+        match &source.content {
+            SourceContent::Missing(why) => notes.advice(said(why).hint(give())),
+            SourceContent::Unread(why) => notes.advice(said(why)),
+            _ => {}
+        }
     }
     for note in &files.home.notes {
         notes.advice(Advice::note(Code::Swallowed, note.as_str()));
@@ -62,7 +67,8 @@ pub(super) fn settle(
         if !is_wanted {
             let origin = &files.home.sources[source].origin;
             let message = format!("{}: unknown, because {origin} was not read; nothing changed", change.path);
-            let failure = Failure::new(Exit::Failed, Reason::Unknown, message).hint(give());
+            let failure = Failure::new(Exit::Failed, Reason::Unknown, message);
+            let failure = files.give().into_iter().fold(failure, Failure::hint);
             return Err(match change.path == chart.auto_mtls(before) {
                 true => failure.hint(flag("--auto-mtls").or_else(" or ", flag("--no-auto-mtls")).text(" decides")),
                 false => failure,
@@ -82,12 +88,18 @@ pub(super) fn check_address(files: &ValuesFiles) -> Result<(), Failure> {
         .map_err(|failure| failure.hint(decides))
 }
 
-/// With `--check`, no change is an answer only if all sources were read.
+/// With `--check`, no change is an answer only if all values are known.
 ///
 /// # Errors
-/// A source was not read that may have other values.
-pub(super) fn check_is_whole(files: &ValuesFiles) -> Result<(), Failure> {
-    check_all_read(files, "what was read needs no change, but not all was read")
+/// A source was not read that may have other values, or a value is a template.
+pub(super) fn check_is_whole(files: &ValuesFiles, (values, chart): (&Value, &Chart)) -> Result<(), Failure> {
+    check_all_read(files, "what was read needs no change, but not all was read")?;
+    let unknown: Vec<_> = templated(values, chart).iter().map(ToString::to_string).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let message = format!("what is known needs no change, but values are templates: {}", unknown.join(", "));
+    Err(Failure::new(Exit::Failed, Reason::Unknown, message).hint("check what the templates render to"))
 }
 
 fn check_all_read(files: &ValuesFiles, what: &str) -> Result<(), Failure> {
@@ -96,7 +108,8 @@ fn check_all_read(files: &ValuesFiles, what: &str) -> Result<(), Failure> {
     }
     let unread: Vec<_> = files.unread().map(|(origin, _)| origin).collect();
     let message = format!("{what}: {}", unread.join(", "));
-    Err(Failure::new(Exit::Failed, Reason::Unknown, message).hint(give()))
+    let failure = Failure::new(Exit::Failed, Reason::Unknown, message);
+    Err(files.give().into_iter().fold(failure, Failure::hint))
 }
 
 /// Says the values of Istio that stay, with the source of each, if there are several sources.
@@ -122,7 +135,11 @@ pub(super) fn say_effective(
         notes.status("unchanged, with their source");
         for (path, value) in std::iter::once(first).chain(stays) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let origin = origin(files, path).unwrap_or_default();
+            let origin = match values::decided(&files.home.sources, path) {
+                Decided::By(index) => name(files, &files.home.sources[index]),
+                Decided::Unknown(index) => format!("unless {} sets it", files.home.sources[index].origin),
+                Decided::Nowhere => continue,
+            };
             notes.status(&format!("  {path}: {value} ({origin})"));
         }
     }
@@ -161,7 +178,7 @@ fn written_to(files: &ValuesFiles, change: &ValueChange) -> Vec<String> {
 /// The home as a value of the document; null for values files.
 pub(super) fn home(files: &ValuesFiles) -> Value {
     let values::ValuesHome { name, text, chart, .. } = &files.home;
-    let values::HomeChart { name: of_chart, repository, version } = chart;
+    let values::HomeChart { name: of_chart, repository, version, .. } = chart;
     match name {
         None => Value::Null,
         Some(values::HomeName { kind, namespace, name, .. }) => json!({
@@ -175,7 +192,7 @@ pub(super) fn home(files: &ValuesFiles) -> Value {
 pub(super) fn all(files: &ValuesFiles) -> Value {
     let one = |source: &ValuesSource| {
         let why = match &source.content {
-            SourceContent::Unread(why) => Some(why.as_str()),
+            SourceContent::Missing(why) | SourceContent::Unread(why) => Some(why.as_str()),
             _ => None,
         };
         json!({"origin": name(files, source), "read": source.values().is_some(), "why": why})

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::files::{self, ValuesFiles};
-use super::{homes, refused, sources};
+use super::{homes, plan_of_file, refused, sources};
 use crate::command::flag;
 use crate::edit::json;
 use crate::edit::values as text;
@@ -69,10 +69,17 @@ pub(super) fn of_files(
     }
     let values = text::merged(&files.home.sources);
     let at_hand = at_hand(task)?;
-    let named = [at_hand.as_ref().map(AtHand::named), of_home(&files.home), beside(&files)?];
-    let (chart, choice) = match (chosen(&values, named, at_hand.as_ref(), &Value::Null, task), &files.denied) {
+    let named = [at_hand.as_ref().map(AtHand::named), files.chart.clone(), of_home(&files.home), beside(&files)?];
+    let named: Vec<_> = named.into_iter().flatten().collect();
+    let (chart, choice) = match (chosen(&values, &named, at_hand.as_ref(), &Value::Null, task), &files.denied) {
         // Which values to set is unknown, but not why nothing is edited.
-        (Err(undecided), Some(denied)) => return Err(refused::denial(denied, &[]).detail(undecided.message)),
+        (Err(undecided), Some(denied)) => {
+            let plans = values::Edition::ALL.map(|edition| {
+                let chart = Chart { edition, below: None, version: None, defaults: Value::Null };
+                (edition, plan_of_file(&values, &chart, task).unwrap_or_default().edits)
+            });
+            return Err(refused::undecided(denied, &plans).detail(undecided.message));
+        }
         (found, _) => found?,
     };
     report.ui.status(&choice.line());
@@ -105,8 +112,8 @@ pub(super) fn of_release(
         ));
     }
     let values = values::sorted(&record.values);
-    let named = [at_hand.as_ref().map(AtHand::named), Some(recorded), None];
-    let (chart, choice) = chosen(&values, named, at_hand.as_ref(), &record.defaults, task)?;
+    let named: Vec<_> = at_hand.as_ref().map(AtHand::named).into_iter().chain([recorded]).collect();
+    let (chart, choice) = chosen(&values, &named, at_hand.as_ref(), &record.defaults, task)?;
     notes.status(&choice.line());
     Ok(ValuesSubject { values, chart, choice, at_hand, file: None, release: Some(found), conflict: None })
 }
@@ -117,13 +124,12 @@ pub(super) fn of_release(
 /// It is not clear which chart reads the values.
 fn chosen(
     values: &Value,
-    named: [Option<NamedChart>; 3],
+    named: &[NamedChart],
     at_hand: Option<&AtHand>,
     recorded: &Value,
     task: &UpgradeValues,
 ) -> Result<(Chart, ChartChoice), Failure> {
-    let named: Vec<_> = named.into_iter().flatten().collect();
-    let choice = values::choose(values, &named, task.chart_wish())?;
+    let choice = values::choose(values, named, task.chart_wish())?;
     // The version of another chart, or of one around Gloo's, says nothing about Gloo's.
     let gloos = named.iter().find(|chart| chart.is_gloos() && choice.below.is_none());
     let of_first = || gloos.and_then(|chart| chart.version.as_deref());
@@ -140,8 +146,11 @@ fn chosen(
 
 /// The chart that a manifest names for its values.
 fn of_home(home: &text::ValuesHome) -> Option<NamedChart> {
-    let text::HomeChart { name, repository, version } = home.chart.clone();
-    let source = home.name.as_ref()?.to_string();
+    let text::HomeChart { name, repository, version, directory } = home.chart.clone();
+    let source = match (home.name.as_ref()?, &name, directory) {
+        (home, None, Some(directory)) => format!("{home} (chart in {})", directory.path),
+        (home, ..) => home.to_string(),
+    };
     Some(NamedChart { source, name: name.unwrap_or_default(), repository, version, ..NamedChart::default() })
 }
 

@@ -97,7 +97,13 @@ impl ChartChoice {
 pub(crate) fn choose(values: &Value, named: &[NamedChart], wish: ChartWish<'_>) -> Result<ChartChoice, Failure> {
     for chart in named {
         if let Some(choice) = of_named(chart, wish)? {
-            return Ok(ChartChoice { edition: wish.edition.unwrap_or(choice.edition), ..choice });
+            return Ok(match wish.edition {
+                Some(typed) if typed != choice.edition => {
+                    let why = format!("--edition, although {} names chart {}", chart.source, choice.edition.chart());
+                    ChartChoice { edition: typed, why, ..choice }
+                }
+                _ => choice,
+            });
         }
     }
     let Some(alias) = wish.alias else { return of_values(values, named, wish.edition) };
@@ -169,7 +175,7 @@ fn of_values(values: &Value, named: &[NamedChart], typed: Option<Edition>) -> Re
         ([], [_, ..], []) => choice(Edition::Enterprise, format!("only this chart reads {}", list(&below_gloo))),
         ([], [], [_, ..]) => choice(Edition::OpenSource, format!("only this chart reads {}", list(&only_open_source))),
         ([], [], []) if is_empty(values) && named.is_empty() => {
-            choice(Edition::OpenSource, "the default, there are no values".to_owned())
+            Err(say_the_chart(Failure::usage("--edition is required: there are no values that tell gloo from gloo-ee")))
         }
         ([], [], []) if !has_any(values) => Err(not_gloos(named)),
         ([], below, at_the_top) => {
@@ -242,8 +248,6 @@ mod tests {
             (json!({"grafana": {}, "prometheus": {}, "gatewayProxies": {}}), Enterprise, "grafana, prometheus"),
             (json!({"observability": {"enabled": false}, "gloo": {"deployment": {}}}), Enterprise, "observability"),
             (json!({"global": {"extensions": {"glooRedis": {}}}}), Enterprise, "global.extensions.glooRedis"),
-            (json!({}), OpenSource, "the default"),
-            (Value::Null, OpenSource, "the default"),
             // Null removes a default. It shows no chart.
             (json!({"grafana": null, "gatewayProxies": {}}), OpenSource, "gatewayProxies"),
         ];
@@ -261,6 +265,8 @@ mod tests {
             json!({"settings": {"create": true}}),
             // Keys of no chart of Gloo's: another product's, or those of a chart around it.
             json!({"mine": 1}),
+            json!({}),
+            Value::Null,
             json!({"edge": {"gatewayProxies": {}}}),
             json!({"gloo-ee": {"license_key": "x", "gloo": {}}}),
             json!({"gloo": {}}),
@@ -312,6 +318,14 @@ mod tests {
             let choice = choose(&ee, &[named(name, &[])], ChartWish::default()).unwrap();
             assert!(choice.why.contains("gloo.gatewayProxies"), "{name}: {}", choice.why);
         }
+        // A typed edition is told as such.
+        let typed = ChartWish { edition: Some(Edition::Enterprise), alias: None };
+        let choice = choose(&values, &[named("gloo", &[])], typed).unwrap();
+        assert_eq!(
+            (choice.edition, &*choice.why),
+            (Edition::Enterprise, "--edition, although --chart names chart gloo")
+        );
+        assert_eq!(choose(&values, &[named("gloo-ee", &[])], typed).unwrap().why, "--chart names this chart");
         let by_repository = NamedChart {
             repository: Some("https://storage.googleapis.com/gloo-ee-helm/".to_owned()),
             ..named("", &[])

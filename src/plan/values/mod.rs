@@ -13,6 +13,7 @@ pub(crate) mod proof;
 mod proxies;
 mod remove;
 pub(crate) mod rendered;
+mod templated;
 #[cfg(test)]
 mod tests;
 mod under_way;
@@ -28,6 +29,7 @@ pub(crate) use edition::{ChartChoice, ChartWish, Dependency, NamedChart, choose}
 pub(crate) use merge::{merge, needs_istiod};
 pub(crate) use proxies::{gateway_api_address, settings};
 pub(crate) use remove::{auto_mtls_back, remove};
+pub(crate) use templated::templated;
 
 /// A switch on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

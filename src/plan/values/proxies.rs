@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Chart, IMAGE_PARTS, PROXY_KEYS, ValuesWish, image_part, is_on, then};
+use crate::edit::values::is_template;
 use crate::error::{Exit, Failure, Reason};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
@@ -98,7 +99,12 @@ fn not_found(wanted: &str, all: &[ProxyEntry], chart: &Chart) -> Failure {
 
 /// Returns the switch in the values that turns the proxy off.
 fn switched_off(entry: &ProxyEntry, values: &Value, chart: &Chart) -> Option<String> {
-    let is = |path: &FieldPath| is_on(chart.value(values, path));
+    // What a template turns off is unknown: the address has no effect there, and no harm.
+    let is_unknown = |value: &Value| value.as_str().is_some_and(is_template);
+    let is = |path: &FieldPath| {
+        let value = chart.value(values, path);
+        is_on(value) && (entry.kind == ProxyKind::OfGatewayApi || !value.is_some_and(is_unknown))
+    };
     match entry.kind {
         ProxyKind::Rendered => {
             let disabled = then(&entry.path, "disabled");
@@ -135,6 +141,15 @@ pub(crate) fn gateway_api_address(values: &Value, chart: &Chart) -> Option<Strin
 pub(crate) fn settings(values: &Value, chart: &Chart) -> Vec<FieldPath> {
     let switches = switches(values, chart).into_iter();
     switches.chain(of_proxies(&all(values, chart), values, chart)).collect()
+}
+
+/// Returns the paths of the switches that turn proxies on and off.
+pub(super) fn switches_of_proxies(values: &Value, chart: &Chart) -> Vec<FieldPath> {
+    let of_entry = |entry: ProxyEntry| match entry.kind {
+        ProxyKind::Rendered => then(&entry.path, "disabled"),
+        ProxyKind::OfGatewayApi => then(&chart.kube_gateway(), "enabled"),
+    };
+    all(values, chart).into_iter().map(of_entry).collect()
 }
 
 /// Returns the paths of the switches.

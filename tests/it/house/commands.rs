@@ -192,7 +192,17 @@ fn each_home_of_values_is_shown_and_its_example_runs() {
     let shown: Vec<_> = yaml_blocks(VALUES_PAGE).into_iter().map(|(name, _)| name).collect();
     assert!(shown.len() >= 8, "{shown:?}");
     let examples: Vec<_> = examples().into_iter().filter(Example::is_of_values).collect();
-    for home in ["app.yaml", "appset.yaml", "multi.yaml", "helmrelease.yaml", "helmchart.yaml", "kustomization.yaml"] {
+    for home in [
+        "app.yaml",
+        "parameters.yaml",
+        "appset.yaml",
+        "multi.yaml",
+        "helmrelease.yaml",
+        "operator.yaml",
+        "helmchart.yaml",
+        "helmchartconfig.yaml",
+        "kustomization.yaml",
+    ] {
         assert!(shown.iter().any(|name| name == home), "{home} is not shown");
         assert!(examples.iter().any(|example| example.words.iter().any(|word| word == home)), "{home} has no example");
     }

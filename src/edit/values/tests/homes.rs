@@ -49,7 +49,9 @@ fn manifests() -> Vec<String> {
 /// The same manifest in other spellings and surroundings.
 fn spellings(text: &str) -> Vec<String> {
     let is_file = text.starts_with("a: 1");
-    let mut all = vec![text.to_owned(), text.replace('\n', "\r\n"), format!("\u{feff}{text}")];
+    let mut all = vec![text.to_owned(), anchored(text), format!("\u{feff}{text}")];
+    all.extend(all.clone().iter().map(|text| text.replace('\n', "\r\n")));
+    all.push(format!("# first\n{text}# last\n"));
     if !is_file {
         let other = "# other\napiVersion: v1\nkind: Service\nmetadata: {name: x} # kept\n";
         all.push(format!("{other}---\n{text}"));
@@ -57,6 +59,18 @@ fn spellings(text: &str) -> Vec<String> {
         all.push(text.trim_end_matches('\n').to_owned());
     }
     all
+}
+
+/// The same manifest with an anchor in its values, and an alias.
+fn anchored(text: &str) -> String {
+    let line = |line: &str| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        match line.trim_start().starts_with("a: 1") {
+            true => format!("{}\n{indent}c: *one\n", line.replacen("a: 1", "a: &one 1", 1)),
+            false => format!("{}\n", line.replacen("{a: 1", "{c: &one x, d: *one, a: 1", 1)),
+        }
+    };
+    text.lines().map(line).collect()
 }
 
 #[test]
@@ -90,7 +104,7 @@ fn keys_are_never_added_at_the_root_of_an_object() {
 #[test]
 fn the_chart_is_what_the_home_names() {
     let chart = |text: &str| {
-        let HomeChart { name, repository, version } = the_home(text).chart;
+        let HomeChart { name, repository, version, .. } = the_home(text).chart;
         [name, repository, version].map(Option::unwrap_or_default)
     };
     let words = |words: [&str; 3]| words.map(str::to_owned);
@@ -105,7 +119,7 @@ fn the_chart_is_what_the_home_names() {
     );
     assert_eq!(
         chart(&argo("{repoURL: https://git, path: charts/edge, targetRevision: main, helm: {}}")),
-        words(["edge", "https://git", ""])
+        words(["", "https://git", ""])
     );
     let repository = "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {name: solo}\nspec: {url: https://r}\n";
     let of_repository = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x, namespace: n}\nspec: {chart: {spec: {chart: gloo, version: 1.17.x, sourceRef: {kind: HelmRepository, name: solo}}}}\n";
@@ -141,7 +155,7 @@ fn what_is_no_home_is_refused_by_its_name() {
         ),
         (
             "x.yaml",
-            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {path: x}}\n",
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {path: x, directory: {recurse: true}}}\n",
             "renders no chart",
         ),
         ("fleet.yaml", "defaultNamespace: x\n", "Fleet"),
@@ -159,12 +173,12 @@ fn what_is_no_home_is_refused_by_its_name() {
         ("kustomization.yaml", "resources: [x.yaml]\n", "kustomization"),
     ];
     for (name, text, what) in table {
-        let found = find(&[NamedText { name, text }]);
+        let found = find(&[NamedText { name, text }], 1);
         assert!(found.homes.is_empty() && found.plain.is_empty(), "{name} {text}: {found:#?}");
         assert!(found.refused[0].what.contains(what), "{text}: {:?}", found.refused);
         assert!(!found.refused[0].instead.is_empty());
     }
-    let fleet = find(&[NamedText { name: "x.yaml", text: "helm: {chart: gloo, values: {a: 1}}\n" }]);
+    let fleet = find(&[NamedText { name: "x.yaml", text: "helm: {chart: gloo, values: {a: 1}}\n" }], 1);
     assert_eq!(fleet.refused[0].values, json!({"a": 1}));
 }
 
@@ -201,6 +215,8 @@ fn a_parameter_is_changed_where_it_is() {
     assert_eq!(values["global"]["istioIntegration"]["enabled"], Value::Bool(true));
     let off = with(&after, &removal()[1..]);
     assert!(!off.contains("istioDiscoveryAddress") && off.contains("global.istioIntegration"), "{off}");
+    let all = with(&after, &[Edit::remove(FieldPath::keys(&["global"]))]);
+    assert!(!all.contains("global") && all.contains("{name: x, value: y}"), "{all}");
     let map = format!("{ARGO}  source:\n    chart: gloo\n    helm:\n      parameters: [{{name: global, value: x}}]\n");
     assert!(try_edited(&map, &edits()).is_err());
 }

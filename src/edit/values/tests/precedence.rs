@@ -21,9 +21,11 @@ struct Given {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
     Argo,
+    ApplicationSet,
     ArgoText,
     ArgoBoth,
     Flux,
+    HelmOperator,
     K3s,
     KustomizeOverride,
     KustomizeMerge,
@@ -31,11 +33,13 @@ enum Tool {
     Files,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 11] = [
     Tool::Argo,
+    Tool::ApplicationSet,
     Tool::ArgoText,
     Tool::ArgoBoth,
     Tool::Flux,
+    Tool::HelmOperator,
     Tool::K3s,
     Tool::KustomizeOverride,
     Tool::KustomizeMerge,
@@ -61,9 +65,9 @@ impl Model {
         let (single, inline, other) = (here(&self.single), here(&self.inline), here(&self.other));
         match self.tool {
             // parameters, valuesObject, or values if there is no valuesObject, valueFiles from the last to the first
-            Tool::Argo | Tool::ArgoText | Tool::ArgoBoth => vec![single, inline, second, first],
+            Tool::Argo | Tool::ApplicationSet | Tool::ArgoText | Tool::ArgoBoth => vec![single, inline, second, first],
             // spec.values, then valuesFrom from the last to the first
-            Tool::Flux => vec![inline, second, first],
+            Tool::Flux | Tool::HelmOperator => vec![inline, second, first],
             // spec.set, the HelmChartConfig, the HelmChart
             Tool::K3s => vec![single, other, inline],
             // additionalValuesFiles, then valuesInline over valuesFile
@@ -104,7 +108,7 @@ impl Model {
             let parameters =
                 if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") };
             format!(
-                "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: x}}\nspec:\n  source:\n    chart: gloo\n    helm:\n      valueFiles: [$r/one.yaml, $r/two.yaml]\n{inner}{parameters}"
+                "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: x}}\nspec:\n  sources:\n  - {{ref: r, repoURL: \"https://g/r\"}}\n  - chart: gloo\n    helm:\n      valueFiles: [$r/one.yaml, $r/two.yaml]\n{inner}{parameters}"
             )
         };
         let kustomize = |merge: &str| {
@@ -115,6 +119,12 @@ impl Model {
         };
         let home = match self.tool {
             Tool::Argo => argo(&format!("      valuesObject: {}\n", object(&self.inline))),
+            Tool::ApplicationSet => {
+                let application = argo(&format!("      valuesObject: {}\n", object(&self.inline)));
+                let (head, spec) = application.split_once("spec:\n").unwrap();
+                let spec: String = spec.lines().flat_map(|line| ["    ", line, "\n"]).collect();
+                format!("{}spec:\n  template:\n    spec:\n{spec}", head.replace("Application", "ApplicationSet"))
+            }
             Tool::ArgoText => argo(&format!("      values: |\n{}", block(&self.inline, 8))),
             Tool::ArgoBoth => argo(&format!(
                 "      valuesObject: {}\n      values: |\n{}",
@@ -123,6 +133,10 @@ impl Model {
             )),
             Tool::Flux => format!(
                 "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{spec: {{chart: gloo}}}}\n  valuesFrom:\n  - {{kind: ConfigMap, name: one}}\n  - {{kind: ConfigMap, name: two}}\n  values: {}\n",
+                object(&self.inline)
+            ),
+            Tool::HelmOperator => format!(
+                "apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{name: gloo}}\n  valuesFrom:\n  - configMapKeyRef: {{name: one}}\n  - configMapKeyRef: {{name: two}}\n  values: {}\n",
                 object(&self.inline)
             ),
             Tool::K3s => {
@@ -150,7 +164,10 @@ impl Model {
                     name.trim_end_matches(".yaml")
                 )
             };
-            texts.push(((*name).to_owned(), if self.tool == Tool::Flux { map() } else { text.clone() }));
+            texts.push((
+                (*name).to_owned(),
+                if matches!(self.tool, Tool::Flux | Tool::HelmOperator) { map() } else { text.clone() },
+            ));
         }
         texts
     }
@@ -170,7 +187,7 @@ fn values(numbers: Numbers) -> Value {
 /// The home with its files attached, as the flow attaches those that it finds.
 fn home(model: &Model, texts: &[(String, String)]) -> ValuesHome {
     let named: Vec<_> = texts.iter().map(|(name, text)| NamedText { name, text }).collect();
-    let found = find(&named);
+    let found = find(&named, named.len());
     let mut home = match model.tool {
         Tool::Files => of_files(&named, &found.plain[1..]).unwrap(),
         _ => found.homes[0].clone(),
