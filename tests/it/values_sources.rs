@@ -12,8 +12,9 @@ const DONE: &str = "global:\n  istioIntegration: {enabled: true, enableAutoMtls:
 
 /// An Application with Gloo's chart, these value files and these other sources.
 fn application(files: &[&str], others: &[(&str, &str)]) -> String {
-    let files: String = files.iter().map(|file| format!("      - {file}\n")).collect();
-    let others: String = others.iter().map(|(name, url)| format!("  - ref: {name}\n    repoURL: {url}\n")).collect();
+    let files = files.iter().map(|file| format!("      - {file}\n")).collect::<Vec<_>>().concat();
+    let others =
+        others.iter().map(|(name, url)| format!("  - ref: {name}\n    repoURL: {url}\n")).collect::<Vec<_>>().concat();
     format!(
         "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: gloo}}\nspec:\n  sources:\n  - chart: gloo\n    repoURL: https://storage.googleapis.com/solo-public-helm\n    helm:\n      valueFiles:\n{files}{others}"
     )
@@ -26,7 +27,7 @@ fn helm_release(spec: &str) -> String {
 }
 
 fn config_map(namespace: &str, values: &str) -> String {
-    let values: String = values.lines().map(|line| format!("    {line}\n")).collect();
+    let values = values.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
     format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: gloo-values{namespace}}}\ndata:\n  values.yaml: |\n{values}"
     )
@@ -341,8 +342,8 @@ fn an_unknown_value_is_never_an_answer_to_check() {
         format!("{DONE}kubeGateway: {{enabled: '${{API}}'}}\n"),
     ];
     for (number, values) in replaced.iter().enumerate() {
-        let inline: String = values.lines().map(|line| format!("    {line}\n")).collect();
-        let text: String = values.lines().map(|line| format!("            {line}\n")).collect();
+        let inline = values.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
+        let text = values.lines().map(|line| format!("            {line}\n")).collect::<Vec<_>>().concat();
         let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: gloo}\nspec:\n  template:\n    spec:\n      source:\n        chart: gloo\n        helm:\n          values: |\n";
         let homes = [
             values.clone(),

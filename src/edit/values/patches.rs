@@ -161,10 +161,10 @@ fn of_patch(
     let fields = FIELDS.iter().find(|fields| of_home.value["kind"] == fields.kind);
     let pointers = || fields.into_iter().flat_map(|fields| fields.maps.iter().chain(fields.others));
     let touches = |operation: &Value| {
-        let path = operation["path"].as_str().unwrap_or_default();
+        let target = operation["path"].as_str().unwrap_or_default();
         pointers().any(|keys| {
             let pointer = format!("/{}", keys.join("/"));
-            path.starts_with(&pointer) || pointer.starts_with(path)
+            target.starts_with(&pointer) || pointer.starts_with(target)
         })
     };
     match is_target && operations.iter().any(touches) {
@@ -177,9 +177,9 @@ fn of_patch(
 fn sources(origin: &str, patch: &Value, place: Option<&Document>) -> Vec<ValuesSource> {
     let Some(fields) = FIELDS.iter().find(|fields| patch["kind"] == fields.kind) else { return Vec::new() };
     let map = |keys: &&[&str]| {
-        let path = FieldPath::keys(keys);
-        let values = path.get(patch).filter(|values| values.is_object())?.clone();
-        let seat = place.map(|document| (document.text, Seat::Map { place: document.place.clone(), path }));
+        let field = FieldPath::keys(keys);
+        let values = field.get(patch).filter(|values| values.is_object())?.clone();
+        let seat = place.map(|document| (document.text, Seat::Map { place: document.place.clone(), path: field }));
         // The file of a source that is edited is told with it.
         let origin = if seat.is_some() { "patch" } else { origin };
         let origin = format!("{origin} {}", keys.join("."));

@@ -145,7 +145,9 @@ fn encrypted(name: String, by: Encryption, act: &Injection) -> Row {
             format!("remove from each gateway proxy: {containers}"),
             format!("remove from its bootstrap: {cluster}"),
         ],
-        _ => [format!("add to each gateway proxy: {containers}")].into_iter().chain(bootstrap::by_hand("")).collect(),
+        Injection::Inject { .. } => {
+            [format!("add to each gateway proxy: {containers}")].into_iter().chain(bootstrap::by_hand("")).collect()
+        }
     });
     let nobody = ObjectRef::new(&kinds::DEPLOYMENT, "", "");
     Row { file: Some(name), ..Row::left(nobody, Outcome::Refused, why) }

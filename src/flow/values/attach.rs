@@ -18,6 +18,9 @@ pub(super) struct HomeRepositories {
     references: Vec<FileReference>,
 }
 
+/// The index of a source, the file that it names, and what is there; else why nothing was read.
+type FoundReference = (usize, FileReference, Result<(SourceText, RepositoryProof), String>);
+
 impl HomeRepositories {
     pub(super) fn of(home: &ValuesHome, texts: &[SourceText]) -> Self {
         let of_source = |source: &ValuesSource| match &source.content {
@@ -135,10 +138,7 @@ impl ValuesFiles {
 
     /// For each reference the index of the file of `--values` that it means. A file that is where the reference leads
     /// counts first; `found` has what is there.
-    fn given(
-        &self,
-        found: &[(usize, FileReference, Result<(SourceText, RepositoryProof), String>)],
-    ) -> Result<Vec<Option<usize>>, Failure> {
+    fn given(&self, found: &[FoundReference]) -> Result<Vec<Option<usize>>, Failure> {
         let others: Vec<usize> = (0..self.named).filter(|index| *index != self.home.text).collect();
         let same = |text: &SourceText| others.iter().copied().find(|index| self.texts[*index].file == text.file);
         let mut chosen: Vec<Option<usize>> =

@@ -18,6 +18,9 @@ enum Said {
 }
 use Said::{Admitted, Denied, Depends};
 
+/// What is said, and the status of a request.
+type Expected = (Said, u16);
+
 /// What the gateway presents to the sidecar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presents {
@@ -62,7 +65,7 @@ fn deny(rules: &Value) -> Value {
 /// Policies; what is said of a gateway that presents its identity and how its `GET /headers` ends; the same of one that
 /// presents nothing.
 #[rustfmt::skip]
-fn table() -> Vec<(Vec<Policy>, (Said, u16), (Said, u16))> {
+fn table() -> Vec<(Vec<Policy>, Expected, Expected)> {
     let gateway = "cluster.local/ns/gloo-system/sa/gateway-proxy";
     let p = |spec| vec![of_apps("p", spec)];
     let (yes, no) = ((Admitted, 200), (Denied, 403));
