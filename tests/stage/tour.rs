@@ -69,11 +69,6 @@ impl Plane {
             self.api().apply(&object.to_string())?;
         }
         NAMESPACES.into_iter().try_for_each(|namespace| self.api().wait_available(namespace))?;
-        for Workload { namespace, account, .. } in [HTTPBIN, GATEWAY] {
-            let metadata = json!({"name": account, "namespace": namespace});
-            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
-            self.api().apply(&account.to_string())?;
-        }
         let mesh = FollowedMesh::start(&istiods[1], (HTTPBIN, 8080), GATEWAY)?;
         let follower = Follower::start_in(Some(mesh), self, GLOO_NAMESPACE, "default-httpbin-8000")?;
         self.lead_here(follower.http().port())?;

@@ -71,11 +71,6 @@ impl Bench {
         Istiod::install_definitions(plane)?;
         let istiod = Istiod::install(plane, "default", "1.29.1", Sidecar::Native)?;
         plane.install_gloo_and_apps()?;
-        for Workload { namespace, account, .. } in [HTTPBIN, GATEWAY] {
-            let metadata = json!({"name": account, "namespace": namespace});
-            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
-            plane.api().apply(&account.to_string())?;
-        }
         let sidecar = istiod.sidecar(HTTPBIN, &PORTS, echo::start()?)?;
         let mtls = mtls_of(&istiod, GATEWAY)?;
         let pair = Pair::start(&format!("{UPSTREAM}_gloo-system"))?;

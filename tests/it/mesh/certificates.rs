@@ -70,11 +70,6 @@ fn a_certificate_is_renewed_before_it_ends_and_no_request_fails() -> Result<()> 
     let bench = bench()?;
     let short =
         Workload { account: "short", labels: &[("app", "short")], lifetime: Some(Duration::from_secs(20)), ..HTTPBIN };
-    let account = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": {"name": short.account, "namespace": short.namespace},
-    });
-    bench.plane.api().apply(&account.to_string())?;
     let sidecar = bench.istiod.sidecar(short, &PORTS[..1], echo::start()?)?;
     bench.pair.set(&bench.mtls, Endpoints::At(sidecar.port(PORTS[0])))?;
     let serial = || -> Result<String> {

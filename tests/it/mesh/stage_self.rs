@@ -1,12 +1,10 @@
 //! The real istiod of the stage does what the tests of the mesh rest on.
 
-use anyhow::Result;
-use serde_json::json;
-
 use crate::stage::{
     Options, Plane, Sidecar, echo,
     istio::{Istiod, Workload},
 };
+use anyhow::Result;
 
 #[test]
 fn istiod_injects_signs_and_configures() -> Result<()> {
@@ -14,10 +12,6 @@ fn istiod_injects_signs_and_configures() -> Result<()> {
     Istiod::install_definitions(&plane)?;
     let istiod = Istiod::install(&plane, "1-28", "1.28.3", Sidecar::Native)?;
     istiod.tag("prod")?;
-    let account = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "httpbin", "namespace": "default"},
-    });
-    plane.api().apply(&account.to_string())?;
     let workload = Workload { namespace: "default", account: "httpbin", labels: &[("app", "httpbin")], lifetime: None };
     let certificate = istiod.certificate(workload)?;
     for pem in [&certificate.chain, &certificate.root] {

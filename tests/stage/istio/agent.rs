@@ -101,13 +101,16 @@ impl Istiod<'_> {
         Ok(sidecar)
     }
 
-    /// Writes the files that a pod has: the token of its account, the mesh's root, its labels.
+    /// Writes the files that a pod has: the token of its account, which is made, the mesh's root, its labels.
     fn pod_files(&self, workload: Workload<'_>) -> Result<PathBuf> {
         let directory = tempfile::Builder::new().prefix("pod").tempdir_in(self.plane().directory())?.keep();
         for below in ["var/run/secrets/tokens", "var/run/secrets/istio", "etc/istio/pod", "etc/istio/proxy"] {
             fs::create_dir_all(directory.join(below))?;
         }
         let Workload { namespace, account, labels, .. } = workload;
+        let metadata = json!({"name": account, "namespace": namespace});
+        let service_account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
+        self.plane().api().apply(&service_account.to_string())?;
         let root = wait_for("istiod writes the mesh's root", PATIENCE, || {
             let map = self.plane().api().get("v1/ConfigMap", namespace, "istio-ca-root-cert")?;
             Ok(map.and_then(|map| Some(map["data"]["root-cert.pem"].as_str()?.to_owned())))
