@@ -97,15 +97,20 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &PairState) -> Vec<Pair
     }
 }
 
+/// Returns each pair of a ready pod and a gateway that is not scaled to 0, with the state before the pod's policies
+/// decide.
+pub(crate) fn presented(facts: &Facts) -> impl Iterator<Item = (&Pod, &ProxyState, PairState)> {
+    ends(facts).into_iter().flat_map(move |(pod, ends)| {
+        let active = facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle);
+        active.map(move |proxy| (pod, proxy, from_gateway(&facts.sends, proxy, ends.clone())))
+    })
+}
+
 /// Returns the policy that denies the first denied pair.
 pub(crate) fn denying(facts: &Facts) -> Option<PolicyRef> {
-    ends(facts).into_iter().find_map(|(pod, ends)| {
-        facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle).find_map(|proxy| {
-            match admission(proxy, pod, &from_gateway(&facts.sends, proxy, ends.clone()))? {
-                Admission::Denied { by, .. } => Some(by.policy),
-                _ => None,
-            }
-        })
+    presented(facts).find_map(|(pod, proxy, state)| match admission(proxy, pod, &state)? {
+        Admission::Denied { by, .. } => Some(by.policy),
+        _ => None,
     })
 }
 
