@@ -85,7 +85,7 @@ pub struct FollowedMesh {
 impl FollowedMesh {
     /// Starts the sidecar before an application. The workloads are the backend, with the port of its container, and the
     /// gateway.
-    pub fn start(istiod: &Istiod<'_>, (backend, port): (Workload<'_>, u16), gateway: Workload<'_>) -> Result<Self> {
+    pub fn start(istiod: &Istiod<&Plane>, (backend, port): (Workload<'_>, u16), gateway: Workload<'_>) -> Result<Self> {
         let sidecar = istiod.sidecar(backend, &[port], super::echo::start()?)?;
         let certificate = istiod.certificate(gateway)?;
         let keys = Keys::new(&certificate.chain, &certificate.key);

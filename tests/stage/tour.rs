@@ -40,7 +40,7 @@ const GATEWAY: Workload<'_> = Workload {
 
 /// What runs for the guide, and ends when it is dropped.
 pub struct Tour<'p> {
-    _istiods: [Istiod<'p>; 2],
+    _istiods: [Istiod<&'p Plane>; 2],
     _follower: Follower,
 }
 

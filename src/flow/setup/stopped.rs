@@ -87,6 +87,9 @@ pub(super) fn stopped(
         _ => &[],
     };
     let earlier = stands(plan, failed, back);
+    // A run that a fault of this program ends is not as it was planned, and nothing rolls back its steps.
+    let is_half_done = why.reason == Reason::Bug && earlier.is_some();
+    let exit = if is_half_done { exit.prevailing(Exit::HalfDone) } else { exit };
     let hint = both_ways(way_back, *state != StepEnd::Own(Stands::Nothing) || earlier.is_some());
     let earlier = earlier.map_or_else(String::new, |earlier| format!("; {earlier}"));
     let message = format!("step {number} ({}) failed: {}", plan[failed].step.word, why.message);

@@ -61,7 +61,7 @@ fn an_injector_that_goes_down_half_way_costs_the_rest_alone() -> Result<()> {
     let restart = |name: &str| {
         format!("PATCH /apis/apps/v1/namespaces/{}/deployments/{name}?fieldManager=gloo-rs HTTP", bench.apps)
     };
-    let gate = Gate::start(bench.plane, &restart("a"), &restart("b"));
+    let gate = Gate::start(bench.plane(), &restart("a"), &restart("b"));
     let sandbox = Sandbox::new().patient(super::PATIENCE);
     sandbox.kubeconfig(gate.kubeconfig());
     let words = bench.words("enroll NS --revision OLD --yes --wait-timeout 40s");
@@ -165,7 +165,7 @@ fn what_somebody_else_changed_meanwhile_is_left_to_them() -> Result<()> {
     let output = meanwhile(&bench, "enroll NS --revision OLD --wait-timeout 15s", || {
         wait_for("a is restarted", super::PATIENCE, || Ok((!bench.restarted("a")?.is_null()).then_some(())))?;
         let theirs = json!({"spec": {"template": {"metadata": {"annotations": {super::RESTARTED: "theirs"}}}}});
-        bench.plane.api().merge("apps/v1/Deployment", &bench.apps, "a", &theirs)
+        bench.plane().api().merge("apps/v1/Deployment", &bench.apps, "a", &theirs)
     })?;
     assert_said(
         &output,
@@ -206,16 +206,16 @@ fn a_run_that_was_killed_is_gone_on_with() -> Result<()> {
     let restarted =
         json!({"spec": {"template": {"metadata": {"annotations": {super::RESTARTED: "2026-01-01T00:00:00Z"}}}}});
     wait_for("the label is in force", super::PATIENCE, || {
-        bench.plane.api().merge("apps/v1/Deployment", &bench.apps, "web", &restarted)?;
-        bench.plane.api().wait_available(&bench.apps)?;
+        bench.plane().api().merge("apps/v1/Deployment", &bench.apps, "web", &restarted)?;
+        bench.plane().api().wait_available(&bench.apps)?;
         if bench.shape("web")? == [meshed(&bench.old)] {
             return Ok(Some(()));
         }
         let again = json!({"spec": {"template": {"metadata": {"annotations": {super::RESTARTED: null}}}}});
-        bench.plane.api().merge("apps/v1/Deployment", &bench.apps, "web", &again)?;
+        bench.plane().api().merge("apps/v1/Deployment", &bench.apps, "web", &again)?;
         Ok(None)
     })?;
-    bench.plane.api().merge("apps/v1/Deployment", &bench.apps, "slow", &restarted)?;
+    bench.plane().api().merge("apps/v1/Deployment", &bench.apps, "slow", &restarted)?;
     wait_for("its new pod waits for a node", super::PATIENCE, || {
         Ok((bench.shape("slow")?.iter().any(|(revision, _)| revision.is_some())).then_some(()))
     })?;

@@ -62,8 +62,8 @@ fn more_than_a_budget_allows_needs_a_yes_though_it_stops_no_restart() -> Result<
 fn who_owns_the_objects_and_what_will_answer_503_is_said() -> Result<()> {
     let bench = Bench::with_web("said")?;
     let by_argo = json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "shop:/Namespace:/x"}}});
-    bench.plane.api().merge("v1/Namespace", "", &bench.apps, &by_argo)?;
-    bench.plane.api().merge("apps/v1/Deployment", &bench.apps, "web", &by_argo)?;
+    bench.plane().api().merge("v1/Namespace", "", &bench.apps, &by_argo)?;
+    bench.plane().api().merge("apps/v1/Deployment", &bench.apps, "web", &by_argo)?;
     bench.apply(json!({
         "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "metadata": {"name": "strict"},
         "spec": {"mtls": {"mode": "STRICT"}},
@@ -78,7 +78,7 @@ fn who_owns_the_objects_and_what_will_answer_503_is_said() -> Result<()> {
     ];
     assert_said(&output, 0, &said.each_ref().map(String::as_str));
 
-    let gloo = bench.plane.namespace("said-gloo")?;
+    let gloo = bench.plane().namespace("said-gloo")?;
     let kube = json!({"serviceName": "web", "serviceNamespace": bench.apps, "servicePort": 80});
     let sds = json!({"certificatesSecretName": "istio_server_cert", "validationContextName": "istio_validation_context",
         "clusterName": "gateway_proxy_sds", "targetUri": "127.0.0.1:8234"});
@@ -90,7 +90,7 @@ fn who_owns_the_objects_and_what_will_answer_503_is_said() -> Result<()> {
         if !ssl.is_null() {
             upstream["spec"]["sslConfig"] = ssl;
         }
-        bench.plane.api().apply(&upstream.to_string())?;
+        bench.plane().api().apply(&upstream.to_string())?;
     }
     let output = bench.run("unenroll NS --yes");
     let said = [

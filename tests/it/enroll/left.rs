@@ -15,7 +15,7 @@ fn what_is_not_restarted_is_named_with_its_reason() -> Result<()> {
     bench.deploy("by-annotation", &template(json!({"metadata": {"annotations": opted_out}})))?;
     bench.deploy("host", &template(json!({"spec": {"hostNetwork": true}})))?;
     bench.deploy("paused", &json!({}))?;
-    bench.plane.api().merge("apps/v1/Deployment", &bench.apps, "paused", &json!({"spec": {"paused": true}}))?;
+    bench.plane().api().merge("apps/v1/Deployment", &bench.apps, "paused", &json!({"spec": {"paused": true}}))?;
     bench.apply(workload("DaemonSet", "by-hand", &json!({"spec": {"updateStrategy": {"type": "OnDelete"}}})))?;
     let rolling = json!({"rollingUpdate": {"partition": 1}});
     bench.apply(workload(
@@ -94,7 +94,7 @@ fn a_pod_that_asks_for_its_sidecar_itself_keeps_it() -> Result<()> {
 #[test]
 fn namespaces_that_are_not_for_the_mesh_are_refused() -> Result<()> {
     let bench = Bench::with_web("refused")?;
-    let gloo = bench.plane.namespace("refused-gloo")?;
+    let gloo = bench.plane().namespace("refused-gloo")?;
     let mesh = bench.istio_namespace().to_owned();
     for (namespace, why) in [
         ("kube-system", "belongs to Kubernetes: Istio injects nothing there"),
@@ -132,11 +132,11 @@ fn namespaces_that_are_not_for_the_mesh_are_refused() -> Result<()> {
 
 /// Of two namespaces of which one is refused, neither is touched.
 fn document_rows(bench: &Bench) -> Result<Vec<String>> {
-    let other = bench.plane.namespace("refused")?;
+    let other = bench.plane().namespace("refused")?;
     let (document, output) = bench.json(&format!("enroll {other} NS --revision OLD"))?;
     assert_eq!(output.code, Some(1), "{output:#?}");
     let labels =
-        bench.plane.api().get("v1/Namespace", "", &other)?.context("it is there")?["metadata"]["labels"].take();
+        bench.plane().api().get("v1/Namespace", "", &other)?.context("it is there")?["metadata"]["labels"].take();
     assert_eq!(labels["istio.io/rev"], Value::Null);
     let rows = document["results"].as_array().context("rows")?;
     Ok(rows.iter().filter_map(|row| row["outcome"].as_str().map(str::to_owned)).collect())

@@ -39,8 +39,8 @@ impl Seen {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": self.user}],
         });
-        self.bench.plane.api().apply(&role.to_string())?;
-        self.bench.plane.api().apply(&binding.to_string())
+        self.bench.plane().api().apply(&role.to_string())?;
+        self.bench.plane().api().apply(&binding.to_string())
     }
 
     fn here(&self, rules: &Value) -> Result<()> {

@@ -10,6 +10,7 @@ mod revisions;
 mod wanted;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -27,7 +28,6 @@ const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// A mesh with two revisions and a namespace that is not in it.
 struct Bench {
-    plane: &'static Plane,
     mesh: BenchMesh,
     old: Revision,
     new: Revision,
@@ -37,17 +37,26 @@ struct Bench {
 
 /// What injects the sidecars.
 enum BenchMesh {
-    Shared(&'static Mesh),
-    Own(Injector<'static>),
+    Shared(Arc<Mesh>),
+    Own { plane: &'static Plane, injector: Injector<'static> },
+}
+
+impl BenchMesh {
+    fn plane(&self) -> &Plane {
+        match self {
+            Self::Shared(mesh) => &mesh.plane,
+            Self::Own { plane, .. } => plane,
+        }
+    }
 }
 
 impl Bench {
     /// On the real istiods that all tests share.
     fn new(prefix: &str) -> Result<Self> {
-        let mesh = istio::shared();
-        let revision = |istiod: &Istiod| Revision::new(istiod.revision(), istiod.version(), istiod.form());
+        let mesh = istio::shared()?;
+        let revision = |istiod: &Istiod<_>| Revision::new(istiod.revision(), istiod.version(), istiod.form());
         let (old, new) = (revision(&mesh.old), revision(&mesh.new));
-        Self::on(mesh.plane, BenchMesh::Shared(mesh), (old, new), prefix)
+        Self::on(BenchMesh::Shared(mesh), (old, new), prefix)
     }
 
     /// With istiods of the test's own, which it may stop and remove.
@@ -56,17 +65,23 @@ impl Bench {
         let injector = Injector::beside_others(plane)?;
         let old = injector.install("1-27", "1.27.5", Sidecar::Container)?;
         let new = injector.install("1-28", "1.28.3", Sidecar::Native)?;
-        Self::on(plane, BenchMesh::Own(injector), (old, new), prefix)
+        Self::on(BenchMesh::Own { plane, injector }, (old, new), prefix)
     }
 
-    fn on(plane: &'static Plane, mesh: BenchMesh, (old, new): (Revision, Revision), prefix: &str) -> Result<Self> {
-        Ok(Self { plane, mesh, old, new, apps: plane.namespace(prefix)?, kubeconfig: plane.kubeconfig() })
+    fn on(mesh: BenchMesh, (old, new): (Revision, Revision), prefix: &str) -> Result<Self> {
+        let plane = mesh.plane();
+        let (apps, kubeconfig) = (plane.namespace(prefix)?, plane.kubeconfig());
+        Ok(Self { mesh, old, new, apps, kubeconfig })
+    }
+
+    fn plane(&self) -> &Plane {
+        self.mesh.plane()
     }
 
     /// The test's own injector.
     fn injector(&self) -> &Injector<'static> {
         match &self.mesh {
-            BenchMesh::Own(injector) => injector,
+            BenchMesh::Own { injector, .. } => injector,
             BenchMesh::Shared(_) => panic!("the shared istiods are not for one test"),
         }
     }
@@ -74,7 +89,7 @@ impl Bench {
     /// The namespace of the istiods.
     fn istio_namespace(&self) -> &str {
         match &self.mesh {
-            BenchMesh::Own(injector) => injector.namespace(),
+            BenchMesh::Own { injector, .. } => injector.namespace(),
             BenchMesh::Shared(_) => istio::NAMESPACE,
         }
     }
@@ -83,7 +98,7 @@ impl Bench {
     fn tag(&self, to: &Revision) -> Result<String> {
         let tag = format!("prod-{}", self.apps);
         match &self.mesh {
-            BenchMesh::Own(injector) => injector.tag(&tag, to),
+            BenchMesh::Own { injector, .. } => injector.tag(&tag, to),
             BenchMesh::Shared(mesh) => {
                 let istiod = if to.name == self.old.name { &mesh.old } else { &mesh.new };
                 istiod.tag(&tag)?;
@@ -126,17 +141,17 @@ impl Bench {
     /// Puts an object into this test's namespace.
     fn apply(&self, mut object: Value) -> Result<()> {
         object["metadata"]["namespace"] = json!(self.apps);
-        self.plane.api().apply(&object.to_string())
+        self.plane().api().apply(&object.to_string())
     }
 
     /// A Deployment with these members besides, and waits until it is available.
     fn deploy(&self, name: &str, more: &Value) -> Result<()> {
         self.apply(workload("Deployment", name, more))?;
-        self.plane.api().wait_available(&self.apps)
+        self.plane().api().wait_available(&self.apps)
     }
 
     fn namespace(&self) -> Result<Value> {
-        self.plane.api().get("v1/Namespace", "", &self.apps)?.context("the namespace is there")
+        self.plane().api().get("v1/Namespace", "", &self.apps)?.context("the namespace is there")
     }
 
     /// The labels that bind the namespace.
@@ -147,11 +162,11 @@ impl Bench {
     }
 
     fn label(&self, labels: &Value) -> Result<()> {
-        self.plane.api().merge("v1/Namespace", "", &self.apps, &json!({"metadata": {"labels": labels}}))
+        self.plane().api().merge("v1/Namespace", "", &self.apps, &json!({"metadata": {"labels": labels}}))
     }
 
     fn get(&self, kind: &str, name: &str) -> Result<Value> {
-        self.plane.api().get(kind, &self.apps, name)?.with_context(|| format!("{kind} {name} is there"))
+        self.plane().api().get(kind, &self.apps, name)?.with_context(|| format!("{kind} {name} is there"))
     }
 
     fn deployment(&self, name: &str) -> Result<Value> {
@@ -165,7 +180,7 @@ impl Bench {
 
     /// The pods of an app that are not on their way out.
     fn pods(&self, app: &str) -> Result<Vec<Value>> {
-        let pods = self.plane.api().list("v1/Pod", &self.apps)?.into_iter();
+        let pods = self.plane().api().list("v1/Pod", &self.apps)?.into_iter();
         Ok(pods
             .filter(|pod| pod["metadata"]["labels"]["app"] == *app && pod["metadata"]["deletionTimestamp"].is_null())
             .collect())
@@ -180,7 +195,7 @@ impl Bench {
 
     /// Everything that moves with a write to the namespace or to a Deployment's specification.
     fn versions(&self) -> Result<(Value, Vec<Value>)> {
-        let workloads = self.plane.api().list("apps/v1/Deployment", &self.apps)?;
+        let workloads = self.plane().api().list("apps/v1/Deployment", &self.apps)?;
         let generations = workloads.into_iter().map(|it| it["metadata"]["generation"].clone()).collect();
         Ok((self.namespace()?["metadata"]["resourceVersion"].clone(), generations))
     }
@@ -188,7 +203,7 @@ impl Bench {
     /// A label of the one node that pods of some workload ask for: without it new ones find no node.
     fn node(&self, value: &Value) -> Result<()> {
         let labels = json!({"metadata": {"labels": {self.apps.as_str(): value}}});
-        self.plane.api().merge("v1/Node", "", "node1", &labels)
+        self.plane().api().merge("v1/Node", "", "node1", &labels)
     }
 
     /// A Deployment whose running pods serve on and whose new ones will find no node.
@@ -411,17 +426,17 @@ fn labels_alone_are_set_where_nothing_is_to_be_restarted() -> Result<()> {
 #[test]
 fn several_namespaces_are_one_command() -> Result<()> {
     let bench = Bench::with_web("several")?;
-    let other = bench.plane.namespace("several")?;
+    let other = bench.plane().namespace("several")?;
     let mut api = workload("Deployment", "api", &json!({}));
     api["metadata"]["namespace"] = json!(other);
-    bench.plane.api().apply(&api.to_string())?;
-    bench.plane.api().wait_available(&other)?;
+    bench.plane().api().apply(&api.to_string())?;
+    bench.plane().api().wait_available(&other)?;
     let output = bench.run(&format!("enroll NS {other} --revision OLD"));
     assert_eq!(output.code, Some(0), "{output:#?}");
     for line in [format!("namespace/{other} enrolled"), format!("\ndeployment.apps/{other}/api restarted ")] {
         assert!(output.stdout.contains(&line), "{output:#?}");
     }
-    let pods = bench.plane.api().list("v1/Pod", &other)?;
+    let pods = bench.plane().api().list("v1/Pod", &other)?;
     assert!(pods.iter().any(|pod| injected_by(pod).as_deref() == Some(&bench.old.name)), "{pods:#?}");
 
     // One that is not there keeps all as they are.

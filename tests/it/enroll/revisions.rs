@@ -85,7 +85,7 @@ fn where_nothing_has_chosen_several_revisions_are_listed() -> Result<()> {
     bench.label(&json!({"istio.io/rev": null}))?;
     assert_eq!(bench.versions()?.1, versions.1);
 
-    let only = bench.plane.api();
+    let only = bench.plane().api();
     only.delete("apps/v1/Deployment", bench.istio_namespace(), &format!("istiod-{}", bench.new.name))?;
     let output = bench.run("enroll NS --istio-namespace MESH");
     assert_eq!(output.code, Some(0), "the only one needs no choice: {output:#?}");

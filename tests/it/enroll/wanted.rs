@@ -27,8 +27,8 @@ fn dead_default(bench: &Bench) -> Result<()> {
             "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
         }],
     });
-    bench.plane.api().apply(&istiod.to_string())?;
-    bench.plane.api().apply(&webhook.to_string())
+    bench.plane().api().apply(&istiod.to_string())?;
+    bench.plane().api().apply(&webhook.to_string())
 }
 
 /// No pod can be created in this test's namespace.
@@ -100,7 +100,7 @@ fn a_dead_label_is_no_success_and_the_workload_without_pods_is_named() -> Result
     assert_eq!(bench.versions()?, versions);
 
     // A namespace without workloads is not enrolled by a dead label either.
-    bench.plane.api().delete("apps/v1/Deployment", &bench.apps, "web")?;
+    bench.plane().api().delete("apps/v1/Deployment", &bench.apps, "web")?;
     bench.label(&json!({"istio-injection": null}))?;
     let output = bench.run("enroll NS --istio-namespace MESH --revision default");
     assert_said(&output, 5, &said[..2]);
@@ -132,7 +132,7 @@ fn a_quota_keeps_a_namespace_out_and_was_there_before() -> Result<()> {
     bench.apply(workload("Deployment", "paused", &json!({"spec": {"paused": true}})))?;
     deploy_blocked(&bench, "web")?;
     bench
-        .plane
+        .plane()
         .api()
         .wait("apps/v1/DaemonSet", &bench.apps, "daemonset", |it| it["status"]["desiredNumberScheduled"] == 1)?;
     let named = |name: &str| format!("error: {name} did not become ready (0 of 1 new, ");
@@ -159,7 +159,7 @@ fn a_quota_keeps_a_namespace_out_and_was_there_before() -> Result<()> {
     assert_eq!(bench.versions()?, versions);
 
     bench.label(&json!({"istio.io/rev": null}))?;
-    bench.plane.api().delete("v1/ResourceQuota", &bench.apps, "none")?;
+    bench.plane().api().delete("v1/ResourceQuota", &bench.apps, "none")?;
     let output = bench.run("enroll NS --revision OLD --yes");
     assert_eq!(output.code, Some(0), "{output:#?}");
     for name in ["web", "statefulset", "daemonset"] {

@@ -1,7 +1,9 @@
 //! The bench of the mesh's tests: the guide with a real istiod, a backend whose sidecar istiod configures, and a gateway
 //! with a certificate of istiod's authority.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -36,21 +38,29 @@ pub(super) const PEER_AUTHENTICATION: &str = "security.istio.io/v1/PeerAuthentic
 pub(super) const AUTHORIZATION_POLICY: &str = "security.istio.io/v1/AuthorizationPolicy";
 
 pub(super) struct Bench {
-    pub plane: &'static Plane,
-    pub istiod: Istiod<'static>,
+    pub istiod: Istiod<Arc<Plane>>,
     pub sidecar: MeshSidecar,
     pub pair: Pair,
     /// Istio's TLS with the certificate that istiod signed for the gateway.
     pub mtls: Sends,
+    pub plane: Arc<Plane>,
 }
 
-/// The one bench, for one test at a time: policies of the mesh apply to all of it. There are none at the start.
-pub(super) fn bench() -> Result<MutexGuard<'static, Bench>> {
-    static BENCH: OnceLock<Result<Mutex<Bench>, String>> = OnceLock::new();
-    let bench = BENCH.get_or_init(|| Bench::start().map(Mutex::new).map_err(|error| format!("{error:#}")));
-    let bench = bench.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+/// The bench while one test uses it: policies of the mesh apply to all of it.
+pub(super) struct InUse(MutexGuard<'static, Option<Bench>>);
+
+static BENCH: Mutex<Option<Bench>> = Mutex::new(None);
+/// The tests that use the bench or wait for it.
+static USERS: AtomicUsize = AtomicUsize::new(0);
+
+/// The one bench, without policies. It ends when no test uses it or waits for it.
+pub(super) fn bench() -> Result<InUse> {
+    USERS.fetch_add(1, Ordering::SeqCst);
+    let mut bench = InUse(BENCH.lock().unwrap_or_else(PoisonError::into_inner));
+    if bench.0.is_none() {
+        *bench.0 = Some(Bench::start()?);
+    }
     // A test that failed leaves its policies only.
-    let bench = bench.lock().unwrap_or_else(PoisonError::into_inner);
     for kind in [PEER_AUTHENTICATION, AUTHORIZATION_POLICY] {
         for namespace in [HTTPBIN.namespace, NAMESPACE] {
             for policy in bench.plane.api().list(kind, namespace)? {
@@ -62,22 +72,36 @@ pub(super) fn bench() -> Result<MutexGuard<'static, Bench>> {
     Ok(bench)
 }
 
+impl Deref for InUse {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        self.0.as_ref().expect("it was started before it was given out")
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if USERS.fetch_sub(1, Ordering::SeqCst) == 1 {
+            *self.0 = None;
+        }
+    }
+}
+
 impl Bench {
     fn start() -> Result<Self> {
-        static PLANE: OnceLock<Plane> = OnceLock::new();
-        let started = Plane::start(&Options::default())?;
-        let plane = PLANE.get_or_init(|| started);
+        let plane = Arc::new(Plane::start(&Options::default())?);
         plane.install_gloo_definitions()?;
-        Istiod::install_definitions(plane)?;
-        let istiod = Istiod::install(plane, "default", "1.29.1", Sidecar::Native)?;
+        Istiod::install_definitions(&plane)?;
+        let istiod = Istiod::install(Arc::clone(&plane), "default", "1.29.1", Sidecar::Native)?;
         plane.install_gloo_and_apps()?;
         let sidecar = istiod.sidecar(HTTPBIN, &PORTS, echo::start()?)?;
         let mtls = mtls_of(&istiod, GATEWAY)?;
         let pair = Pair::start(&format!("{UPSTREAM}_gloo-system"))?;
         pair.beside(&["gateway_proxy_sds"]);
         pair.sends(&mtls)?;
-        pair.stand_in(plane, GATEWAY.namespace)?;
-        Ok(Self { plane, istiod, sidecar, pair, mtls })
+        pair.stand_in(&plane, GATEWAY.namespace)?;
+        Ok(Self { istiod, sidecar, pair, mtls, plane })
     }
 
     /// Runs `gloo-rs LINE` here.
@@ -121,7 +145,7 @@ impl Bench {
 }
 
 /// Istio's TLS with a certificate that istiod signs for this workload.
-pub(super) fn mtls_of(istiod: &Istiod<'_>, workload: Workload<'_>) -> Result<Sends> {
+pub(super) fn mtls_of(istiod: &Istiod<Arc<Plane>>, workload: Workload<'_>) -> Result<Sends> {
     let certificate = istiod.certificate(workload)?;
     let keys = Keys::new(&certificate.chain, &certificate.key);
     Ok(Sends::Istio { keys, root: validation(&certificate.root) })

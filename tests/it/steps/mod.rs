@@ -42,7 +42,7 @@ const fn row(line: &'static str, begins: Begins, writes: usize, stands: &'static
 
 /// Every kind of transaction. What is independent for each object stands once it is made: mutual TLS of an Upstream, and
 /// a workload whose new pods are ready.
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     row("istio inject --revision 1-28", Begins::Clean, 2, &[0]),
     row("istio uninject --force --yes", Begins::Meshed, 2, &[0]),
     row("istio enroll shop --revision 1-28 --force", Begins::Clean, 2, &[0, 2]),
@@ -56,10 +56,13 @@ const ROWS: [Row; 13] = [
     row("istio disable-mtls --upstream shop-cart-80 --force --yes", Begins::Meshed, 1, &[0, 1]),
     row("proxy restart", Begins::Meshed, 1, &[0]),
     row(SETUP, Begins::Clean, 6, &[0, 2, 4, 5, 6]),
+    row(TEARDOWN, Begins::Meshed, 6, &[0, 1, 2, 4, 6]),
 ];
 
 const SETUP: &str = "istio setup --via inject --namespace-to-enroll shop --upstream shop-cart-80 --revision 1-28 \
     --strict --no-verify --yes --force";
+
+const TEARDOWN: &str = "istio teardown --all --yes --force";
 
 /// When it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

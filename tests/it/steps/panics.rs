@@ -8,7 +8,7 @@ use gloo_rs::exports::error::Exit;
 use gloo_rs::exports::flow;
 use gloo_rs::exports::kube::{Exchange, Trace};
 
-use super::{Moment, ROWS, Row, SETUP, Server, Worlds, moments, which};
+use super::{Moment, ROWS, Row, Server, Worlds, moments, which};
 use crate::support::world::State;
 
 /// Runs the command in this process. What traces the requests panics at that moment.
@@ -39,11 +39,10 @@ fn at(worlds: &Worlds, row: &Row, states: &[State], at: Moment) {
     assert!(panicked, "{what}: nothing panicked, {exit:?}");
     let stands = which(states, &server.world().state(), &what);
     match exit {
-        Exit::Failed if at == Moment::Before => assert_eq!(stands, 0, "{what}"),
-        // Between two steps: each is a transaction that is over, and the report says which steps remain in place.
-        Exit::Failed if row.line == SETUP => assert!(row.stands.contains(&stands), "{what}: {stands}"),
+        Exit::Failed => assert_eq!(stands, 0, "{what}"),
         Exit::RolledBack => assert!(row.stands.contains(&stands), "{what}: {stands}"),
-        // What is independent for each object is not taken back, and is said to be unknown.
+        // Steps before it are transactions that are over. What is independent for each object is not taken back. Both are
+        // said.
         Exit::HalfDone => assert!(row.stands.contains(&stands) && row.stands.len() > 1, "{what}: {stands}"),
         other => panic!("{what}: {other:?}, {stands}"),
     }

@@ -4,6 +4,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Deref,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU8, Ordering},
     time::Duration,
@@ -16,6 +17,7 @@ use super::super::{
     envoy::{ask, envoy},
     launch::free_addresses,
     parts::{Part, wait_for},
+    plane::Plane,
 };
 use super::{Istiod, istio};
 
@@ -48,7 +50,7 @@ pub struct MeshSidecar {
     admin: SocketAddr,
 }
 
-impl Istiod<'_> {
+impl<P: Deref<Target = Plane>> Istiod<P> {
     /// The certificate that a workload gets, as `pilot-agent` writes it to files.
     pub fn certificate(&self, workload: Workload<'_>) -> Result<Certificate> {
         let directory = self.pod_files(workload)?;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpStream},
+    ops::Deref,
     sync::Mutex,
     time::Duration,
 };
@@ -25,8 +26,8 @@ const WEBHOOKS: &str = "admissionregistration.k8s.io/v1/MutatingWebhookConfigura
 
 /// A running istiod of one revision. When it is dropped its process ends and its objects stay: as an istiod whose pods
 /// are gone.
-pub struct Istiod<'p> {
-    plane: &'p Plane,
+pub struct Istiod<P: Deref<Target = Plane>> {
+    plane: P,
     revision: String,
     version: String,
     sidecar: Sidecar,
@@ -35,17 +36,19 @@ pub struct Istiod<'p> {
     part: Mutex<Part>,
 }
 
-impl<'p> Istiod<'p> {
+impl Istiod<&Plane> {
     /// Installs the definitions of Istio that every istiod needs, with the chart `base`.
     pub fn install_definitions(plane: &Plane) -> Result<()> {
         let base = istio().join("base").display().to_string();
         // Without a default revision there is no validating webhook, which would need an istiod to accept policies.
         plane.helm(NAMESPACE, &["install", "istio-base", &base, "--set", "defaultRevision="]).map(drop)
     }
+}
 
+impl<P: Deref<Target = Plane>> Istiod<P> {
     /// Installs a revision (`default` is the one without a name), starts its process, and waits until it injects.
     /// Its images and sidecars carry this version's tag.
-    pub fn install(plane: &'p Plane, revision: &str, version: &str, sidecar: Sidecar) -> Result<Self> {
+    pub fn install(plane: P, revision: &str, version: &str, sidecar: Sidecar) -> Result<Self> {
         let (release, name) = named(revision);
         let mut arguments = vec!["install".to_owned(), release.clone(), chart()];
         arguments.extend(values(name, version));
@@ -83,7 +86,7 @@ impl<'p> Istiod<'p> {
         };
         istiod.lead_here(&injector(name))?;
         istiod.wait_until_listening()?;
-        wait_until_injected(plane, &json!({"istio.io/rev": revision}), revision)
+        wait_until_injected(&istiod.plane, &json!({"istio.io/rev": revision}), revision)
             .with_context(|| istiod.part().last_words())?;
         Ok(istiod)
     }
@@ -108,8 +111,8 @@ impl<'p> Istiod<'p> {
         self.discovery
     }
 
-    pub(super) fn plane(&self) -> &'p Plane {
-        self.plane
+    pub(super) fn plane(&self) -> &Plane {
+        &self.plane
     }
 
     /// Points a tag at this revision, with the chart's own template. An existing tag moves.
@@ -126,7 +129,7 @@ impl<'p> Istiod<'p> {
             self.lead_hooks_here(&mut object);
             self.plane.api().apply(&object.to_string())?;
         }
-        wait_until_injected(self.plane, &json!({"istio.io/rev": tag}), &self.revision)
+        wait_until_injected(&self.plane, &json!({"istio.io/rev": tag}), &self.revision)
     }
 
     /// Kills the process, as if all pods of this istiod were gone.
@@ -138,7 +141,7 @@ impl<'p> Istiod<'p> {
     pub fn come_up(&self) -> Result<()> {
         self.part().restart()?;
         self.wait_until_listening()?;
-        wait_until_injected(self.plane, &json!({"istio.io/rev": self.revision}), &self.revision)
+        wait_until_injected(&self.plane, &json!({"istio.io/rev": self.revision}), &self.revision)
     }
 
     fn part(&self) -> std::sync::MutexGuard<'_, Part> {
@@ -170,7 +173,7 @@ impl<'p> Istiod<'p> {
     }
 }
 
-impl Drop for Istiod<'_> {
+impl<P: Deref<Target = Plane>> Drop for Istiod<P> {
     fn drop(&mut self) {
         // A part waits for its end when it is dropped, and the plane may run on.
         let _ = self.part().kill();
