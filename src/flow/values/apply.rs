@@ -69,12 +69,19 @@ pub(super) async fn run(
         report.ui.status("Helm waits until all objects of the release are ready, and rolls back if one is not");
     }
     helm_upgrades(session, &ready, order, upgrade, stop, report).await?;
-    let settled = caught(settle::wait(session, upgrade, stop, task, global, report)).await;
-    let settled = settled.unwrap_or_else(|panicked| Err(Failure::from(panicked).detail(UPGRADED)));
+    let settled = match stop.is_set() {
+        true => Err(interrupt::interrupted().detail(UPGRADED)),
+        false => caught(settle::wait(session, upgrade, stop, task, global, report))
+            .await
+            .unwrap_or_else(|panicked| Err(Failure::from(panicked).detail(UPGRADED))),
+    };
+    let rolls_back = |why: &Failure| match why.exit {
+        Exit::Interrupted => on_failure == HelmFailure::RollsBack,
+        // Helm's wait was not used.
+        _ => ready.is_endless && why.reason == Reason::Rollout,
+    };
     match settled {
-        Err(why) if ready.is_endless && why.reason == Reason::Rollout && !stop.is_set() => {
-            Err(roll_back::after_upgrade(&ready, upgrade, why, report).await)
-        }
+        Err(why) if rolls_back(&why) => Err(roll_back::after_upgrade(&ready, upgrade, why, report).await),
         settled => settled.map_err(unconfirmed),
     }
 }
@@ -162,8 +169,7 @@ async fn helm_upgrades(
         });
     }
     match (ended, stop.is_set()) {
-        (Ok(()), false) => Ok(()),
-        (Ok(()), true) => Err(unconfirmed(interrupt::interrupted().detail(UPGRADED))),
+        (Ok(()), _) => Ok(()),
         (Err(how), false) => Err(failed(session, upgrade, &how, &last).await),
         (Err(how), true) => {
             let Stopped { why: Failure { message, details, hints, .. }, stands, .. } =

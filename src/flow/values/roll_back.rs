@@ -34,14 +34,15 @@ pub(super) async fn after_upgrade(
     let ended = roll_back(ready, upgrade, report).await;
     let details = why.details.into_iter().filter(|line| line != UPGRADED && line != UNVERIFIED).collect();
     let why = Failure { details, hints: Vec::new(), ..why };
+    let exit = |exit| why.exit.prevailing(exit);
     let revision = upgrade.record.revision;
     match ended {
         Ok(()) => {
-            let why = Failure { exit: Exit::RolledBack, ..why };
+            let why = Failure { exit: exit(Exit::RolledBack), ..why };
             Stopped::new(why.detail(format!("rolled back to revision {revision}")), Stands::RolledBack)
         }
         Err(how) => {
-            let why = Failure { exit: Exit::HalfDone, ..why };
+            let why = Failure { exit: exit(Exit::HalfDone), ..why };
             let why = why.detail(format!("the release is upgraded, and its rollback failed ({how})"));
             Stopped::new(why.hint(upgrade.record.rollback().after("to roll back: ")), Stands::HalfDone)
         }

@@ -1,13 +1,17 @@
 //! `--apply`: the user's own Helm is run, waited for, and believed only when it is proven.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{ADDRESS, MINE, REVISION, Shop, copied, enterprise, open_source, text};
-use crate::stage;
-use crate::support::stub::Stub;
+use super::{ADDRESS, MINE, REVISION, Shop, copied, enterprise, open_source, path, text};
+use crate::stage::{self, wait_for};
+use crate::support::{Output, stub::Stub};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn apply_with_helm_3_upgrades_proves_and_takes_back() -> Result<()> {
@@ -97,6 +101,46 @@ fn a_helm_that_fails_says_what_state_the_release_is_in_and_may_go_back() -> Resu
         assert!(back.stderr.contains("; rolled back\n"), "{}", back.stderr);
         assert!(shop.asked()?.lines().any(|word| word == flag), "{}", shop.asked()?);
         assert_eq!(shop.settings()?["enableIntegration"], false);
+    }
+    Ok(())
+}
+
+/// Ends an upgrade with each signal while Helm, which the signal does not reach, makes a revision.
+#[test]
+fn an_upgrade_that_a_signal_ends_goes_back_if_asked_and_else_is_said_to_stand() -> Result<()> {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let shop = Shop::new("signal")?;
+        shop.install("gloo", &open_source(), "mine: 1\n")?;
+        let (waits, goes) = (shop.sandbox.dir().join("waits"), shop.sandbox.dir().join("goes"));
+        let waiting = format!(
+            "[ \"$1\" != upgrade ] || {{ : > {}; while [ ! -e {} ]; do sleep 0.05; done; }}\nexec {} \"$@\"",
+            waits.display(),
+            goes.display(),
+            shop.helm.display()
+        );
+        let helm = shop.sandbox.script("waiting/helm", &waiting);
+        let shop = Shop { sandbox: shop.sandbox.env("PATH", path(&helm)?), ..shop };
+        let ended = |more: &[&str]| -> Result<Output> {
+            for file in [&waits, &goes] {
+                let _ = std::fs::remove_file(file);
+            }
+            let apply = ["upgrade-values", "-n", &shop.namespace, "--revision", "1-28", "--apply", "--yes"];
+            let running = shop.sandbox.start(&[&apply[..], &["--chart", text(&open_source())?], more].concat());
+            wait_for("Helm is started", PATIENCE, || Ok(waits.exists().then_some(())))?;
+            running.signal(signal);
+            std::fs::write(&goes, "")?;
+            Ok(shop.sandbox.end_of(running))
+        };
+        let back = ended(&["--rollback-on-failure"])?;
+        assert_eq!(back.code, Some(130), "{back:#?}");
+        assert!(back.stderr.contains("rolled back to revision 1\n"), "{back:#?}");
+        assert_eq!(shop.history("gloo")?, ["superseded", "superseded", "deployed"], "{back:#?}");
+        assert_eq!(shop.settings()?["enableIntegration"], false);
+
+        let stands = ended(&[])?;
+        assert_eq!(stands.code, Some(130), "{stands:#?}");
+        assert!(stands.stderr.contains("the release is upgraded; its rollout is not verified\n"), "{stands:#?}");
+        assert_eq!(shop.settings()?["enableIntegration"], true);
     }
     Ok(())
 }
