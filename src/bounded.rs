@@ -89,6 +89,34 @@ pub(crate) fn value(json: &[u8], most: usize) -> Result<Value, NoValue> {
     value.map_err(|error| if budget.is_exceeded { NoValue::TooLarge } else { NoValue::Json(error) })
 }
 
+/// What the values of a text in an object take at most: an annotation, a token, a field of a release's record.
+const MOST_INSIDE: usize = 12 << 20;
+
+/// Parses a JSON text that is a part of something else. `None`: it is not JSON, or its value takes more than 12 MiB.
+pub(crate) fn inside(json: &[u8]) -> Option<Value> {
+    value(json, MOST_INSIDE).ok()
+}
+
+/// Deserializes a field, which takes at most 12 MiB.
+///
+/// # Errors
+/// Its value takes more memory, or it is not JSON.
+pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Budget::with_budget(MOST_INSIDE).deserialize(deserializer)
+}
+
+/// Deserializes a field that is a map or null, which takes at most 12 MiB.
+///
+/// # Errors
+/// Its value takes more memory, or it is something else.
+pub(crate) fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Map<String, Value>>, D::Error> {
+    match field(deserializer)? {
+        Value::Null => Ok(None),
+        Value::Object(map) => Ok(Some(map)),
+        _ => Err(D::Error::custom("not a map")),
+    }
+}
+
 impl<'de> DeserializeSeed<'de> for &mut Budget {
     type Value = Value;
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
+use crate::bounded;
 use crate::command::{Hint, gloo_rs};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
 use crate::plan::fields::{self, UnknownField};
@@ -33,7 +34,7 @@ fn in_object(object: &Object) -> Option<Finding> {
 /// The finding about fields that were applied and that the API server dropped.
 fn in_applied(object: &Object) -> Option<Finding> {
     let text = object.value["metadata"]["annotations"][LAST_APPLIED].as_str()?;
-    let applied: Value = serde_json::from_str(text).ok()?;
+    let applied: Value = bounded::inside(text.as_bytes())?;
     let applied = Object { reference: object.reference.clone(), value: applied };
     let is_absent = |path: &FieldPath| path.get(&object.value).is_none();
     let mut dropped = fields::misspelt(&applied);

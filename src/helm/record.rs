@@ -12,10 +12,13 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::bounded;
+
 use super::release_id::{ReleaseId, ReleaseName, ReleaseNamespace};
 
-/// The limit of an unpacked record, larger than any record that fits into a Secret. It stops a decompression bomb.
-const LIMIT: u64 = 64 * 1024 * 1024;
+/// The limit of an unpacked record, larger than that of any chart whose record fits into a Secret of 1 MiB: most of it is
+/// base64, which hardly gets smaller. It stops a decompression bomb.
+const LIMIT: u64 = 16 * 1024 * 1024;
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 /// Helm's storage driver.
@@ -135,6 +138,7 @@ struct Stored {
     version: u64,
     info: Option<Info>,
     chart: Chart,
+    #[serde(default, deserialize_with = "bounded::map")]
     config: Option<Map<String, Value>>,
     #[serde(default)]
     apply_method: String,
@@ -150,6 +154,7 @@ struct Info {
 #[derive(Deserialize)]
 struct Chart {
     metadata: Metadata,
+    #[serde(default, deserialize_with = "bounded::map")]
     values: Option<Map<String, Value>>,
 }
 
@@ -219,7 +224,7 @@ fn inflated(bytes: &[u8]) -> Result<Vec<u8>, RecordProblem> {
     let mut open = GzDecoder::new(bytes).take(LIMIT + 1);
     open.read_to_end(&mut json).map_err(|error| RecordProblem(format!("not gzip, or cut off: {error}")))?;
     if json.len() as u64 > LIMIT {
-        return Err(RecordProblem("larger than 64 MiB unpacked".to_owned()));
+        return Err(RecordProblem("larger than 16 MiB unpacked".to_owned()));
     }
     Ok(json)
 }
@@ -330,7 +335,7 @@ mod tests {
         let zeros = vec![b' '; 65 * 1024 * 1024];
         let bomb = zipped(&zeros);
         assert!(bomb.len() < 100 * 1024);
-        assert_eq!(read_secret(&bomb), Err(RecordProblem("larger than 64 MiB unpacked".to_owned()).into()));
+        assert_eq!(read_secret(&bomb), Err(RecordProblem("larger than 16 MiB unpacked".to_owned()).into()));
     }
 
     #[test]

@@ -1,35 +1,41 @@
 //! The files of the chart in a record: what Helm needs to render the release again. The charts that it contains are
 //! not in the record.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::chart::File;
 use super::record::{RecordProblem, Storage, decoded, opened};
+use crate::bounded;
 
 #[derive(Deserialize)]
-struct Stored {
-    chart: StoredChart,
+struct Stored<'r> {
+    #[serde(borrow)]
+    chart: StoredChart<'r>,
 }
 
 #[derive(Deserialize)]
-struct StoredChart {
+struct StoredChart<'r> {
+    #[serde(deserialize_with = "bounded::field")]
     metadata: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::field")]
     values: Value,
     #[serde(default)]
     schema: Option<String>,
-    #[serde(default)]
-    templates: Option<Vec<StoredFile>>,
-    #[serde(default)]
-    files: Option<Vec<StoredFile>>,
+    #[serde(default, borrow)]
+    templates: Option<Vec<StoredFile<'r>>>,
+    #[serde(default, borrow)]
+    files: Option<Vec<StoredFile<'r>>>,
 }
 
 #[derive(Deserialize)]
-struct StoredFile {
+struct StoredFile<'r> {
     name: String,
-    #[serde(default)]
-    data: Option<String>,
+    /// In base64, so the record has it without escapes.
+    #[serde(default, borrow)]
+    data: Option<Cow<'r, str>>,
 }
 
 /// The files of the chart, without its CRDs, in the value of `release` of the record's object.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::failure::{ApiCause, TlsFault};
 use super::kubeconfig_file::refused;
 use super::tls::{cause_of, chain};
+use crate::bounded;
 use crate::error::{Exit, Failure, Reason};
 
 /// The base64 of a JWT.
@@ -138,7 +139,7 @@ fn answer(error: &RefreshError) -> String {
 /// When a JWT expires, in seconds since 1970; `None` if the text is not a JWT with an expiry.
 fn expiry(jwt: &str) -> Option<i64> {
     let claims = BASE64.decode(jwt.split('.').nth(1)?).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    let claims: Value = bounded::inside(&claims)?;
     #[expect(clippy::cast_possible_truncation, reason = "a time with a fraction is a time")]
     claims["exp"].as_i64().or_else(|| claims["exp"].as_f64().map(|seconds| seconds as i64))
 }

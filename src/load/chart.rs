@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::bounded;
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::file;
 use crate::helm::{File, RecordProblem, unpacked};
@@ -56,7 +57,7 @@ pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     // Charts of the first API version have them in a file of their own.
     let dependencies = [dependencies(&chart), dependencies(&parsed("requirements.yaml")?)].concat();
     let defaults = defaults(&files, "", &dependencies).map_err(failure)?;
-    let schema = file("values.schema.json").and_then(|file| serde_json::from_str(&file.text).ok());
+    let schema = file("values.schema.json").and_then(|file| bounded::inside(file.text.as_bytes()));
     let others = files.iter().filter(|file| file.path != "values.yaml");
     let others = others.map(|file| (file.path.as_str(), file.text.as_str()));
     let is_crd = |file: &File| file.path.starts_with("crds/") || file.path.contains("/crds/");

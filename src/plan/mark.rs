@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::sidecars::parts::{SDS, volumes};
+use crate::bounded;
 use crate::model::FieldPath;
 
 /// The label of objects that this program creates.
@@ -40,7 +41,7 @@ pub(crate) fn is_new(object: &Value, path: &[&str]) -> bool {
     let noted: Vec<_> = noted.iter().map(String::as_str).collect();
     let made = |depth: usize| written_by_us(object, &[&noted[..depth], &["."]].concat());
     let copy = object["metadata"]["annotations"][LAST_APPLIED].as_str();
-    let copy = copy.and_then(|copy| serde_json::from_str(copy).ok());
+    let copy = copy.and_then(|copy| bounded::inside(copy.as_bytes()));
     let is_lacking = |copy: &Value| FieldPath::keys(path).get(copy).is_none();
     written_by_us(object, &noted) && ((1..=path.len()).any(made) || copy.as_ref().is_some_and(is_lacking))
 }

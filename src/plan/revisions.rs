@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::advice::{Advice, Code};
 use super::istiod::{DEFAULT, ISTIOD_LABEL, Istiod, REVISION_LABEL};
+use crate::bounded;
 use crate::command::{Hint, kubectl};
 
 /// The annotation in which a sidecar names the istiod that injected it.
@@ -92,7 +93,7 @@ pub(crate) fn masked(namespace: &Value) -> Option<&str> {
 /// Returns the revision whose istiod injected a pod, as the injection recorded it. `None` without a sidecar.
 pub(crate) fn injected_by(pod: &Value) -> Option<String> {
     let status = pod["metadata"]["annotations"][STATUS].as_str()?;
-    let status: Value = serde_json::from_str(status).unwrap_or_default();
+    let status: Value = bounded::inside(status.as_bytes()).unwrap_or_default();
     Some(status["revision"].as_str().filter(|revision| !revision.is_empty()).unwrap_or(DEFAULT).to_owned())
 }
 

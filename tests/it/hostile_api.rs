@@ -2,23 +2,14 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Mutex, PoisonError};
 
 use gloo_rs::exports::kube::{Query, Scope, Session};
 use gloo_rs::exports::model::kinds::UPSTREAM;
 use serde_json::json;
 
-use crate::support::Sandbox;
 use crate::support::stub::Stub;
-
-/// What reads the cluster in another way each.
-const COMMANDS: [&str; 6] = [
-    "check",
-    "istio describe upstreams -A",
-    "proxy url",
-    "istio revisions",
-    "istio enable-mtls --upstream x --dry-run",
-    "upgrade-values --release gloo",
-];
+use crate::support::{Sandbox, commands};
 
 type Answer = fn(&mut TcpStream, usize) -> std::io::Result<()>;
 
@@ -108,7 +99,7 @@ const MOST: u32 = 64;
 
 /// What reads one list page by page, and one object. What reads many lists side by side takes the most, and the longest:
 /// it gets the list of which all is valid.
-const READERS: [&str; 2] = ["istio describe upstreams -A", "proxy url"];
+const READERS: [&str; 3] = ["istio describe upstreams -A", "proxy url", "version"];
 
 const ENDLESS: [(&str, Answer); 3] = [
     ("blanks without end", |to, _| endless(to, "{", " ")),
@@ -141,20 +132,37 @@ const DENSE: [(&str, Answer); 6] = [
 /// The kernel holds the limit: a program that wants more is aborted, and has no exit code.
 #[test]
 fn no_answer_takes_more_memory_than_it_may_whatever_is_in_it() {
-    let endless = ENDLESS.map(|(what, answer)| (what, answer, &COMMANDS[..]));
-    let dense = DENSE.map(|(what, answer)| (what, answer, &READERS[..]));
-    let side_by_side = [(OBJECTS.0, OBJECTS.1, &["check"][..])];
-    for (what, answer, commands) in endless.into_iter().chain(dense).chain(side_by_side) {
+    let every = commands::every();
+    let readers = READERS.map(|command| command.split(' ').collect());
+    let side_by_side = [(OBJECTS.0, OBJECTS.1, &[vec!["check"]][..])];
+    let endless = ENDLESS.map(|(what, answer)| (what, answer, &every[..]));
+    let dense = DENSE.map(|(what, answer)| (what, answer, &readers[..]));
+    all_end(MOST, endless.into_iter().chain(dense).chain(side_by_side));
+}
+
+/// Each command ends by itself with a documented code.
+fn all_end<'c>(mib: u32, rows: impl Iterator<Item = (&'static str, Answer, &'c [Vec<&'static str>])>) {
+    let cases = rows.flat_map(|(what, answer, commands)| {
         let port = server(answer);
-        let sandbox = Sandbox::new().within(MOST);
-        sandbox.kubeconfig(kubeconfig(port));
-        for command in commands {
-            let words: Vec<&str> = command.split(' ').chain(["--timeout", "2s"]).collect();
-            let output = sandbox.run(&words);
-            assert!(matches!(output.code, Some(1 | 3..=9)), "{what}: {command}: {output:?}");
-            assert!(!output.stderr.contains("panicked"), "{what}: {command}: {output:?}");
+        commands.iter().map(move |command| (what, port, command))
+    });
+    let cases = Mutex::new(cases.collect::<Vec<_>>().into_iter());
+    let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
+    // Most of the time they wait.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some((what, port, command)) = next() {
+                    let sandbox = Sandbox::new().within(mib);
+                    sandbox.kubeconfig(kubeconfig(port));
+                    let output = sandbox.run(&[&command[..], &["--timeout", "1s", "--wait-timeout", "1s"]].concat());
+                    // 101 is a panic, none a signal; 2 would be a command line that is not one.
+                    assert!(matches!(output.code, Some(0 | 1 | 3..=9)), "{what}: {command:?}: {output:?}");
+                    assert!(!output.stderr.contains("panicked"), "{what}: {command:?}: {output:?}");
+                }
+            });
         }
-    }
+    });
 }
 
 /// A real cluster may have pages that are too large at once: their objects come in smaller pages.
@@ -195,16 +203,6 @@ fn kubeconfig(port: u16) -> String {
 
 #[test]
 fn every_command_ends_by_itself_whatever_is_answered() {
-    for (what, answer) in ANSWERS {
-        let port = server(answer);
-        let sandbox = Sandbox::new();
-        sandbox.kubeconfig(kubeconfig(port));
-        for command in COMMANDS {
-            let words: Vec<&str> = command.split(' ').chain(["--timeout", "2s"]).collect();
-            let output = sandbox.run(&words);
-            // 101 is a panic, none a signal; 2 would be a command line that is not one.
-            assert!(matches!(output.code, Some(0 | 1 | 3..=9)), "{what}: {command}: {output:?}");
-            assert!(!output.stderr.contains("panicked"), "{what}: {command}: {output:?}");
-        }
-    }
+    let every = commands::every();
+    all_end(MOST, ANSWERS.into_iter().map(|(what, answer)| (what, answer, &every[..])));
 }

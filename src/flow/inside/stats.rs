@@ -3,14 +3,18 @@
 use serde_json::{Value, json};
 
 use super::ProxyPodsSession;
+use crate::bounded::{self, NoValue};
+use crate::command::flag;
 use crate::envoy::admin::{StatsFormat, StatsWish, stats};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::options::{Format, Global, StatsTask};
 use crate::plan::proxy_pods::ProxyPod;
 
-/// Size limit in bytes. A gateway with tens of thousands of clusters has tens of megabytes of statistics.
-const MOST: usize = 128 << 20;
+/// Size limit of the statistics in a document, in bytes. Without `-o` they are printed as they come.
+const MOST: usize = 16 << 20;
+/// What their values may take in memory, in bytes: those of about 90,000 counters.
+const MOST_PARSED: usize = 32 << 20;
 
 /// Prints the statistics of each pod.
 ///
@@ -42,14 +46,19 @@ pub(crate) async fn print(task: &StatsTask, global: &Global, report: &mut Report
 async fn values(inside: &ProxyPodsSession, pod: &ProxyPod, task: &StatsTask) -> Result<Value, Failure> {
     let wish = StatsWish { format: StatsFormat::Json, ..task.wish.clone() };
     let page = inside.page(pod, &stats(&wish), MOST).await.map_err(|failure| of_filter(task, failure))?;
-    let mut page: Value = serde_json::from_slice(&page).unwrap_or_default();
+    let failure = |what: &str| Failure::new(Exit::Failed, Reason::InPod, format!("pod {}: {what}", pod.name));
+    let mut page = match bounded::value(&page, MOST_PARSED) {
+        Err(NoValue::TooLarge) => {
+            let failure = failure("its statistics are too many for a document");
+            return Err(failure.hint(flag("--filter").text(" and ").flag("--used").text(" select some")).hint(
+                flag("--format json").text(", without ").flag("-o").text(", prints all of them as Envoy answers"),
+            ));
+        }
+        page => page.unwrap_or_default(),
+    };
     match page.get_mut("stats").map(Value::take) {
         Some(all @ Value::Array(_)) => Ok(all),
-        _ => Err(Failure::new(
-            Exit::Failed,
-            Reason::InPod,
-            format!("pod {}: its statistics are not in Envoy's format", pod.name),
-        )),
+        _ => Err(failure("its statistics are not in Envoy's format")),
     }
 }
 

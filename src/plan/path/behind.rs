@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::endpoints::PodEndpoints;
 use super::{Behind, Declared, Membership, Pod};
+use crate::bounded;
 use crate::plan::Unread;
 use crate::plan::authorization::AuthorizationPolicies;
 use crate::plan::backend::external;
@@ -159,7 +160,7 @@ fn is_ready(pod: &Value) -> bool {
 
 fn revision(metadata: &Value) -> Option<String> {
     let status = metadata["annotations"][STATUS].as_str();
-    let status: Option<Value> = status.and_then(|status| serde_json::from_str(status).ok());
+    let status: Option<Value> = status.and_then(|status| bounded::inside(status.as_bytes()));
     let injected = status.as_ref().and_then(|status| status["revision"].as_str()).filter(|it| !it.is_empty());
     injected.or_else(|| metadata["labels"][REVISION].as_str()).map(str::to_owned)
 }

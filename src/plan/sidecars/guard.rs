@@ -1,5 +1,6 @@
 //! Other tools that manage a gateway proxy, and what is refused because of them.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::GatewayProxy;
@@ -46,7 +47,7 @@ fn is_rendered_by_chart(proxy: &GatewayProxy) -> bool {
     if owns(&proxy.workload.value, MANAGER, SDS) {
         return false;
     }
-    let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+    let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     env(sds, "LOG_LEVEL").is_some() && env(istio, "PROXY_CONFIG").is_some_and(|config| !is_json(config))
 }
 

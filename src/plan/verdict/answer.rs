@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::client_cert::ClientCert;
+use crate::bounded;
 
 /// The header that Envoy's router adds to responses of an upstream, and never to its own.
 const SERVICE_TIME: &str = "x-envoy-upstream-service-time";
@@ -74,7 +75,7 @@ impl HttpAnswer {
         if let Some(header) = self.header(CLIENT_CERT) {
             return Echo::Certificates(ClientCert::parse(header));
         }
-        let Ok(body) = serde_json::from_slice::<Value>(&self.body) else { return Echo::None };
+        let Some(body) = bounded::inside(&self.body) else { return Echo::None };
         let Some(headers) = body["headers"].as_object() else { return Echo::None };
         let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CLIENT_CERT));
         let Some((_, value)) = found else { return Echo::WithoutCertificate };

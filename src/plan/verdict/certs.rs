@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::bounded;
+
 /// The prefix of every identity in a mesh.
 pub(crate) const SPIFFE: &str = "spiffe://";
 
@@ -46,7 +48,7 @@ pub(crate) struct Certs {
 impl Certs {
     /// Reads `/certs`. `None` if the text has another format.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let document: Value = serde_json::from_str(text).ok()?;
+        let document: Value = bounded::inside(text.as_bytes())?;
         let mut read = Self::default();
         for entry in document["certificates"].as_array()? {
             let list = |key: &str| entry[key].as_array().into_iter().flatten().map(Cert::from_value);

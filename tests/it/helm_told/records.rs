@@ -85,3 +85,27 @@ fn a_version_in_a_record_that_is_a_range_or_a_flag_is_refused() {
         assert!(words(&sandbox).contains(&"--version=1.18.2".to_owned()), "{:?}", words(&sandbox));
     }
 }
+
+/// The kernel holds the limit: a program that wants more is aborted, and has no exit code.
+#[test]
+fn a_record_takes_no_more_memory_than_it_may_whatever_is_in_it() {
+    let dense = |bytes: usize, piece: &str| format!("{{\"a\": [{piece}0]}}", piece = piece.repeat(bytes / piece.len()));
+    for (field, text) in [
+        ("config", dense(15 << 20, "{},")),
+        ("config", dense(15 << 20, "[[[[]]]],")),
+        ("config", dense(300 << 20, " ")),
+        ("values", dense(15 << 20, "{\"\":0},")),
+        ("values", format!("{{\"a\": \"{}\"}}", "x".repeat(15 << 20))),
+    ] {
+        let mut secret = release();
+        let mut record = stage::opened(secret["data"]["release"].as_str().unwrap()).unwrap();
+        let of = if field == "config" { &mut record } else { &mut record["chart"] };
+        of[field] = json!("DENSE");
+        secret["data"]["release"] = json!(stage::stored(&record.to_string().replace("\"DENSE\"", &text)).unwrap());
+        let stub = server("sh.helm.release.v1.gloo.v3", &secret);
+        let sandbox = with_helm(NOTING).within(64);
+        sandbox.kubeconfig(stub.kubeconfig());
+        let output = sandbox.run(&[&APPLY[..], &["--release", "gloo"]].concat());
+        assert!(output.code == Some(1) && output.stderr.contains("record"), "{field}: {output:#?}");
+    }
+}

@@ -44,6 +44,33 @@ fn what_panics_is_found() {
     }
 }
 
+/// What is read into a declared shape, whose parts are counted.
+const DECLARED: [&str; 5] = [
+    "src/envoy/dump.rs",
+    "src/flow/inside/served.rs",
+    "src/helm/record.rs",
+    "src/helm/recorded_chart.rs",
+    "src/load/served.rs",
+];
+
+#[test]
+fn json_from_outside_becomes_values_only_within_a_limit_of_memory() {
+    let reads = Regex::new(r"serde_json::(from_(str|slice|reader)|Deserializer)").unwrap();
+    let aside = ["src/bounded.rs", "src/fuzzing/", "src/hostile/"];
+    let is_code = |path: &&String| !path.contains("/tests") && !aside.iter().any(|own| path.starts_with(own));
+    let mut found = Vec::new();
+    for path in files_below("src", ".rs").iter().filter(is_code) {
+        let text = read(path);
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| reads.is_match(line) && !line.contains("IgnoredAny"));
+        found.extend(lines.map(|line| (path.clone(), line.trim().to_owned())));
+    }
+    let (declared, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(path, _)| DECLARED.contains(&path.as_str()));
+    assert!(found.is_empty(), "one byte may become ten of memory; use `bounded`: {found:#?}");
+    assert!(declared.len() >= DECLARED.len(), "this finds nothing: {declared:?}");
+}
+
 /// Files whose times come from flags, which `src/cli/global.rs` limits to a year.
 const LIMITED: [&str; 1] = ["src/flow/address.rs"];
 

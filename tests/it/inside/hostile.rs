@@ -25,7 +25,8 @@ fn bench(prefix: &str) -> Result<(Bench<()>, Body)> {
         let body = shared.0.lock().unwrap().clone();
         reply(stream, "200 OK", &body);
     });
-    bench.plane.forward(&bench.gloo, &[(19000, server.address)])?;
+    let ports = [19000, 9095, 9091].map(|port| (port, server.address));
+    bench.plane.forward(&bench.gloo, &ports)?;
     Ok((bench, body))
 }
 
@@ -117,6 +118,11 @@ fn no_answer_of_a_pod_takes_more_than_64_mib_whatever_is_in_it() -> Result<()> {
         ("dump clusters", dense(&format!("{clusters}[ "), "[],", "[]]]}]}")),
         ("dump clusters", format!("{clusters}{{\"cluster\": {{\"name\": \"{}\"}}}}]}}]}}", "x".repeat(1 << 20))),
         ("dump clusters", dense(&format!("{clusters}{{\"x\": [ "), "{},", "{}]}]}]}")),
+        ("stats -o json", dense("{\"stats\": [ ", "{},", "{}]}")),
+        ("stats -o json", dense("{\"stats\": [ ", "{\"name\":\"\",\"value\":0},", "{}]}")),
+        ("stats", dense("", "a: 1\n", "")),
+        ("served-config", dense("{\"edge~gateway-proxy\": {\"Clusters\": {\"Items\": [ ", "[],", "[]]}}}")),
+        ("served-config", dense("{\"x\": {\"Clusters\": {\"Items\": {\"\": 0", ",\"\": {}", "}}}}")),
     ] {
         body.set(page.as_bytes());
         let output = bench.sandbox().within(64).run(&bench.words(command));

@@ -1,6 +1,7 @@
 //! The helpers of the tests.
 
 mod certificate;
+pub mod commands;
 pub mod gate;
 pub mod generated;
 pub mod pod_server;
