@@ -8,7 +8,7 @@ pub mod apply {
 }
 
 pub mod check {
-    pub use crate::check::CHECKS;
+    pub use crate::check::{CHECKS, Check};
     pub mod codes {
         pub use crate::check::codes::{ALL, FindingCode};
     }

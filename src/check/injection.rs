@@ -1,6 +1,6 @@
 //! Checks the labels that bind namespaces to a control plane.
 
-use super::{Check, Finding, Look, codes};
+use super::{Check, Finding, Look, codes, prevented};
 use crate::command::gloo_rs;
 use crate::command::kubectl;
 use crate::model::{Object, ObjectRef, kinds};
@@ -10,9 +10,16 @@ use crate::plan::revisions::bindings;
 pub(super) const CHECK: Check = Check {
     title: "injection labels",
     word: "injection",
-    codes: &[&codes::TWO_LABELS, &codes::DEAD_LABEL],
-    kinds: &[&kinds::NAMESPACE, &kinds::DEPLOYMENT, &kinds::SERVICE, &kinds::CONFIG_MAP, &kinds::MUTATING_WEBHOOK],
-    beyond: &[],
+    codes: &[&codes::TWO_LABELS, &codes::DEAD_LABEL, &codes::PODS_PREVENTED],
+    kinds: &[
+        &kinds::NAMESPACE,
+        &kinds::DEPLOYMENT,
+        &kinds::REPLICA_SET,
+        &kinds::SERVICE,
+        &kinds::CONFIG_MAP,
+        &kinds::MUTATING_WEBHOOK,
+    ],
+    beyond: prevented::RIGHTS,
     run,
 };
 
@@ -23,14 +30,15 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     namespaces.retain(|namespace| look.is_watched(&namespace.reference.name));
     let mut found: Vec<_> = namespaces.iter().filter_map(|namespace| two_labels(namespace)).collect();
     let istiods = look.istiods();
+    let values: Vec<_> = namespaces.iter().map(|namespace| namespace.value.clone()).collect();
+    let bindings = bindings(istiods, &values);
+    found.extend(prevented::find(look, &bindings));
     let all_seen =
         [&kinds::DEPLOYMENT, &kinds::MUTATING_WEBHOOK].iter().all(|kind| look.world.snapshot.unknown(kind).is_none());
     if !all_seen {
         return found;
     }
-    let values: Vec<_> = namespaces.iter().map(|namespace| namespace.value.clone()).collect();
-    let dead =
-        bindings(istiods, &values).into_iter().filter(|it| it.revision.is_none() && !has_webhook(look, &it.names));
+    let dead = bindings.into_iter().filter(|it| it.revision.is_none() && !has_webhook(look, &it.names));
     found.extend(dead.filter_map(|it| {
         let namespace = namespaces.iter().find(|namespace| namespace.reference.name == it.namespace)?;
         let message = format!("labelled {}, which no istiod has: new pods get no sidecar", it.label);

@@ -25,6 +25,7 @@ mod opted_out;
 mod peers;
 mod pods;
 mod port_modes;
+mod prevented;
 mod proxies;
 mod references;
 mod registry;
@@ -199,10 +200,22 @@ pub struct Check {
     /// The word for `--exclude`.
     pub word: &'static str,
     pub codes: &'static [&'static FindingCode],
-    /// The kinds that it lists.
+    /// The kinds that it reads.
     pub kinds: &'static [&'static Kind],
     pub beyond: &'static [Access],
     pub run: fn(&Look<'_>) -> Vec<Finding>,
+}
+
+impl Check {
+    /// The kinds that it lists, in RBAC's form: all that it does not get by name.
+    pub fn lists(&self) -> impl Iterator<Item = String> {
+        let resource = |kind: &&Kind| match kind.group {
+            "" => kind.plural.to_owned(),
+            group => format!("{}.{group}", kind.plural),
+        };
+        let is_named = |resource: &String| self.beyond.iter().any(|it| it.verb == "get" && it.resource == *resource);
+        self.kinds.iter().map(resource).filter(move |resource| !is_named(resource))
+    }
 }
 
 /// The result of a check.

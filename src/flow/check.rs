@@ -18,7 +18,7 @@ use crate::gloo::metrics::Metrics;
 use crate::kube::Session;
 use crate::load::in_pods::GlooPods;
 use crate::load::snapshot::{self, Namespaces, OfFiles};
-use crate::load::{checked, loaded, suppressions};
+use crate::load::{checked, loaded, prevented, suppressions};
 use crate::model::{Found, Kind, Snapshot, Unknown, kinds};
 use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global};
 use crate::plan::advice::{Advice, Code};
@@ -145,6 +145,9 @@ impl<'r> Run<'r> {
         let namespaces = Namespaces { only: Vec::new(), otherwise };
         let (read, release) = tokio::join!(snapshot::of_cluster(&session, &wants, &namespaces), self.release(&session));
         let mut snapshot = read?;
+        if checked::kinds_of(&self.checks).contains(&&kinds::REPLICA_SET) {
+            prevented::read(&session, &mut snapshot).await?;
+        }
         if self.task.reach == CheckReach::IntoPods {
             Box::pin(loaded::ask_all(&session, &mut snapshot)).await;
         }

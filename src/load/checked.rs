@@ -57,6 +57,10 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
             all.in_namespace(gloo).detail(Detail::Whole),
         ];
     }
+    if is(&kinds::REPLICA_SET) {
+        // Read by `prevented`.
+        return Vec::new();
+    }
     if is(&kinds::DAEMON_SET) {
         return vec![all.in_namespace(gloo).detail(Detail::Whole)];
     }

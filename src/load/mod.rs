@@ -20,6 +20,7 @@ pub(crate) mod named_file;
 pub(crate) mod names;
 pub(crate) mod paths;
 pub(crate) mod policies;
+pub(crate) mod prevented;
 pub(crate) mod proxy_pods;
 pub(crate) mod reach;
 pub(crate) mod release;

@@ -199,14 +199,14 @@ async fn read_as(
 }
 
 /// Whether the error affects all kinds alike: the API server cannot be reached, or rejects the credentials.
-fn ends_the_run(error: &ApiError) -> bool {
+pub(super) fn ends_the_run(error: &ApiError) -> bool {
     matches!(
         error.cause,
         ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::Credentials(_) | ApiCause::Unauthorized
     )
 }
 
-fn unknown(error: &ApiError) -> Unknown {
+pub(super) fn unknown(error: &ApiError) -> Unknown {
     let rule = match &error.cause {
         ApiCause::Forbidden { rule, .. } => rule.as_ref().map(ToString::to_string),
         _ => None,

@@ -287,15 +287,7 @@ fn checks_of(code: &FindingCode) -> impl Iterator<Item = &'static Check> {
 
 /// The requirements of a check: `list upstreams.gloo.solo.io, pods; create pods/portforward`.
 fn needs(check: &Check) -> String {
-    let kinds: Vec<_> = check
-        .kinds
-        .iter()
-        .map(
-            |kind| {
-                if kind.group.is_empty() { kind.plural.to_owned() } else { format!("{}.{}", kind.plural, kind.group) }
-            },
-        )
-        .collect();
+    let kinds: Vec<_> = check.lists().collect();
     let listed = (!kinds.is_empty()).then(|| format!("list {}", kinds.join(", ")));
     let beyond = check.beyond.iter().map(|access| format!("{} {}", access.verb, access.resource));
     listed.into_iter().chain(beyond).collect::<Vec<_>>().join("; ")

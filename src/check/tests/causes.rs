@@ -40,6 +40,7 @@ const DECIDING: &[(&str, &[&str])] = &[
     ("GRS403", &["Deployment"]),
     ("GRS404", &["PeerAuthentication"]),
     ("GRS405", &["Deployment"]),
+    ("GRS410", &["Deployment"]),
     ("GRS406", &["Namespace"]),
     ("GRS407", &["PeerAuthentication"]),
     ("GRS408", &["PeerAuthentication"]),

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gloo_rs::exports::check::CHECKS;
-use gloo_rs::exports::model::Kind;
+use gloo_rs::exports::check::{CHECKS, Check};
 use serde_json::{Value, json};
 
 use super::{document, found};
@@ -113,11 +112,7 @@ const QUESTION: (&str, &str) = ("create", "selfsubjectaccessreviews.authorizatio
 
 #[test]
 fn nothing_is_written_and_the_rights_that_are_used_are_those_that_the_checks_declare() {
-    let kind = |kind: &Kind| match kind.group {
-        "" => kind.plural.to_owned(),
-        group => format!("{}.{group}", kind.plural),
-    };
-    let lists = CHECKS.iter().flat_map(|check| check.kinds).map(|it| ("list", kind(it)));
+    let lists = CHECKS.iter().flat_map(Check::lists).map(|it| ("list", it));
     let beyond = CHECKS.iter().flat_map(|check| check.beyond).map(|access| (access.verb, access.resource.to_owned()));
     let declared: BTreeSet<_> = lists.chain(beyond).collect();
     let is_forward = |(_, resource): &(&str, String)| resource == "pods/portforward";
@@ -139,6 +134,10 @@ fn nothing_is_written_and_the_rights_that_are_used_are_those_that_the_checks_dec
             let path = format!("/api/v1/namespaces/gloo-system/pods/{pod}/portforward");
             stub.on("GET", &path).status(403, "Forbidden", "no").always();
         }
+        let set = json!({"kind": "ReplicaSet", "namespace": "shop", "name": "cart-7d4"});
+        stub.on("GET", "/api/v1/events").json(200, &list(&[json!({"metadata": {"name": "e"}, "involvedObject": set})]));
+        stub.on("GET", "/apis/apps/v1/namespaces/shop/replicasets/cart-7d4")
+            .json(200, &json!({"metadata": {"name": "cart-7d4", "namespace": "shop"}}));
         stub.on_anything().json(200, &list(&[])).always();
         let output = run(&stub, flags);
         assert!(!output.stdout.contains("Checking Helm release... unknown"), "{output:?}");

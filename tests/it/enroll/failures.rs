@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::{Bench, assert_said, meshed, plain, row};
+use super::{Bench, PATIENCE, assert_said, meshed, plain, row};
 use crate::stage::wait_for;
 use crate::support::gate::Gate;
 use crate::support::{Output, Sandbox};
@@ -47,6 +47,31 @@ fn an_injector_that_is_down_is_met_before_any_pod_is_replaced() -> Result<()> {
     assert_eq!(output.code, Some(0), "{output:#?}");
     assert_eq!(bench.shape("web")?, [plain()]);
     Ok(())
+}
+
+#[test]
+fn check_finds_pods_that_the_webhook_prevents_until_it_answers_again() -> Result<()> {
+    let bench = Bench::with_own_istiods("prevented")?;
+    bench.deploy("web", &json!({}))?;
+    assert_eq!(bench.run("enroll NS --revision OLD").code, Some(0));
+    let found = || -> Result<Option<Value>> {
+        // The shared Gloo watches its own namespace alone.
+        let output = bench.sandbox().run(&["check", "--gloo-namespace", &bench.apps, "-o", "json"]);
+        let document: Value = serde_json::from_str(&output.stdout).with_context(|| format!("{output:#?}"))?;
+        let mut findings = document["findings"].as_array().context("findings")?.iter();
+        Ok(findings.find(|it| it["code"] == "GRS410" && it["name"] == *bench.apps).cloned())
+    };
+    assert_eq!(found()?, None);
+    bench.injector().go_down();
+    let restart = json!({"spec": {"template": {"metadata": {"annotations": {"again": "1"}}}}});
+    bench.plane().api().merge("apps/v1/Deployment", &bench.apps, "web", &restart)?;
+    let finding = wait_for("the finding", PATIENCE, &found)?;
+    let said = finding.to_string();
+    for part in ["failed calling webhook", "has 0 of 1 pods"] {
+        assert!(said.contains(part), "{part}: {finding:#}");
+    }
+    bench.injector().come_up();
+    wait_for("the end of the finding", PATIENCE, || Ok(found()?.is_none().then_some(())))
 }
 
 #[test]
