@@ -4,21 +4,19 @@
 
 use std::time::{Duration, Instant};
 
-use ::kube::api::{Api, Portforwarder};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use k8s_openapi::api::core::v1::Pod;
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::forward_failure::{ForwardCause, ForwardFailure, refused_by_kubelet, refused_by_server};
+use super::port_stream::PortStream;
 use super::request::{RequestTarget, Wire, outlasts, pause};
 use super::{ApiCause, Exchange, Session};
 
@@ -280,7 +278,7 @@ impl Place {
         let sending = sender.send_request(request);
         let answer = tokio::select! {
             biased;
-            Some(complaint) = &mut line.complaint => return Err(refused_by_kubelet(&complaint)),
+            Some(complaint) = &mut line.port.complaint => return Err(refused_by_kubelet(&complaint)),
             answer = sending => answer,
         };
         let answer = answer.map_err(|error| match error.is_parse() {
@@ -306,7 +304,7 @@ impl Place {
         loop {
             let plugin = |failure| ForwardCause::Api(ApiCause::Credentials(Box::new(failure)));
             let header = wire.bearer.header().await.map_err(plugin)?;
-            match self.forwarder(wire, header.clone()).await {
+            match self.stream(wire, header.clone()).await {
                 Err(ForwardCause::Api(ApiCause::Unauthorized)) if !renewed => {
                     renewed = true;
                     if !wire.bearer.renew(header.as_ref()).await.map_err(plugin)? {
@@ -314,16 +312,16 @@ impl Place {
                     }
                 }
                 Err(cause) => return Err(cause),
-                Ok(mut forwarder) => {
-                    let stream = forwarder.take_stream(self.port).expect("the port was asked for");
-                    let complaint = forwarder.take_error(self.port).expect("the port was asked for").fuse().boxed();
-                    return Ok((Line { forwarder, complaint, driver: None }, stream));
-                }
+                Ok((port, stream)) => return Ok((Line { port, driver: None }, stream)),
             }
         }
     }
 
-    async fn forwarder(&self, wire: &Wire, header: Option<HeaderValue>) -> Result<Portforwarder, ForwardCause> {
+    async fn stream(
+        &self,
+        wire: &Wire,
+        header: Option<HeaderValue>,
+    ) -> Result<(PortStream, DuplexStream), ForwardCause> {
         let inner = wire.client.clone();
         let with_login = tower::service_fn(move |mut request: Request<::kube::client::Body>| {
             if let Some(header) = &header {
@@ -332,22 +330,22 @@ impl Place {
             let inner = inner.clone();
             async move { inner.send(request).await }
         });
-        let pods: Api<Pod> = Api::namespaced(::kube::Client::new(with_login, &self.namespace), &self.namespace);
-        pods.portforward(&self.pod, &[self.port]).await.map_err(|error| refused_by_server(&error, &self.namespace))
+        let client = ::kube::Client::new(with_login, &self.namespace);
+        let opened = PortStream::open(&client, &self.namespace, &self.pod, self.port).await;
+        opened.map_err(|error| refused_by_server(&error, &self.namespace))
     }
 }
 
-/// The tasks that keep a stream open, and the error channel of the kubelet.
+/// The tasks that keep a stream open.
 struct Line {
-    forwarder: Portforwarder,
-    complaint: BoxFuture<'static, Option<String>>,
+    port: PortStream,
     driver: Option<JoinHandle<Result<(), hyper::Error>>>,
 }
 
 impl Line {
     /// Why the stream ended. The kubelet's message arrives before the end of the stream that it explains.
     fn cut(&mut self, received: Option<u64>) -> ForwardCause {
-        match (&mut self.complaint).now_or_never().flatten() {
+        match (&mut self.port.complaint).now_or_never().flatten() {
             Some(complaint) if received.is_none() => refused_by_kubelet(&complaint),
             _ => ForwardCause::Cut { received },
         }
@@ -356,7 +354,6 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.forwarder.abort();
         if let Some(driver) = &self.driver {
             driver.abort();
         }

@@ -20,6 +20,7 @@ mod logs;
 mod oidc;
 mod page;
 mod pages;
+mod port_stream;
 mod program;
 mod proxy_env;
 mod request;

@@ -1,11 +1,14 @@
 //! An admin interface that answers with wrong types, half answers, answers without end and control characters.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::{Bench, assert_said};
+use crate::support::Sandbox;
 use crate::support::pod_server::{PodServer, reply};
 
 /// What is answered to every request, which the test changes.
@@ -129,4 +132,67 @@ fn no_answer_of_a_pod_takes_more_than_64_mib_whatever_is_in_it() -> Result<()> {
         assert!(output.code.is_some() && !output.stderr.contains("panicked"), "{command}: {output:#?}");
     }
     Ok(())
+}
+
+/// The API server itself may be hostile, or what stands before it: one message of a port-forward without an end.
+#[test]
+fn no_message_of_a_port_forward_takes_more_than_64_mib() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answers(stream));
+        }
+    });
+    let sandbox = Sandbox::new().within(64);
+    sandbox.kubeconfig(
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+            "clusters": [{"name": "c", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
+        })
+        .to_string(),
+    );
+    let output = sandbox.run(&["proxy", "stats", "--name", "pod/gateway-proxy-1", "--timeout", "10s"]);
+    assert!(matches!(output.code, Some(1 | 7 | 9)) && output.stderr.contains("the stream was cut"), "{output:#?}");
+}
+
+/// Any object is a pod, and its stream has one message of a hundred parts of one MiB.
+fn answers(mut stream: TcpStream) -> Option<()> {
+    let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
+    loop {
+        let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        if head.is_empty() {
+            return None;
+        }
+        let key =
+            head.iter().find_map(|line| line.to_lowercase().starts_with("sec-websocket-key: ").then(|| &line[19..]));
+        let Some(key) = key else {
+            let pod = json!({
+                "kind": "Pod", "metadata": {"name": "gateway-proxy-1", "namespace": "gloo-system"},
+                "spec": {"nodeName": "node1", "containers": [{"name": "gateway-proxy"}]},
+                "status": {
+                    "phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}],
+                    "containerStatuses": [{"name": "gateway-proxy", "ready": true, "state": {"running": {}}}],
+                },
+            });
+            reply(&mut stream, "200 OK", pod.to_string().as_bytes());
+            continue;
+        };
+        let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+        write!(stream, "{head}Sec-WebSocket-Protocol: v4.channel.k8s.io\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
+            .ok()?;
+        for channel in [0, 1] {
+            // A whole binary message, unmasked: the channel and the port, 19000.
+            stream.write_all(&[0x82, 3, channel, 0x38, 0x4a]).ok()?;
+        }
+        let part = vec![b'x'; 1 << 20];
+        for number in 0..100 {
+            let kind = if number == 0 { 0x02 } else { 0x00 };
+            stream.write_all(&[kind, 127, 0, 0, 0, 0, 0, 0x10, 0, 0]).ok()?;
+            stream.write_all(&part).ok()?;
+        }
+        return None;
+    }
 }
