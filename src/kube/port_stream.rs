@@ -51,8 +51,8 @@ impl PortStream {
         let limit = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(limit)).await;
         let (ours, theirs) = duplex(BUFFER);
-        let (complains, complaint) = oneshot::channel();
-        let task = tokio::spawn(pass_on(socket, port, theirs, complains));
+        let (sender, complaint) = oneshot::channel();
+        let task = tokio::spawn(pass_on(socket, port, theirs, sender));
         Ok((Self { complaint: complaint.map(Result::ok).fuse().boxed(), task }, ours))
     }
 }
@@ -68,7 +68,7 @@ async fn pass_on(
     socket: WebSocketStream<TokioIo<Upgraded>>,
     port: u16,
     stream: DuplexStream,
-    complains: oneshot::Sender<String>,
+    sender: oneshot::Sender<String>,
 ) {
     let (mut to_pod, mut from_pod) = socket.split();
     let (mut reader, mut writer) = split(stream);
@@ -83,7 +83,7 @@ async fn pass_on(
         let _ = to_pod.send(Message::Close(None)).await;
     };
     let back = async {
-        let mut complains = Some(complains);
+        let mut sender = Some(sender);
         let mut is_begun = [false; 2];
         while let Some(Ok(message)) = from_pod.next().await {
             let mut bytes = match message {
@@ -100,9 +100,9 @@ async fn pass_on(
                 }
                 *is_begun = true;
             } else if channel != DATA {
-                if let Some(complains) = complains.take() {
+                if let Some(sender) = sender.take() {
                     // Nobody may wait for it any more.
-                    let _ = complains.send(String::from_utf8_lossy(&bytes).into_owned());
+                    let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
                 }
             } else if writer.write_all(&bytes).await.is_err() {
                 break;

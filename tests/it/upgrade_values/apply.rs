@@ -11,7 +11,7 @@ use super::{ADDRESS, MINE, REVISION, Shop, copied, enterprise, open_source, path
 use crate::stage::{self, wait_for};
 use crate::support::{Output, stub::Stub};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
 fn apply_with_helm_3_upgrades_proves_and_takes_back() -> Result<()> {
