@@ -1,0 +1,130 @@
+//! Hints about objects in files: where a command would change the object in the cluster, the file is changed instead,
+//! since the next deployment would undo anything else.
+
+use super::{Finding, World};
+use crate::command::{CommandLine, Hint, Program};
+use crate::model::{Kind, ObjectRef, Snapshot, Spot, kinds};
+use crate::plan::revisions::bond;
+use crate::plan::sidecars::bootstrap_name;
+
+/// Commands that change the Upstreams after `-u`.
+const OF_UPSTREAMS: [&str; 3] = ["istio enable-mtls", "istio disable-mtls", "istio auto-mtls"];
+const GATEWAY_PROXY: &str = "gateway-proxy";
+/// The name of the standard input among files.
+const STDIN: &str = "-";
+
+/// Returns the hint of a finding: commands that change an object of a file get `-f FILE --write`, and where such an
+/// object is to be edited by hand, its file and line are named. Commands about objects of the cluster stay.
+pub(super) fn hint(hint: Hint, finding: &Finding, world: &World<'_>) -> Hint {
+    let places = Places { finding, snapshot: world.snapshot, gloo: world.gloo_namespace };
+    hint.each(|command| match places.edited(&command) {
+        Some(text) => Hint::from(text),
+        None => Hint::from(places.written(command)),
+    })
+}
+
+struct Places<'f> {
+    finding: &'f Finding,
+    snapshot: &'f Snapshot,
+    /// The namespace of Gloo.
+    gloo: &'f str,
+}
+
+impl<'f> Places<'f> {
+    /// The place of an object in a file. What came through a pipe has none that could be written.
+    fn spot(&self, object: &ObjectRef) -> Option<&'f Spot> {
+        self.snapshot.spot(object).filter(|spot| spot.file != STDIN)
+    }
+
+    fn find(&self, kind: &'static Kind, namespace: &str, name: &str) -> Option<&'f Spot> {
+        self.spot(&ObjectRef::new(kind, namespace, name))
+    }
+
+    /// What to change by hand, and where, instead of this command of kubectl. `None` if it is to be run.
+    fn edited(&self, command: &CommandLine) -> Option<String> {
+        let is = |words| command.begins_with(Program::Kubectl, words);
+        let home = command.value_of("-n").unwrap_or_default();
+        if is("edit peerauthentication") {
+            let name = command.value_of("peerauthentication")?;
+            return Some(format!("edit {}", self.find(&kinds::PEER_AUTHENTICATION, home, name)?));
+        }
+        if is("get peerauthentication") {
+            let [effective, ignored] = [&self.finding.decided_by, &self.finding.object].map(|it| self.spot(it));
+            return Some(format!("compare {} with {}", effective?, ignored?));
+        }
+        if is("scale deployment") {
+            let spot = self.find(&kinds::DEPLOYMENT, home, command.value_of("deployment")?)?;
+            return Some(format!("set spec.replicas in {spot}"));
+        }
+        if is("label namespace") {
+            let spot = self.find(&kinds::NAMESPACE, "", command.value_of("namespace")?)?;
+            return Some(format!("remove one of the labels in {spot}"));
+        }
+        None
+    }
+
+    /// The command with the files that it changes, and with what tells it about istiod: istiod's manifests if they are
+    /// in files too, else a flag to fill in.
+    fn written(&self, command: CommandLine) -> CommandLine {
+        let Some(mut spots) = self.changed_by(&command) else { return command };
+        let of_istiod = self.istiods();
+        let is = |words| command.begins_with(Program::GlooRs, words);
+        let missing = match () {
+            () if is("istio inject") && of_istiod.is_empty() => "--istio-discovery-address HOST:15012",
+            () if is("istio enroll") && of_istiod.is_empty() && command.value_of("--revision").is_none() => {
+                "--revision REVISION"
+            }
+            () => "",
+        };
+        if is("istio inject") || is("istio enroll") {
+            spots.extend(of_istiod);
+        }
+        let mut files: Vec<&str> = Vec::new();
+        for spot in spots {
+            if !files.contains(&spot.file.as_str()) {
+                files.push(&spot.file);
+            }
+        }
+        files.into_iter().fold(command.fixed(missing), |command, file| command.with("-f", file)).fixed("--write")
+    }
+
+    fn istiods(&self) -> Vec<&'f Spot> {
+        let deployments = self.snapshot.all(&kinds::DEPLOYMENT).iter();
+        let istiods = deployments.filter(|it| it.label("app") == Some("istiod"));
+        istiods.filter_map(|it| self.spot(&it.reference)).collect()
+    }
+
+    /// Where the objects are that a command of this program changes. `None` if one is not in a file.
+    fn changed_by(&self, command: &CommandLine) -> Option<Vec<&'f Spot>> {
+        let is = |words| command.begins_with(Program::GlooRs, words);
+        let home = command.value_of("-n").unwrap_or(self.gloo);
+        if let Some(names) = command.value_of("-u").filter(|_| OF_UPSTREAMS.iter().any(|words| is(words))) {
+            let of_name = |name: &str| {
+                let (namespace, name) = name.split_once('/').unwrap_or((home, name));
+                self.find(&kinds::UPSTREAM, namespace, name)
+            };
+            return names.split(',').map(of_name).collect();
+        }
+        if is("istio auto-mtls") {
+            return Some(vec![self.find(&kinds::SETTINGS, self.gloo, "default")?]);
+        }
+        if is("istio peer-auth") {
+            let decided_by = Some(&self.finding.decided_by).filter(|it| it.kind == &kinds::PEER_AUTHENTICATION)?;
+            return Some(vec![self.spot(decided_by)?]);
+        }
+        if is("istio enroll") {
+            let name = command.value_of("enroll")?;
+            // A namespace with the label needs a restart of its pods.
+            let namespace = self.snapshot.find(&kinds::NAMESPACE, "", name).object();
+            let lacks_label = namespace.is_some_and(|namespace| bond(&namespace.value).is_none());
+            return self.find(&kinds::NAMESPACE, "", name).filter(|_| lacks_label).map(|spot| vec![spot]);
+        }
+        if is("istio inject") {
+            let name = command.value_of("--name").unwrap_or(GATEWAY_PROXY);
+            let workload =
+                [&kinds::DEPLOYMENT, &kinds::DAEMON_SET].into_iter().find_map(|kind| self.find(kind, home, name));
+            return Some(vec![workload?, self.find(&kinds::CONFIG_MAP, home, &bootstrap_name(name))?]);
+        }
+        None
+    }
+}
