@@ -25,22 +25,26 @@ enum Tool {
     ArgoText,
     ArgoBoth,
     Flux,
+    FluxTarget,
     HelmOperator,
     K3s,
+    HelmChartConfig,
     KustomizeOverride,
     KustomizeMerge,
     KustomizeReplace,
     Files,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 13] = [
     Tool::Argo,
     Tool::ApplicationSet,
     Tool::ArgoText,
     Tool::ArgoBoth,
     Tool::Flux,
+    Tool::FluxTarget,
     Tool::HelmOperator,
     Tool::K3s,
+    Tool::HelmChartConfig,
     Tool::KustomizeOverride,
     Tool::KustomizeMerge,
     Tool::KustomizeReplace,
@@ -55,6 +59,13 @@ struct Model {
     inline: Numbers,
     other: Numbers,
     single: Numbers,
+    /// Single values that are listed before the others, with the same names.
+    earlier: Numbers,
+}
+
+/// What single values set: of two with the same name the last.
+fn last(earlier: Numbers, single: Numbers) -> Numbers {
+    std::array::from_fn(|key| single[key].or(earlier[key]))
 }
 
 impl Model {
@@ -65,11 +76,17 @@ impl Model {
         let (single, inline, other) = (here(&self.single), here(&self.inline), here(&self.other));
         match self.tool {
             // parameters, valuesObject, or values if there is no valuesObject, valueFiles from the last to the first
-            Tool::Argo | Tool::ApplicationSet | Tool::ArgoText | Tool::ArgoBoth => vec![single, inline, second, first],
+            Tool::Argo | Tool::ApplicationSet | Tool::ArgoText | Tool::ArgoBoth => {
+                vec![here(&last(self.earlier, self.single)), inline, second, first]
+            }
             // spec.values, then valuesFrom from the last to the first
             Tool::Flux | Tool::HelmOperator => vec![inline, second, first],
+            // The second one is a single value.
+            Tool::FluxTarget => vec![inline, here(&[self.single[0], None, None, None]), first],
             // spec.set, the HelmChartConfig, the HelmChart
             Tool::K3s => vec![single, other, inline],
+            // The HelmChartConfig, and a HelmChart that is not given
+            Tool::HelmChartConfig => vec![inline, Given { numbers: [None; 4], is_given: false }],
             // additionalValuesFiles, then valuesInline over valuesFile
             Tool::KustomizeOverride => vec![second, inline, first],
             Tool::KustomizeMerge => vec![second, first, inline],
@@ -100,8 +117,9 @@ impl Model {
             text.lines().flat_map(|line| [&pad, line, "\n"]).collect::<String>()
         };
         let argo = |inner: &str| {
-            let parameters: String = (0..4)
-                .filter_map(|key| Some((KEYS[key], self.single[key]?)))
+            let listed = |numbers: Numbers| (0..4).filter_map(move |key| Some((KEYS[key], numbers[key]?)));
+            let parameters: String = listed(self.earlier)
+                .chain(listed(self.single))
                 .map(|(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n"))
                 .collect::<Vec<_>>()
                 .concat();
@@ -135,6 +153,19 @@ impl Model {
                 "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{spec: {{chart: gloo}}}}\n  valuesFrom:\n  - {{kind: ConfigMap, name: one}}\n  - {{kind: ConfigMap, name: two}}\n  values: {}\n",
                 object(&self.inline)
             ),
+            Tool::FluxTarget => {
+                let target = |number: u8| {
+                    let map = format!(
+                        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: single}}\ndata: {{k: \"{number}\"}}\n"
+                    );
+                    (format!("  - {{kind: ConfigMap, name: single, valuesKey: k, targetPath: {}}}\n", KEYS[0]), map)
+                };
+                let (target, map) = self.single[0].map(target).unwrap_or_default();
+                format!(
+                    "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{spec: {{chart: gloo}}}}\n  valuesFrom:\n  - {{kind: ConfigMap, name: one}}\n{target}  values: {}\n{map}",
+                    object(&self.inline)
+                )
+            }
             Tool::HelmOperator => format!(
                 "apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{name: gloo}}\n  valuesFrom:\n  - configMapKeyRef: {{name: one}}\n  - configMapKeyRef: {{name: two}}\n  values: {}\n",
                 object(&self.inline)
@@ -149,6 +180,10 @@ impl Model {
                     block(&self.other, 4)
                 )
             }
+            Tool::HelmChartConfig => format!(
+                "apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nmetadata: {{name: x}}\nspec:\n  valuesContent: |\n{}",
+                block(&self.inline, 4)
+            ),
             Tool::KustomizeOverride => kustomize("override"),
             Tool::KustomizeMerge => kustomize("merge"),
             Tool::KustomizeReplace => kustomize("replace"),
@@ -166,7 +201,11 @@ impl Model {
             };
             texts.push((
                 (*name).to_owned(),
-                if matches!(self.tool, Tool::Flux | Tool::HelmOperator) { map() } else { text.clone() },
+                if matches!(self.tool, Tool::Flux | Tool::FluxTarget | Tool::HelmOperator) {
+                    map()
+                } else {
+                    text.clone()
+                },
             ));
         }
         texts
@@ -211,13 +250,13 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 fn models() -> impl Strategy<Value = Model> {
     let given = || (numbers(), prop::bool::weighted(0.8)).prop_map(|(numbers, is_given)| Given { numbers, is_given });
     let files = [given(), given()];
-    (prop::sample::select(TOOLS.to_vec()), files, numbers(), numbers(), numbers()).prop_map(
-        |(tool, mut files, inline, other, single)| {
+    (prop::sample::select(TOOLS.to_vec()), files, numbers(), numbers(), [numbers(), numbers()]).prop_map(
+        |(tool, mut files, inline, other, [single, earlier])| {
             // Files of Helm itself are all given.
             for file in &mut files {
                 file.is_given |= tool == Tool::Files;
             }
-            Model { tool, files, inline, other, single }
+            Model { tool, files, inline, other, single, earlier }
         },
     )
 }
@@ -250,7 +289,9 @@ proptest! {
         let placed = match placed(&before.sources, &[edit]) {
             Ok(placed) => placed,
             Err(why) => {
-                prop_assert!(!all_given, "{:?}", why);
+                // A single value of a ConfigMap is read, and not edited.
+                let is_single = model.tool == Tool::FluxTarget && matches!(why, Misplaced::NotEdited { .. });
+                prop_assert!(!all_given || is_single, "{:?}", why);
                 return Ok(());
             }
         };
