@@ -128,3 +128,82 @@ impl<'f> Places<'f> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::check::codes;
+    use crate::command::{gloo_rs, kubectl};
+    use crate::model::{ListAnswer, ListPart, Object, Selector, Unknown};
+
+    /// A gateway, its bootstrap and an Upstream in these files, and a policy and a namespace in a cluster.
+    fn snapshot([gateway, bootstrap, upstream]: [&str; 3]) -> Snapshot {
+        let object = |kind, namespace: &str, name: &str| {
+            Object::new(kind, json!({"metadata": {"namespace": namespace, "name": name}, "spec": {}}))
+        };
+        let mut snapshot = Snapshot::new(Unknown::because("not read"));
+        for (kind, namespace, name) in
+            [(&kinds::PEER_AUTHENTICATION, "shop", "strict"), (&kinds::NAMESPACE, "", "shop")]
+        {
+            snapshot.put(kind, ListPart::All, ListAnswer::Read(vec![object(kind, namespace, name)]));
+        }
+        for (kind, name, file) in [
+            (&kinds::DEPLOYMENT, "gateway-proxy", gateway),
+            (&kinds::CONFIG_MAP, "gateway-proxy-envoy-config", bootstrap),
+            (&kinds::UPSTREAM, "cart", upstream),
+        ] {
+            snapshot.lay(object(kind, "gloo-system", name), Spot { file: file.to_owned(), line: 3 });
+        }
+        snapshot
+    }
+
+    #[test]
+    fn only_what_changes_an_object_of_a_file_names_the_file() {
+        let snapshot = snapshot(["g.yaml", "g.yaml", "my u.yaml"]);
+        let world = World::new(&snapshot, "gloo-system", Selector::parse("gloo").unwrap(), "not here");
+        let policy = ObjectRef::new(&kinds::PEER_AUTHENTICATION, "shop", "strict");
+        let finding = Finding::new(&codes::STRICT_PLAINTEXT, &policy, "").decided_by(policy);
+        let enable = || gloo_rs("istio enable-mtls");
+        for (command, wanted) in [
+            (enable().with("-u", "cart"), "gloo-rs istio enable-mtls -u cart -f 'my u.yaml' --write"),
+            (
+                enable().with("-u", "gloo-system/cart"),
+                "gloo-rs istio enable-mtls -u gloo-system/cart -f 'my u.yaml' --write",
+            ),
+            // One of them is only in the cluster.
+            (enable().with("-u", "cart,other"), "gloo-rs istio enable-mtls -u cart,other"),
+            (gloo_rs("istio inject"), "gloo-rs istio inject --istio-discovery-address HOST:15012 -f g.yaml --write"),
+            (
+                kubectl("scale deployment").value("gateway-proxy").with("-n", "gloo-system"),
+                "set spec.replicas in g.yaml:3",
+            ),
+            (gloo_rs("istio auto-mtls enable"), "gloo-rs istio auto-mtls enable"),
+            (gloo_rs("istio enroll").value("shop"), "gloo-rs istio enroll shop"),
+            (gloo_rs("istio peer-auth permissive").with("-n", "shop"), "gloo-rs istio peer-auth permissive -n shop"),
+            (
+                kubectl("edit peerauthentication").value("strict").with("-n", "shop"),
+                "kubectl edit peerauthentication strict -n shop",
+            ),
+            (kubectl("get pods").with("-n", "shop"), "kubectl get pods -n shop"),
+        ] {
+            assert_eq!(hint(command.into(), &finding, &world), wanted);
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_not_written_and_each_file_is_named_once() {
+        let of = |files, command: CommandLine| {
+            let snapshot = snapshot(files);
+            let world = World::new(&snapshot, "gloo-system", Selector::parse("gloo").unwrap(), "not here");
+            let upstream = ObjectRef::new(&kinds::UPSTREAM, "gloo-system", "cart");
+            hint(command.into(), &Finding::new(&codes::STRICT_PLAINTEXT, &upstream, ""), &world).to_string()
+        };
+        let enable = gloo_rs("istio enable-mtls").with("-u", "cart");
+        assert_eq!(of(["a", "a", "-"], enable), "gloo-rs istio enable-mtls -u cart");
+        assert_eq!(of(["-", "a", "a"], gloo_rs("istio inject")), "gloo-rs istio inject");
+        let two = of(["a", "b", "-"], gloo_rs("istio inject"));
+        assert_eq!(two, "gloo-rs istio inject --istio-discovery-address HOST:15012 -f a -f b --write");
+    }
+}

@@ -21,6 +21,7 @@ struct Given {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
     Argo,
+    ArgoForced,
     ApplicationSet,
     ArgoText,
     ArgoBoth,
@@ -35,8 +36,9 @@ enum Tool {
     Files,
 }
 
-const TOOLS: [Tool; 13] = [
+const TOOLS: [Tool; 14] = [
     Tool::Argo,
+    Tool::ArgoForced,
     Tool::ApplicationSet,
     Tool::ArgoText,
     Tool::ArgoBoth,
@@ -79,6 +81,8 @@ impl Model {
             Tool::Argo | Tool::ApplicationSet | Tool::ArgoText | Tool::ArgoBoth => {
                 vec![here(&last(self.earlier, self.single)), inline, second, first]
             }
+            // parameters with forceString, then the others
+            Tool::ArgoForced => vec![other, here(&last(self.earlier, self.single)), inline, second, first],
             // spec.values, then valuesFrom from the last to the first
             Tool::Flux | Tool::HelmOperator => vec![inline, second, first],
             // The second one is a single value.
@@ -117,12 +121,17 @@ impl Model {
             text.lines().flat_map(|line| [&pad, line, "\n"]).collect::<String>()
         };
         let argo = |inner: &str| {
-            let listed = |numbers: Numbers| (0..4).filter_map(move |key| Some((KEYS[key], numbers[key]?)));
-            let parameters: String = listed(self.earlier)
-                .chain(listed(self.single))
-                .map(|(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n"))
-                .collect::<Vec<_>>()
-                .concat();
+            let listed = |numbers: Numbers, end: &'static str| {
+                let number = move |key| Some((KEYS[key], numbers[key]?));
+                let items = (0..4).filter_map(number);
+                items.map(move |(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n{end}"))
+            };
+            let forced = if self.tool == Tool::ArgoForced { self.other } else { [None; 4] };
+            // Their place in the list does not count.
+            let parameters: String = listed(self.earlier, "")
+                .chain(listed(forced, "        forceString: true\n"))
+                .chain(listed(self.single, ""))
+                .collect();
             let parameters =
                 if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") };
             format!(
@@ -136,7 +145,7 @@ impl Model {
             )
         };
         let home = match self.tool {
-            Tool::Argo => argo(&format!("      valuesObject: {}\n", object(&self.inline))),
+            Tool::Argo | Tool::ArgoForced => argo(&format!("      valuesObject: {}\n", object(&self.inline))),
             Tool::ApplicationSet => {
                 let application = argo(&format!("      valuesObject: {}\n", object(&self.inline)));
                 let (head, spec) = application.split_once("spec:\n").unwrap();
@@ -243,6 +252,11 @@ fn home(model: &Model, texts: &[(String, String)]) -> ValuesHome {
     home
 }
 
+/// Whether the value is this number, or its text: that is what `forceString` makes of it.
+fn is_number(value: Option<&Value>, number: u8) -> bool {
+    value.is_some_and(|value| *value == number || *value == number.to_string())
+}
+
 fn numbers() -> impl Strategy<Value = Numbers> {
     prop::array::uniform4(prop::option::weighted(0.4, 0..9_u8))
 }
@@ -273,8 +287,8 @@ proptest! {
             (Err(()), Decided::Unknown(_)) => {}
             (Ok(None), Decided::Nowhere) => prop_assert_eq!(path.get(&values), None),
             (Ok(Some(number)), Decided::By(index)) => {
-                prop_assert_eq!(path.get(&values), Some(&json!(number)));
-                prop_assert_eq!(path.get(home.sources[index].values().unwrap()), Some(&json!(number)));
+                prop_assert!(is_number(path.get(&values), number));
+                prop_assert!(is_number(path.get(home.sources[index].values().unwrap()), number));
             }
             (wanted, found) => prop_assert!(false, "{:?} {:?}\n{}", wanted, found, texts[0].1),
         }
@@ -306,7 +320,7 @@ proptest! {
             let path = set::path(name).unwrap();
             let value = path.get(&merged(&after.sources)).cloned();
             if other == key {
-                prop_assert_eq!(value, Some(json!(42)), "{:?}", new);
+                prop_assert!(is_number(value.as_ref(), 42), "{:?}", new);
                 prop_assert!(matches!(decided(&after.sources, &path), Decided::By(_)));
             } else {
                 prop_assert_eq!(value, path.get(&merged(&before.sources)).cloned(), "{:?}", new);
