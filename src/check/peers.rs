@@ -93,5 +93,5 @@ fn finding(namespace: &str, name: &str, by: &str) -> Finding {
     let message = format!("has no effect for pods that the older policy {by} also selects");
     Finding::new(&codes::SHADOWED_POLICY, &policy, message)
         .decided_by(ObjectRef::new(&kinds::PEER_AUTHENTICATION, namespace, by))
-        .hint(kubectl("get peerauthentication").value(by).value(name).with("-n", namespace).fixed("-o yaml"))
+        .hint(kubectl("get peerauthentication -n").value(namespace).value(by).value(name).fixed("-o yaml"))
 }

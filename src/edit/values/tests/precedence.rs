@@ -111,6 +111,22 @@ impl Model {
         Ok(None)
     }
 
+    /// The list of parameters of an Application.
+    fn parameters(&self) -> String {
+        let listed = |numbers: Numbers, end: &'static str| {
+            let number = move |key| Some((KEYS[key], numbers[key]?));
+            let items = (0..4).filter_map(number);
+            items.map(move |(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n{end}"))
+        };
+        let forced = if self.tool == Tool::ArgoForced { self.other } else { [None; 4] };
+        // Their place in the list does not count.
+        let parameters: String = listed(self.earlier, "")
+            .chain(listed(forced, "        forceString: true\n"))
+            .chain(listed(self.single, ""))
+            .collect();
+        if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") }
+    }
+
     /// The texts with their names: the manifest first, then the files that are given.
     fn texts(&self) -> Vec<(String, String)> {
         let names = ["one.yaml", "two.yaml"];
@@ -121,19 +137,7 @@ impl Model {
             text.lines().flat_map(|line| [&pad, line, "\n"]).collect::<String>()
         };
         let argo = |inner: &str| {
-            let listed = |numbers: Numbers, end: &'static str| {
-                let number = move |key| Some((KEYS[key], numbers[key]?));
-                let items = (0..4).filter_map(number);
-                items.map(move |(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n{end}"))
-            };
-            let forced = if self.tool == Tool::ArgoForced { self.other } else { [None; 4] };
-            // Their place in the list does not count.
-            let parameters: String = listed(self.earlier, "")
-                .chain(listed(forced, "        forceString: true\n"))
-                .chain(listed(self.single, ""))
-                .collect();
-            let parameters =
-                if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") };
+            let parameters = self.parameters();
             format!(
                 "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: x}}\nspec:\n  sources:\n  - {{ref: r, repoURL: \"https://g/r\"}}\n  - chart: gloo\n    helm:\n      valueFiles: [$r/one.yaml, $r/two.yaml]\n{inner}{parameters}"
             )
@@ -254,7 +258,7 @@ fn home(model: &Model, texts: &[(String, String)]) -> ValuesHome {
 
 /// Whether the value is this number, or its text: that is what `forceString` makes of it.
 fn is_number(value: Option<&Value>, number: u8) -> bool {
-    value.is_some_and(|value| *value == number || *value == number.to_string())
+    value.is_some_and(|value| *value == number || value.as_str().and_then(|text| text.parse().ok()) == Some(number))
 }
 
 fn numbers() -> impl Strategy<Value = Numbers> {
