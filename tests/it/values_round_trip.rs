@@ -106,7 +106,8 @@ fn cases() -> impl Strategy<Value = Case> {
                 };
                 let own = format!("{}{}", of("global", global), of("gatewayProxies", proxies));
                 let others = others.concat();
-                let rest = if is_first { format!("{own}{others}") } else { format!("{others}{own}") };
+                // A block scalar keeps no blank line at its end, so that what is lost is not the last.
+                let rest = if is_first || lost.is_some() { format!("{own}{others}") } else { format!("{others}{own}") };
                 format!("keep: 1 # first\n{rest}")
             };
             let text = |instead: Option<&str>| manifest(home, &values(instead), is_dos, has_other);

@@ -7,6 +7,7 @@ use super::{plain, set};
 use crate::edit::manifest::{self, ManifestPlace, Unsafe};
 use crate::edit::{Edit, Op, json};
 use crate::model::{FieldPath, Segment};
+use crate::yaml;
 
 /// Why a text was not edited, with its index.
 pub(crate) type Refusal = (usize, Unsafe);
@@ -89,7 +90,7 @@ fn in_object<'s>(
                 .map_err(|cannot| Unsafe { line: manifest::line_of(text, place, path) + cannot.line, ..cannot })?;
             let edit = match after.trim().is_empty() {
                 true => without(text, place, path),
-                false => Edit::set(path.clone(), after.into()),
+                false => Edit::set(path.clone(), as_ended(inner, after).into()),
             };
             Ok((place, vec![edit]))
         }
@@ -110,6 +111,16 @@ fn in_object<'s>(
         }
         Seat::Plain { .. } => Err(Unsafe { line: 1, why: "not a manifest".to_owned(), manual: Vec::new() }),
     }
+}
+
+/// The text without blank lines at its end, if it had none before: a block scalar that is written with `|` has none, and
+/// would become a quoted text. They stay if they belong to a value.
+fn as_ended(before: &str, after: String) -> String {
+    if before.ends_with("\n\n") || !after.ends_with("\n\n") {
+        return after;
+    }
+    let trimmed = format!("{}\n", after.trim_end_matches('\n'));
+    if yaml::parse(&trimmed) == yaml::parse(&after) { trimmed } else { after }
 }
 
 /// A single value in a manifest.

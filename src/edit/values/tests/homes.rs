@@ -276,3 +276,13 @@ fn a_value_that_several_spellings_of_its_name_set_is_refused_with_their_lines() 
     assert!(why.why.contains("in several spellings: lines 10, 11"), "{why:?}");
     assert_eq!(why.manual.len(), 1);
 }
+
+#[test]
+fn values_in_a_block_stay_one_where_the_last_key_is_removed_after_a_blank_line() {
+    let text = |end: &str| format!("{ARGO}  source:\n    chart: gloo\n    helm:\n      values: |\n        a: 1\n{end}");
+    for last in ["\n        global: {}\n", "        # ours\n\n        global:\n          x: 1\n"] {
+        let removed = with(&text(last), &[Edit::remove(FieldPath::keys(&["global"]))]);
+        assert!(removed.contains("      values: |\n        a: 1\n"), "{removed}");
+        assert_eq!(merged(&the_home(&removed).sources), json!({"a": 1}));
+    }
+}
