@@ -4,6 +4,9 @@
 //! `edit::manifest`. Values and positions come from the same parser, so that they always have the same structure.
 
 pub(crate) mod aliases;
+mod comments;
+
+pub(crate) use comments::comments;
 
 use serde_json::Value;
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};

@@ -17,6 +17,7 @@ mod fields;
 mod gateway_api;
 pub(crate) mod groups;
 mod helm;
+mod in_files;
 mod injection;
 mod left_out;
 pub(crate) mod look;
@@ -256,6 +257,7 @@ fn run_one<'w>(world: &'w World<'w>, check: &'static Check) -> Ran {
     let mut findings = (check.run)(&look);
     for finding in &mut findings {
         finding.spot = world.snapshot.spot(&finding.object).cloned();
+        finding.hint = finding.hint.take().map(|hint| in_files::hint(hint, finding, world));
     }
     let key = |finding: &Finding| {
         let ObjectRef { namespace, name, .. } = &finding.object;

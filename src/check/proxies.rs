@@ -59,7 +59,9 @@ fn without_ready_pod(proxy: &GatewayProxy) -> Finding {
     let reference = &proxy.workload.reference;
     let message = "routes lead through this gateway, and none of its pods is ready";
     let hint = match proxy.workload.value["spec"]["replicas"] == 0 {
-        true => kubectl("scale").value(reference.to_string()).with("-n", &reference.namespace).fixed("--replicas 1"),
+        true => {
+            kubectl("scale deployment").value(&reference.name).with("-n", &reference.namespace).fixed("--replicas 1")
+        }
         false => kubectl("describe").value(reference.to_string()).with("-n", &reference.namespace),
     };
     Finding::new(&codes::NO_READY_GATEWAY, reference, message).hint(hint).breaks_now()

@@ -33,7 +33,8 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
     help.into_iter().fold(failure, Failure::hint)
 }
 
-/// The flag that takes a word which stands alone: a finding's code, a host, or the name of an Upstream.
+/// The flag that takes a word which stands alone: a finding's code, a host, or the name of an Upstream. Of the name of a
+/// command of another group, that command.
 fn misplaced(error: &clap::Error, words: &[&str]) -> Option<CommandLine> {
     let kind = match error.kind() {
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
@@ -49,9 +50,21 @@ fn misplaced(error: &clap::Error, words: &[&str]) -> Option<CommandLine> {
     match words {
         ["check"] => named(word).map(|code| command.with("--explain", code.id)),
         _ if is_host => Some(command.with("--host", word)),
-        _ if kind == ContextKind::InvalidSubcommand => None,
+        _ if kind == ContextKind::InvalidSubcommand => elsewhere(word),
         _ => super::takes(words, "--upstream").then(|| command.with("--upstream", word)),
     }
+}
+
+/// The command with this name in another group, or at the top.
+fn elsewhere(word: &str) -> Option<CommandLine> {
+    let tree = super::tree();
+    let is_named = |command: &&clap::Command| command.get_name() == word && !command.is_hide_set();
+    let in_group = |group: &clap::Command| {
+        let command = group.get_subcommands().find(is_named)?;
+        Some(gloo_rs("").value(group.get_name()).value(command.get_name()))
+    };
+    let at_top = tree.get_subcommands().find(is_named).map(|command| gloo_rs("").value(command.get_name()));
+    at_top.or_else(|| tree.get_subcommands().find_map(in_group))
 }
 
 /// What clap suggests, if it is close: clap takes `p` for close to `explain`. Of several the best is the last.
@@ -120,6 +133,18 @@ mod tests {
             ["check nothing", "proxy url x", "istio describe settings", "istio shop.example", "istio enable-mtls --no"]
         {
             assert_eq!(failure(line).hints.len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_command_of_another_group_gets_that_command() {
+        for (line, hint) in [
+            ("describe upstream x", "gloo-rs istio describe"),
+            ("enable-mtls -u x", "gloo-rs istio enable-mtls"),
+            ("istio url", "gloo-rs proxy url"),
+            ("proxy check", "gloo-rs check"),
+        ] {
+            assert_eq!(failure(line).hints[0], hint, "{line}");
         }
     }
 

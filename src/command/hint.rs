@@ -74,14 +74,16 @@ impl Hint {
         self.each(|command| command.on(target))
     }
 
-    /// Changes each command.
+    /// Replaces each command by another one, or by text.
     #[must_use]
-    pub fn each(self, change: impl Fn(CommandLine) -> CommandLine) -> Self {
-        let changed = |piece| match piece {
-            Piece::Command(command) => Piece::Command(change(command)),
-            other => other,
-        };
-        Self(self.0.into_iter().map(changed).collect())
+    pub fn each<H: Into<Self>>(self, change: impl Fn(CommandLine) -> H) -> Self {
+        self.0.into_iter().fold(Self::default(), |mut hint, piece| match piece {
+            Piece::Command(command) => hint.and(change(command)),
+            other => {
+                hint.0.push(other);
+                hint
+            }
+        })
     }
 
     /// Appends an alternative, with this text between the two.

@@ -96,6 +96,21 @@ impl CommandLine {
         self.fixed(flag).value(value)
     }
 
+    /// Whether this is a command of this program that begins with these words of the source code: `istio inject`.
+    pub(crate) fn begins_with(&self, program: Program, words: &str) -> bool {
+        let mut own = self.words.iter();
+        let is_next = |word: &str| matches!(own.next(), Some(Word::Fixed(own)) if *own == word);
+        self.program == program && words.split(' ').all(is_next)
+    }
+
+    /// The value right after this word of the source code: a flag, or a kind.
+    pub(crate) fn value_of(&self, word: &str) -> Option<&str> {
+        self.words.windows(2).find_map(|pair| match pair {
+            [Word::Fixed(own), Word::Value(value)] if *own == word => Some(value.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether this is a command of gloo-rs.
     pub fn is_ours(&self) -> bool {
         self.program == Program::GlooRs

@@ -12,6 +12,7 @@ use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
 use crate::load::files::{self, SourceText};
 use crate::options::{FilesDestination, Preview};
+use crate::plan::advice::{Advice, Code};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 
@@ -29,6 +30,14 @@ impl Edited<'_> {
         manifest::splice(&self.text.text, &self.splices)
     }
 
+    /// The note about comments that the change does not keep.
+    pub(super) fn lost_comments(&self) -> Option<Advice> {
+        let text = &self.text.text;
+        // Most changes add lines or remove their own, and need no comparison.
+        let may_lose = self.splices.iter().any(|splice| text[splice.range.clone()].contains('#'));
+        may_lose.then(|| on_lost_comments(&self.text.name, text, &self.new_text())).flatten()
+    }
+
     /// The change as a unified diff.
     pub(super) fn diff(&self, secrets: Secrets) -> String {
         let (old, new) = (&self.text.text, self.new_text());
@@ -39,6 +48,20 @@ impl Edited<'_> {
         let name = if self.text.name == STDIN { "stdin" } else { &self.text.name };
         diff::unified(name, name, &shown(old), &shown(&new))
     }
+}
+
+/// The note about comments of a file that its new text does not have. Their lines are named and not their texts, which
+/// may be secret.
+pub(super) fn on_lost_comments(name: &str, before: &str, after: &str) -> Option<Advice> {
+    const SHOWN: usize = 10;
+    let lines = manifest::lost_comments(before, after);
+    let of_lines = if lines.len() == 1 { "line" } else { "lines" };
+    let mut shown: Vec<_> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
+    shown.extend((lines.len() > SHOWN).then(|| format!("and {} more", lines.len() - SHOWN)));
+    let name = if name == STDIN { "stdin" } else { name };
+    let what =
+        format!("{name}: comments inside the replaced or removed text are not kept: {of_lines} {}", shown.join(", "));
+    (!lines.is_empty()).then(|| Advice::note(Code::LostComments, what))
 }
 
 /// The edited manifests, kept until every file is planned.

@@ -30,6 +30,8 @@ struct Run<'r> {
     global: &'r Global,
     rows: Rows,
     advice: Vec<Advice>,
+    /// Notes about comments that the changes do not keep.
+    lost: Vec<Advice>,
     emit: Emit,
     found: HashSet<Named>,
     /// Names of this kind that were seen but not selected, for suggestions when a name is mistyped.
@@ -85,6 +87,7 @@ impl<'r> Run<'r> {
             global,
             rows: Rows::default(),
             advice: Vec::new(),
+            lost: Vec::new(),
             emit,
             found: HashSet::new(),
             others: Vec::new(),
@@ -161,6 +164,7 @@ impl<'r> Run<'r> {
         }
         rows.sort_by_key(|row| row.line);
         self.rows.extend(rows);
+        self.lost.extend(edited.lost_comments());
         self.emit.keep(&edited)
     }
 
@@ -266,7 +270,10 @@ impl<'r> Run<'r> {
         for row in std::mem::take(&mut self.rows).whole().chain(missing) {
             report.row(if held { held_back(row) } else { row });
         }
-        for advice in self.advice.drain(..) {
+        if held {
+            self.lost.clear();
+        }
+        for advice in self.advice.drain(..).chain(self.lost.drain(..)) {
             report.advice(advice);
         }
         if sweeps && report.is_empty() && self.task.absent == Absent::Fails {

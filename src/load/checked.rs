@@ -28,7 +28,7 @@ pub(crate) fn kinds_of(checks: &[&'static Check]) -> Vec<&'static Kind> {
 #[must_use]
 pub(crate) fn kinds_in_files(checks: &[&'static Check]) -> Vec<&'static Kind> {
     let mut all = kinds_of(checks);
-    let more = in_files::KINDS.into_iter().filter(|kind| !all.contains(kind)).collect::<Vec<_>>();
+    let more = in_files::more_kinds().filter(|kind| !all.contains(kind)).collect::<Vec<_>>();
     if all.contains(&&kinds::POD) {
         all.extend(more);
     }

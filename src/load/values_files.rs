@@ -14,6 +14,8 @@ use crate::plan::values::NamedChart;
 /// How deep below a manifest objects are looked for, and in how many files: a manifest may be in any directory.
 const DEPTH: usize = 4;
 const FILES: usize = 2_000;
+/// How many entries of one directory are looked at.
+const ENTRIES: usize = 100_000;
 
 /// A directory on the disk, with its name for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,24 +114,37 @@ fn beside(text: &SourceText) -> impl Iterator<Item = NamedDirectory> {
     })
 }
 
+/// The manifests around a text.
+#[derive(Default)]
+pub(crate) struct Surrounding {
+    pub texts: Vec<SourceText>,
+    /// How many manifests were looked at, if there are more.
+    pub limited_to: Option<usize>,
+}
+
 /// The manifests in the directory of a text and below it, without the files of `known`, as far as `wanted` says so.
-pub(crate) fn nearby(text: &SourceText, known: &[SourceText], wanted: &dyn Fn(&str) -> bool) -> Vec<SourceText> {
-    let Some(NamedDirectory { path, shown }) = directory_of(text) else { return Vec::new() };
+pub(crate) fn nearby(text: &SourceText, known: &[SourceText], wanted: &dyn Fn(&str) -> bool) -> Surrounding {
+    let Some(NamedDirectory { path, shown }) = directory_of(text) else { return Surrounding::default() };
     let is_known = |file: &Path| known.iter().any(|text| text.file.as_deref() == Some(file));
     let read = |(file, shown): (PathBuf, PathBuf)| {
         let text = read(&file).ok().filter(|text| wanted(&text.text))?;
         Some(SourceText { name: shown.display().to_string(), ..text })
     };
-    manifests(path, shown).into_iter().filter(|(file, _)| !is_known(file)).filter_map(read).collect()
+    let mut files = manifests(path, shown);
+    let limited_to = (files.len() > FILES).then_some(FILES);
+    files.truncate(FILES);
+    let texts = files.into_iter().filter(|(file, _)| !is_known(file)).filter_map(read).collect();
+    Surrounding { texts, limited_to }
 }
 
-/// The manifests below a directory, the nearest first. Hidden directories and links are skipped.
+/// The manifests below a directory, the nearest first, and at most one more than are read. Hidden directories and links
+/// are skipped.
 fn manifests(directory: PathBuf, shown: PathBuf) -> Vec<(PathBuf, PathBuf)> {
     let mut found = Vec::new();
     let mut open = VecDeque::from([(directory, shown, DEPTH)]);
     while let Some((directory, shown, depth)) = open.pop_front() {
         let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-        let mut entries: Vec<_> = entries.take(FILES).collect();
+        let mut entries: Vec<_> = entries.take(ENTRIES).collect();
         entries.sort_unstable_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let Ok(kind) = entry.file_type() else { continue };
@@ -141,7 +156,7 @@ fn manifests(directory: PathBuf, shown: PathBuf) -> Vec<(PathBuf, PathBuf)> {
             } else if kind.is_file() && (is_manifest || name == "Kustomization") {
                 found.push((entry.path(), shown.join(&name)));
             }
-            if found.len() >= FILES {
+            if found.len() > FILES {
                 return found;
             }
         }
@@ -229,8 +244,21 @@ mod tests {
         }
         let home = text(&root, "hr.yaml");
         let known = [home.clone()];
-        let found = nearby(&home, &known, &|text| text == "yes");
+        let found = nearby(&home, &known, &|text| text == "yes").texts;
         let names: Vec<_> = found.iter().map(|text| text.name.rsplit('/').next().unwrap().to_owned()).collect();
         assert_eq!(names, ["b.yml", "a.yaml"]);
+    }
+
+    #[test]
+    fn more_manifests_than_are_read_are_told() {
+        let root = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(root.path()).unwrap();
+        put(&root, "home.yaml", "a: 1\n");
+        (1..FILES).for_each(|number| put(&root, &format!("d/{number}.yaml"), "yes"));
+        let home = text(&root, "home.yaml");
+        let limited_to = || nearby(&home, std::slice::from_ref(&home), &|_| false).limited_to;
+        assert_eq!(limited_to(), None);
+        put(&root, "d/more.yaml", "yes");
+        assert_eq!(limited_to(), Some(FILES));
     }
 }

@@ -4,6 +4,7 @@
 //! list.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -94,6 +95,13 @@ pub struct Spot {
     pub file: String,
     /// The line on which its document begins, from 1.
     pub line: usize,
+}
+
+/// Writes `upstreams.yaml:12`.
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// The objects read of one kind.

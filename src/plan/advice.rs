@@ -67,6 +67,8 @@ codes! {
     PortNotServed = "portNotServed",
     /// A file, or a part of it, was skipped.
     PassedOver = "passedOver",
+    /// Comments inside replaced or removed text are not kept.
+    LostComments = "lostComments",
     /// The server could not be reached.
     NoServer = "noServer",
     /// Helm is run without its wait, which would not end before its deadline.

@@ -86,14 +86,19 @@ fn group(group: &FindingGroup<'_>) -> Vec<String> {
     if group.len() <= WHOLE {
         return group.findings().flat_map(finding).collect();
     }
-    let Finding { severity, code, decided_by, hint, .. } = group.first;
+    let Finding { severity, code, decided_by, hint, message, .. } = group.first;
     let cause = match *decided_by.kind == kinds::NAMESPACE {
         true => format!("  in namespace {}", decided_by.name),
         false => format!("  because of {}/{}", decided_by.kind, short_name(decided_by, "")),
     };
     let mut lines = vec![format!("{} {} {}: {}", severity.name(), code.id, count(group.len(), "object"), code.title)];
     lines.push(cause);
-    lines.extend(group.findings().take(NAMED).map(|finding| format!("    {}: {}", subject(finding), finding.message)));
+    let is_shared = group.findings().all(|other| other.message == *message);
+    lines.extend(is_shared.then(|| format!("  {message}")));
+    lines.extend(group.findings().take(NAMED).map(|finding| match is_shared {
+        true => format!("    {}", subject(finding)),
+        false => format!("    {}: {}", subject(finding), finding.message),
+    }));
     let more = group.len().saturating_sub(NAMED);
     lines.extend((more > 0).then(|| format!("    and {more} more; -o wide lists them")));
     let whose = if group.findings().all(|other| other.hint == *hint) { "hint" } else { "hint for the first" };
@@ -362,6 +367,7 @@ mod tests {
             assert!(lines.iter().any(|line| line.contains("2000 objects")), "{lines:#?}");
             assert!(lines.iter().any(|line| line.contains("shop/p0")), "{lines:#?}");
             assert_eq!(lines.iter().filter(|line| line.contains("/shop/u")).count(), NAMED);
+            assert_eq!(lines.iter().filter(|line| line.contains("a sentence")).count(), 1, "{lines:#?}");
             assert!(lines.last().is_some_and(|last| last.contains("1 cause in 2000 objects")), "{lines:#?}");
         }
         let wide = lines(&results, FindingOrder::Each);

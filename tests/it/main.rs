@@ -49,6 +49,7 @@ mod tour;
 mod transaction;
 mod upgrade_values;
 mod values_limits;
+mod values_round_trip;
 mod values_sources;
 mod verify;
 mod version;

@@ -176,6 +176,32 @@ fn the_objects_around_a_home_are_read() {
 }
 
 #[test]
+fn a_helm_chart_config_without_its_helm_chart_is_never_in_order() {
+    let done = DONE.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
+    let config = format!(
+        "apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nmetadata: {{name: gloo, namespace: kube-system}}\nspec:\n  valuesContent: |\n{done}"
+    );
+    let chart = |spec: &str| {
+        format!(
+            "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {{name: gloo, namespace: kube-system}}\nspec:\n  chart: gloo\n{spec}"
+        )
+    };
+    let checked = |files: &[(&str, &str)]| {
+        let sandbox = sandbox(files);
+        let flags = [&ADDRESS[..], &["--edition", "open-source", "--auto-mtls", "--check"]].concat();
+        run(&sandbox, &["config.yaml"], &flags)
+    };
+    let (code, document, stderr) = checked(&[("config.yaml", &config)]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert_eq!(document["changes"], json!([]), "{document:#}");
+    let (code, _, stderr) = checked(&[("config.yaml", &config), ("chart.yaml", &chart(""))]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let set = chart("  set: {global.istioIntegration.enabled: \"false\"}\n");
+    let (code, _, stderr) = checked(&[("config.yaml", &config), ("chart.yaml", &set)]);
+    assert_eq!(code, Some(3), "{stderr}");
+}
+
+#[test]
 fn of_objects_with_one_name_the_nearest_in_the_namespace_counts() {
     let release =
         helm_release("  chart: {spec: {chart: gloo}}\n  valuesFrom: [{kind: ConfigMap, name: gloo-values}]\n");

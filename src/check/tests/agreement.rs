@@ -120,3 +120,25 @@ fn a_finding_about_an_upstream_and_its_verdict_are_one_in_every_combination() {
     }
     assert_eq!(seen, SENT.len() * PODS.len() * POLICIES.len() * GATEWAYS.len() * PORTS.len());
 }
+
+#[test]
+fn of_a_named_port_both_say_the_mode_of_the_port_of_the_pods() {
+    const NAMED: Break = ("Service shop/cart", "{spec: {ports: [{name: a, port: 8080, targetPort: web}]}}");
+    const POD: Break = (
+        "Pod shop/cart-6b9",
+        "{spec: {containers: [{name: cart, image: c, ports: [{name: web, containerPort: 8080}]}]}}",
+    );
+    const OTHER: Break = (
+        "PeerAuthentication shop/cart",
+        "{spec: {selector: {matchLabels: {app: cart}}, mtls: {mode: STRICT}, portLevelMtls: {'9090': {mode: PERMISSIVE}}}}",
+    );
+    const OPEN: Break = (
+        "PeerAuthentication shop/cart",
+        "{spec: {selector: {matchLabels: {app: cart}}, mtls: {mode: STRICT}, portLevelMtls: {'8080': {mode: DISABLE}}}}",
+    );
+    for (sent, of_upstream) in SENT {
+        for (mode, of_policy) in [("another port left open", OTHER), ("mutual TLS off at the port", OPEN)] {
+            agree(&format!("{sent}; {mode}"), &[of_upstream, &[NAMED, POD, of_policy]].concat());
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! hand.
 
 mod anchors;
+mod comments;
 mod cut;
 mod guess;
 mod items;
@@ -22,6 +23,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+pub(crate) use comments::lost_comments;
 pub(crate) use items::{insert_item, remove_item};
 pub(crate) use located::{LocatedDocument, located};
 pub(crate) use members::{ManifestObject, members, objects};

@@ -8,9 +8,9 @@
 use serde_json::Value;
 
 use super::document::Document;
-use super::home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
-use super::home::{last_part, normalized};
+use super::home::{HomeChart, HomeName, ValuesHome, last_part};
 use super::repository::Repository;
+use super::source::{FileBase, FileReference, ParameterKind, Seat, SourceContent, ValuesSource, normalized};
 use super::{in_text, is_template, set};
 use crate::model::{FieldPath, Segment};
 
@@ -163,11 +163,14 @@ fn parameters(document: &Document, source: &Value, helm: &FieldPath) -> Vec<Valu
     let path = below(helm, "parameters");
     let list = source["helm"]["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut found = Vec::new();
-    for is_text in [false, true] {
+    for kind in ParameterKind::ALL {
         let mut values = Value::Null;
-        for parameter in list.iter().filter(|parameter| (parameter["forceString"] == true) == is_text) {
+        for parameter in list.iter().filter(|parameter| ParameterKind::new(parameter) == kind) {
             let (name, value) = (parameter["name"].as_str(), parameter["value"].as_str().unwrap_or_default());
-            let value = if is_text { value.into() } else { set::typed(value) };
+            let value = match kind {
+                ParameterKind::Typed => set::typed(value),
+                ParameterKind::Text => value.into(),
+            };
             match name.map(|name| (is_template(name), set::path(name))) {
                 Some((false, Some(path))) => set::put(&mut values, &path, value),
                 Some((true, _)) => found.push(ValuesSource::unread(path.to_string(), "a name in it is a template")),
@@ -175,8 +178,11 @@ fn parameters(document: &Document, source: &Value, helm: &FieldPath) -> Vec<Valu
             }
         }
         if !values.is_null() {
-            let seat = Seat::Parameters { place: document.place.clone(), path: path.clone() };
-            let origin = if is_text { format!("{path} (forceString)") } else { path.to_string() };
+            let seat = Seat::Parameters { place: document.place.clone(), path: path.clone(), kind };
+            let origin = match kind {
+                ParameterKind::Typed => path.to_string(),
+                ParameterKind::Text => format!("{path} (forceString)"),
+            };
             found.push(ValuesSource::read(origin, values, document.text, seat));
         }
     }

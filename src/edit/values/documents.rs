@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::document::Document;
-use super::home::{KeyReference, SourceContent, ValuesHome};
+use super::home::ValuesHome;
+use super::source::{KeyReference, SourceContent};
 use super::{in_text, kustomize, set};
 use crate::edit::encrypted;
 use crate::model::{FieldPath, Segment};

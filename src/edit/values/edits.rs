@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::home::{Seat, ValuesSource};
+use super::source::{ParameterKind, Seat, ValuesSource};
 use super::{plain, set};
 use crate::edit::manifest::{self, ManifestPlace, Unsafe};
 use crate::edit::{Edit, Op, json};
 use crate::model::{FieldPath, Segment};
+use crate::yaml;
 
 /// Why a text was not edited, with its index.
 pub(crate) type Refusal = (usize, Unsafe);
@@ -36,6 +37,11 @@ pub(crate) fn edited(
         match of_objects.iter_mut().find(|(of, other, _)| of == text && other == place) {
             Some((.., there)) => there.extend(edits),
             None => of_objects.push((*text, place.clone(), edits)),
+        }
+    }
+    for (.., edits) in &mut of_objects {
+        if edits.iter().any(|edit| matches!(edit.path.segments().last(), Some(Segment::Index(_)))) {
+            by_position(edits);
         }
     }
     for (index, text) in texts.iter().enumerate() {
@@ -84,65 +90,116 @@ fn in_object<'s>(
                 .map_err(|cannot| Unsafe { line: manifest::line_of(text, place, path) + cannot.line, ..cannot })?;
             let edit = match after.trim().is_empty() {
                 true => without(text, place, path),
-                false => Edit::set(path.clone(), after.into()),
+                false => Edit::set(path.clone(), as_ended(inner, after).into()),
             };
             Ok((place, vec![edit]))
         }
-        Seat::Parameters { place, path } => {
+        Seat::Parameters { place, path, kind } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
             let list = path.get(&object).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            let names = list.iter().map(|parameter| parameter["name"].as_str().unwrap_or_default());
-            let value = |name: &str| {
-                let item = path.then(Segment::Named(name.to_owned()));
-                (item.then(Segment::Key("value".to_owned())), item)
-            };
-            single(text, place, path, &names.collect::<Vec<_>>(), edits, &value)
+            single(text, place, (path, list.len()), &parameters(path, list, *kind), edits)
         }
         Seat::Pairs { place, path } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
-            let map = path.get(&object).and_then(Value::as_object);
-            let names = map.into_iter().flat_map(|map| map.keys().map(String::as_str));
-            let value = |name: &str| {
-                let entry = path.then(Segment::Key(name.to_owned()));
-                (entry.clone(), entry)
+            let names = path.get(&object).and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys);
+            let single_of = |name: &String| {
+                let entry = path.then(Segment::Key(name.clone()));
+                Single { name: name.clone(), value: entry.clone(), item: entry }
             };
-            single(text, place, path, &names.collect::<Vec<_>>(), edits, &value)
+            let pairs: Vec<_> = names.map(single_of).collect();
+            single(text, place, (path, pairs.len()), &pairs, edits)
         }
         Seat::Plain { .. } => Err(Unsafe { line: 1, why: "not a manifest".to_owned(), manual: Vec::new() }),
     }
 }
 
-/// The edits of single values. `value` gives the path of a name's value, and of what to remove with it.
+/// The text without blank lines at its end, if it had none before: a block scalar that is written with `|` has none, and
+/// would become a quoted text. They stay if they belong to a value.
+fn as_ended(before: &str, after: String) -> String {
+    if before.ends_with("\n\n") || !after.ends_with("\n\n") {
+        return after;
+    }
+    let trimmed = format!("{}\n", after.trim_end_matches('\n'));
+    if yaml::parse(&trimmed) == yaml::parse(&after) { trimmed } else { after }
+}
+
+/// A single value in a manifest.
+struct Single {
+    /// Its path, as in `--set`.
+    name: String,
+    value: FieldPath,
+    /// What is removed with it.
+    item: FieldPath,
+}
+
+/// The parameters of this kind. A name that the list has once finds its item, any other its position.
+fn parameters(path: &FieldPath, list: &[Value], kind: ParameterKind) -> Vec<Single> {
+    let name = |parameter: &Value| parameter["name"].as_str().unwrap_or_default().to_owned();
+    let of_kind = list.iter().enumerate().filter(|(_, parameter)| ParameterKind::new(parameter) == kind);
+    let single_of = |(index, parameter): (usize, &Value)| {
+        let name = name(parameter);
+        let is_once = list.iter().filter(|other| other["name"] == *name).count() == 1;
+        let item = path.then(if is_once { Segment::Named(name.clone()) } else { Segment::Index(index) });
+        Single { name, value: item.then(Segment::Key("value".to_owned())), item }
+    };
+    of_kind.map(single_of).collect()
+}
+
+/// The edits of single values in `list`, a path and its length. Of several with the same name, the last takes effect:
+/// it is changed, and all are removed.
 fn single<'s>(
     text: &str,
     place: &'s ManifestPlace,
-    path: &FieldPath,
-    names: &[&str],
+    (list, length): (&FieldPath, usize),
+    values: &[Single],
     edits: &[Edit],
-    value: &dyn Fn(&str) -> (FieldPath, FieldPath),
 ) -> Result<(&'s ManifestPlace, Vec<Edit>), Unsafe> {
-    let refused = |why: String| Unsafe { line: manifest::line_of(text, place, path), why, manual: Vec::new() };
+    let refused = |why: String, manual: Vec<String>| Unsafe { line: manifest::line_of(text, place, list), why, manual };
     let mut found = Vec::new();
     let mut removed = 0;
     for edit in edits {
         if edit.op == Op::Remove {
-            let below =
-                |name: &&&str| set::path(name).is_some_and(|path| path.segments().starts_with(edit.path.segments()));
-            let of_edit: Vec<_> = names.iter().filter(below).map(|name| Edit::remove(value(name).1)).collect();
+            let below = |it: &&Single| {
+                set::path(&it.name).is_some_and(|path| path.segments().starts_with(edit.path.segments()))
+            };
+            let of_edit: Vec<_> = values.iter().filter(below).map(|it| Edit::remove(it.item.clone())).collect();
             removed += of_edit.len();
             found.extend(of_edit);
             continue;
         }
-        let mut of_edit = names.iter().filter(|name| set::path(name).as_ref() == Some(&edit.path));
-        let (Some(name), None) = (of_edit.next(), of_edit.next()) else {
-            return Err(refused(format!("{path} sets {} not by one parameter of its own", edit.path)));
-        };
-        if let Op::Set(new) = &edit.op {
-            let new = set::text(new).ok_or_else(|| refused(format!("{path}: {name} is a single value")))?;
-            found.push(Edit::set(value(name).0, new.into()));
+        let Op::Set(new) = &edit.op else { continue };
+        let new =
+            set::text(new).ok_or_else(|| refused(format!("{list}: {} is a single value", edit.path), Vec::new()))?;
+        let of_edit: Vec<_> = values.iter().filter(|it| set::path(&it.name).as_ref() == Some(&edit.path)).collect();
+        match of_edit.split_last() {
+            Some((effective, others)) if others.iter().all(|other| other.name == effective.name) => {
+                found.push(Edit::set(effective.value.clone(), new.into()));
+            }
+            Some((effective, _)) => {
+                let lines = of_edit.iter().map(|it| manifest::line_of(text, place, &it.item).to_string());
+                let why = format!(
+                    "{list} sets {} in several spellings: lines {}",
+                    edit.path,
+                    lines.collect::<Vec<_>>().join(", ")
+                );
+                return Err(refused(why, vec![format!("keep one of them: {}: {new}", effective.name)]));
+            }
+            None => {
+                let why = format!("{list} sets a value around {}, and no single value there", edit.path);
+                return Err(refused(why, vec![format!("{}: {new}", edit.path)]));
+            }
         }
     }
-    Ok((place, if removed == names.len() { vec![without(text, place, path)] } else { found }))
+    Ok((place, if removed == length { vec![without(text, place, list)] } else { found }))
+}
+
+/// Orders the edits of an object so that no removal moves the position of what is still to be edited.
+fn by_position(edits: &mut [Edit]) {
+    edits.sort_by_key(|edit| match (&edit.op, edit.path.segments().last()) {
+        (Op::Remove, Some(Segment::Index(index))) => (1, usize::MAX - index),
+        (Op::Remove, _) => (2, 0),
+        (Op::Set(_), _) => (0, 0),
+    });
 }
 
 /// The edit for values that become empty: removes the field, and the map around it if that has no other key.

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::documents::referred;
-use super::home::{FileBase, FileReference, HomeChart, HomeName, KeyReference, Seat, SourceContent, ValuesHome};
-use super::home::{ValuesSource, last_part, normalized};
+use super::home::{HomeChart, HomeName, ValuesHome, last_part};
 use super::repository::Repository;
 use super::set;
+use super::source::{FileBase, FileReference, KeyReference, Seat, SourceContent, ValuesSource, normalized};
 use crate::model::FieldPath;
 
 /// The home of a `HelmRelease` of `helm.toolkit.fluxcd.io`.

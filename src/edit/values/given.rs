@@ -1,7 +1,6 @@
 //! Which files of the command line are those that a home names.
 
-use super::home::{FileBase, FileReference};
-
+use super::source::{FileBase, FileReference};
 /// Files or references that are equally likely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Clash {

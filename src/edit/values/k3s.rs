@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::documents::{PickedDocument, pick};
-use super::home::{HomeChart, HomeName, Seat, ValuesHome, ValuesSource};
+use super::home::{HomeChart, HomeName, ValuesHome};
+use super::source::{Seat, ValuesSource};
 use super::{in_text, is_template, set};
 use crate::model::FieldPath;
 

@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use super::document::Document;
-use super::home::normalized;
-use super::home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
+use super::home::{HomeChart, HomeName, ValuesHome};
+use super::source::{FileBase, FileReference, Seat, SourceContent, ValuesSource, normalized};
 use crate::model::{FieldPath, Segment};
 
 /// The group of Kustomize's own kinds.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::home::{Seat, ValuesSource};
+use super::source::{Seat, ValuesSource};
 use crate::edit::{Edit, Op};
 use crate::model::{FieldPath, Segment};
 

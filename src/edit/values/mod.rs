@@ -17,6 +17,7 @@ mod patches;
 mod plain;
 mod repository;
 mod set;
+mod source;
 mod templates;
 
 use super::manifest;
@@ -29,9 +30,10 @@ pub(crate) use documents::{may_have, resolve};
 pub(crate) use edits::{Refusal, edited};
 pub(crate) use foreign::Refused;
 pub(crate) use given::{Clash, alike, assigned};
-pub(crate) use home::{FileBase, FileReference, HomeChart, HomeName, Seat, SourceContent, ValuesHome, ValuesSource};
+pub(crate) use home::{HomeChart, HomeName, ValuesHome};
 pub(crate) use layers::{Decided, Misplaced, decided, merged, placed};
 pub(crate) use repository::{RepositoryProof, local, remotes};
+pub(crate) use source::{FileBase, FileReference, Seat, SourceContent, ValuesSource};
 pub(crate) use templates::{has_template_key, is_template};
 
 /// A text with the name of its file.

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::documents::distance;
-use super::home::{HomeName, Seat, SourceContent, ValuesHome, ValuesSource, normalized};
+use super::home::{HomeName, ValuesHome};
 use super::kustomize;
+use super::source::{Seat, SourceContent, ValuesSource, normalized};
 use crate::model::FieldPath;
 use crate::yaml;
 

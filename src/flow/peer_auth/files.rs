@@ -174,8 +174,12 @@ pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) 
             let mut row = Row::answer(before.reference, Outcome::Changed, message).at(&edited.text.name, line);
             row.diff = task.preview.diff.then(|| edited.diff(task.secrets));
             super::say_beside(task, &policies, &row.object, report);
+            let lost = edited.lost_comments();
             write(&read.texts, Some(&(text, edited)), emit, report)?;
             report.row(row);
+            if let Some(lost) = lost {
+                report.advice(lost);
+            }
             report.advice(Advice::note(
                 Code::Unknown,
                 "files do not show pods and gateways: only the policies were checked",

@@ -114,15 +114,20 @@ pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> 
         }
     }
     let stopped = rows.iter().any(|row| row.outcome == Outcome::Refused);
+    let mut lost = Vec::new();
     if stopped {
         rows.retain(|row| row.outcome == Outcome::Refused);
     } else {
+        lost.extend(edited.iter().filter_map(Edited::lost_comments));
         edited.iter().try_for_each(|edited| emit.keep(edited))?;
         edited.clear();
         emit.commit(report)?;
     }
     for row in rows {
         report.row(row);
+    }
+    for lost in lost {
+        report.advice(lost);
     }
     if stopped {
         report.ui.status("nothing was written: a run writes all of its objects or none");

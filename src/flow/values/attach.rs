@@ -9,7 +9,7 @@ use crate::edit::values::{
 };
 use crate::error::{Exit, Failure, Reason};
 use crate::load::files::SourceText;
-use crate::load::values_files::{self, GitClone, NamedDirectory, nearby};
+use crate::load::values_files::{self, GitClone, NamedDirectory, Surrounding, nearby};
 use crate::plan::values::NamedChart;
 
 /// The repositories around a home, as far as they are known.
@@ -114,7 +114,15 @@ impl ValuesFiles {
     fn look_around(&mut self) {
         let Choice::Manifest(index) = self.choice else { return };
         let wanted = |text: &str| values::may_have(text, &self.home);
-        let more = nearby(&self.texts[self.home.text], &self.texts, &wanted);
+        let Surrounding { texts: more, limited_to } = nearby(&self.texts[self.home.text], &self.texts, &wanted);
+        self.belong(more, index);
+        self.home.notes.extend(limited_to.map(|most| {
+            format!("only {most} manifests around it were read: --values FILE, repeated, gives another one that belongs to it")
+        }));
+    }
+
+    /// Takes these texts, and finds the home with this index among them again.
+    fn belong(&mut self, more: Vec<SourceText>, index: usize) {
         if more.is_empty() {
             return;
         }

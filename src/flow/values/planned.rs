@@ -9,6 +9,7 @@ use super::{files, prove, refused, sources};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;
 use crate::error::Failure;
+use crate::flow::emit::on_lost_comments;
 use crate::flow::notes::Notes;
 use crate::load::release::FoundRelease;
 use crate::options::{ProofWish, UpgradeValues, ValuesAct};
@@ -76,6 +77,11 @@ impl PlannedValues {
         }
         if let Some(files) = &subject.file {
             sources::say_effective(files, (&subject.values, &subject.chart), plan, notes);
+            let lost = |(index, new): &(usize, String)| {
+                let text = &files.texts[*index];
+                on_lost_comments(&text.name, &text.text, new)
+            };
+            notes.advices(self.edited.iter().filter_map(lost));
         }
         let is_told = task.proof == ProofWish::Rendered || subject.at_hand.is_some();
         proof::lines(proof).iter().filter(|_| is_told).for_each(|line| notes.status(line));

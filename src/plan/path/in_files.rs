@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::workloads::{KINDS as WORKLOADS, are_there, makes_pods, template};
 use super::{Behind, Membership, Pod};
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Spot, Unknown, kinds};
@@ -13,12 +14,12 @@ use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
 use crate::plan::peer::PORT_UNKNOWN;
 use crate::plan::pod::{REDIRECTION, TLS_MODE, barred, is_meshed};
 use crate::plan::revisions::{INJECT_LABEL, INJECTION_LABEL, bond};
-use crate::plan::sidecars::own_pods;
 
 /// The kinds that are read from files in addition to those that are read from a cluster: workloads, and the namespaces
 /// whose labels say which of their pods get a sidecar.
-pub(crate) const KINDS: [&Kind; 5] =
-    [&kinds::DEPLOYMENT, &kinds::STATEFUL_SET, &kinds::DAEMON_SET, &kinds::ROLLOUT, &kinds::NAMESPACE];
+pub(crate) fn more_kinds() -> impl Iterator<Item = &'static Kind> {
+    WORKLOADS.into_iter().chain([&kinds::NAMESPACE])
+}
 
 /// The label that puts the pods of a namespace, or a pod, into the ambient mesh.
 const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
@@ -52,15 +53,13 @@ pub(super) fn unknown<'s>(snapshot: &'s Snapshot, kind: &'static Kind) -> Option
 /// Returns the pods that the files will make: one for the template of each workload, and the pods in the files that
 /// have not run yet, all as Istio's injector will change them. A workload whose pods are in the files has none.
 pub(crate) fn pods(snapshot: &Snapshot) -> Vec<(Object, Spot)> {
-    let workloads = KINDS.into_iter().filter(|kind| **kind != kinds::NAMESPACE).flat_map(|kind| snapshot.all(kind));
+    let workloads = WORKLOADS.into_iter().flat_map(|kind| snapshot.all(kind));
     // Gloo's own workloads are judged by their templates and stand behind no Upstream.
     let is_gloos = |it: &Object| it.label("gloo").is_some() || it.label(KUBE_GATEWAY_LABEL).is_some();
-    let wanted =
-        workloads.filter(|it| it.value["spec"]["replicas"] != 0 && !is_gloos(it) && own_pods(snapshot, it).is_empty());
+    let wanted = workloads.filter(|it| !is_gloos(it) && makes_pods(it) && !are_there(snapshot, it));
     let of_template = |workload: &Object| {
         let ObjectRef { kind, namespace, name } = &workload.reference;
-        let template = &workload.value["spec"]["template"];
-        let pod = to_be(template, namespace, &format!("{}/{name}", kind.singular), snapshot);
+        let pod = to_be(&template(workload), namespace, &format!("{}/{name}", kind.singular), snapshot);
         Some((pod, snapshot.spot(&workload.reference)?.clone()))
     };
     let own = snapshot.all(&kinds::POD).iter().filter(|pod| !has_run(&pod.value) && !is_meshed(&pod.value));
@@ -229,6 +228,57 @@ mod tests {
         };
         assert_eq!(names(&[deployment(&template), pod(json!({"phase": "Running"}))]), [""; 0]);
         assert_eq!(names(&[deployment(&template), pod(Value::Null)]), ["cart-1"], "the injector will change it");
+    }
+
+    #[test]
+    fn jobs_have_pods_until_they_end_and_a_set_of_a_controller_in_the_files_has_none_of_its_own() {
+        let names = |objects: &[(&'static Kind, Value)]| {
+            let pods = pods(&snapshot(objects)).into_iter().map(|(pod, _)| pod);
+            pods.map(|pod| (pod.reference.name, pod.value["metadata"]["labels"].to_string())).collect::<Vec<_>>()
+        };
+        let template = json!({"metadata": {"labels": {"app": "cart"}}, "spec": {"containers": []}});
+        let object = |kind: &'static Kind, owner: Value, spec: Value, status: Value| {
+            let metadata = json!({"namespace": "shop", "name": "cart", "ownerReferences": owner});
+            (kind, json!({"metadata": metadata, "spec": spec, "status": status}))
+        };
+        let owned = |kind: &Kind, name: &str| json!([{"apiVersion": kind.api_version(), "kind": kind.kind, "name": name, "controller": true}]);
+        let job = |spec: Value, status: Value| {
+            let mut spec = spec;
+            spec["template"] = template.clone();
+            object(&kinds::JOB, Value::Null, spec, status)
+        };
+        let of_cron = |suspend: bool| {
+            let spec = json!({"suspend": suspend, "jobTemplate": {"spec": {"template": template}}});
+            object(&kinds::CRON_JOB, Value::Null, spec, Value::Null)
+        };
+        let set = |owner: Value| object(&kinds::REPLICA_SET, owner, json!({"template": template}), Value::Null);
+        let labels = r#"{"app":"cart"}"#;
+        let of_job = r#"{"app":"cart","job-name":"cart","batch.kubernetes.io/job-name":"cart"}"#;
+        let one = |name: &str, labels: &str| vec![(name.to_owned(), labels.to_owned())];
+        assert_eq!(names(&[job(json!({}), Value::Null)]), one("job/cart", of_job));
+        assert_eq!(names(&[of_cron(false)]), one("cronjob/cart", labels));
+        assert_eq!(names(&[set(Value::Null)]), one("replicaset/cart", labels));
+        assert_eq!(names(&[set(owned(&kinds::DEPLOYMENT, "cart"))]), one("replicaset/cart", labels));
+        assert_eq!(
+            names(&[deployment(&template), set(owned(&kinds::DEPLOYMENT, "cart"))]),
+            one("deployment/cart", labels)
+        );
+        for nothing in [
+            job(json!({"suspend": true}), Value::Null),
+            job(json!({"parallelism": 0}), Value::Null),
+            job(json!({}), json!({"conditions": [{"type": "Complete", "status": "True"}]})),
+            job(json!({}), json!({"conditions": [{"type": "Failed", "status": "True"}]})),
+            of_cron(true),
+        ] {
+            assert_eq!(names(&[nothing]), []);
+        }
+        let pod = |job: &str| {
+            let metadata = json!({"namespace": "shop", "name": "p", "ownerReferences": owned(&kinds::JOB, job)});
+            (&kinds::POD as &'static Kind, json!({"metadata": metadata, "status": {"phase": "Running"}}))
+        };
+        assert_eq!(names(&[job(json!({}), Value::Null), pod("cart")]), []);
+        assert_eq!(names(&[of_cron(false), pod("cart-29071234")]), []);
+        assert_eq!(names(&[of_cron(false), pod("cart-other")]), one("cronjob/cart", labels));
     }
 
     #[test]

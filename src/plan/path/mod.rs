@@ -21,6 +21,7 @@ pub(crate) mod routed;
 mod sends;
 mod serving;
 pub(crate) mod survey;
+mod workloads;
 
 use super::Unread;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ pub(crate) mod ineffective;
 mod keys;
 pub(crate) mod known;
 mod merge;
+mod named;
 pub(crate) mod probes;
 pub(crate) mod proof;
 mod proxies;
@@ -25,8 +26,9 @@ use crate::edit::Edit;
 use crate::model::{FieldPath, Segment};
 
 pub(crate) use chart::{Chart, ChartVersion, Edition, merged};
-pub(crate) use edition::{ChartChoice, ChartWish, Dependency, NamedChart, choose};
+pub(crate) use edition::{ChartChoice, ChartWish, choose};
 pub(crate) use merge::{merge, needs_istiod};
+pub(crate) use named::{Dependency, NamedChart};
 pub(crate) use proxies::{gateway_api_address, settings};
 pub(crate) use remove::{auto_mtls_back, remove};
 pub(crate) use templated::templated;

@@ -8,6 +8,7 @@ use super::{Chart, Old, ValueChange, ValuesPlan, ValuesWish, is_on, then};
 use crate::edit::{Edit, Op, json as edited};
 use crate::error::Failure;
 use crate::model::FieldPath;
+use crate::plan::advice::{Advice, Code};
 
 /// Plans the values without Istio's settings. If the values `before` them are known from the release's history, their
 /// values are restored.
@@ -23,9 +24,11 @@ pub(crate) fn remove(
     let sources = ("the release before Istio", "--remove");
     let mut removal = Removal { chart, left: values.clone(), before, sources, plan: ValuesPlan::default() };
     for path in proxies::switches(values, chart) {
-        // A switch that is explicitly off was not set by this command.
-        if is_on(path.get(values)) {
-            removal.take(&path);
+        match path.get(values) {
+            Some(there) if is_on(Some(there)) => removal.take(&path),
+            // A switch that is explicitly off was not set by this command.
+            Some(there) => removal.leave(format!("{path} stays {there}: it is off")),
+            None => {}
         }
     }
     for path in proxies::of_proxies(&proxies::named(values, chart, wish)?, values, chart) {
@@ -89,6 +92,10 @@ impl Removal<'_> {
         }
     }
 
+    fn leave(&mut self, what: String) {
+        self.plan.advice.push(Advice::note(Code::Explicit, what));
+    }
+
     /// Removes maps that are empty now, except those that the values before had.
     fn prune(&mut self, path: &FieldPath) {
         let mut at = path.clone();
@@ -98,9 +105,13 @@ impl Removal<'_> {
                 return;
             }
             let edit = match self.before.and_then(|values| parent.get(values)) {
-                None if !self.is_proxy_of_the_user(&parent) => Edit::remove(parent.clone()),
+                None if self.is_proxy_of_the_user(&parent) => {
+                    return self
+                        .leave(format!("{parent} stays as an empty map: without it the proxy would be removed"));
+                }
+                None => Edit::remove(parent.clone()),
                 Some(Value::Null) => Edit::set(parent.clone(), Value::Null),
-                _ => return,
+                Some(_) => return,
             };
             let is_gone = matches!(edit.op, Op::Remove);
             // The edits below it are part of this one.

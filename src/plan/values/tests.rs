@@ -250,3 +250,19 @@ fn auto_mtls_goes_back_to_what_it_was_and_nothing_else_does() {
         assert_eq!(back(&off, &oss(), &json!({})), (off.clone(), 0));
     }
 }
+
+#[test]
+fn what_is_left_by_a_removal_is_named() {
+    let values = json!({
+        "global": {"istioIntegration": {"enabled": true, "enableAutoMtls": false}},
+        "gatewayProxies": {"gatewayProxy": {"istioDiscoveryAddress": "a:1"}, "publicGw": {"istioDiscoveryAddress": "a:1"}},
+    });
+    let plan = remove(&values, &oss(), &ValuesWish::default(), None).unwrap();
+    let left = json!({"global": {"istioIntegration": {"enableAutoMtls": false}}, "gatewayProxies": {"publicGw": {}}});
+    assert_eq!(apply(&values, &plan.edits).unwrap(), left);
+    let told: Vec<_> = plan.advice.iter().map(|advice| (advice.code, advice.message.as_str())).collect();
+    let [(off, of_switch), (kept, of_proxy)] = told[..] else { panic!("{told:?}") };
+    assert_eq!((off, kept), (Code::Explicit, Code::Explicit));
+    assert!(of_switch.starts_with("global.istioIntegration.enableAutoMtls stays false"), "{told:?}");
+    assert!(of_proxy.starts_with("gatewayProxies.publicGw stays"), "{told:?}");
+}

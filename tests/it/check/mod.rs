@@ -4,6 +4,7 @@
 mod control_plane;
 mod formats;
 mod live;
+mod many;
 mod requests;
 mod table;
 #[path = "../../fixtures/check/world.rs"]

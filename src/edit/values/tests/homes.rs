@@ -220,3 +220,69 @@ fn a_parameter_is_changed_where_it_is() {
     let map = format!("{ARGO}  source:\n    chart: gloo\n    helm:\n      parameters: [{{name: global, value: x}}]\n");
     assert!(try_edited(&map, &edits()).is_err());
 }
+
+/// An Application with these parameters, and a key of the values.
+fn with_parameters(parameters: &[(&str, &str, bool)]) -> String {
+    let item = |(name, value, is_text): &(&str, &str, bool)| {
+        let force = if *is_text { "\n        forceString: true" } else { "" };
+        format!("      - name: {name} # kept\n        value: \"{value}\"{force}\n")
+    };
+    let items: String = parameters.iter().map(item).collect();
+    let items = if items.is_empty() { items } else { format!("      parameters:\n{items}") };
+    format!("{ARGO}  source:\n    chart: gloo\n    helm:\n      valuesObject: {{a: 1}}\n{items}")
+}
+
+#[test]
+fn of_parameters_with_the_same_name_the_last_is_changed_and_all_are_removed() {
+    const ENABLED: &str = "global.istioIntegration.enabled";
+    let (other, set) = ("x", edits().into_iter().next().unwrap());
+    let removal = [Edit::remove(FieldPath::keys(&["global"]))];
+    for (before, after) in [
+        (
+            vec![(ENABLED, "false", false), (ENABLED, "false", false)],
+            vec![(ENABLED, "false", false), (ENABLED, "true", false)],
+        ),
+        (
+            vec![(ENABLED, "true", false), (other, "1", false), (ENABLED, "false", false), (other, "2", false)],
+            vec![(ENABLED, "true", false), (other, "1", false), (ENABLED, "true", false), (other, "2", false)],
+        ),
+        // Helm reads those with forceString after the others.
+        (
+            vec![(ENABLED, "", true), (ENABLED, "false", false), (ENABLED, "", true)],
+            vec![(ENABLED, "", true), (ENABLED, "false", false), (ENABLED, "true", true)],
+        ),
+        (
+            vec![(ENABLED, "", true), (ENABLED, "false", false)],
+            vec![(ENABLED, "true", true), (ENABLED, "false", false)],
+        ),
+    ] {
+        let text = with_parameters(&before);
+        assert_eq!(with(&text, std::slice::from_ref(&set)), with_parameters(&after));
+        let left: Vec<_> = before.into_iter().filter(|(name, ..)| *name != ENABLED).collect();
+        let removed = with(&text, &removal);
+        match left.is_empty() {
+            true => assert_eq!(merged(&the_home(&removed).sources), json!({"a": 1}), "{removed}"),
+            false => assert_eq!(removed, with_parameters(&left)),
+        }
+    }
+}
+
+#[test]
+fn a_value_that_several_spellings_of_its_name_set_is_refused_with_their_lines() {
+    let text = format!(
+        "{K3S}  set:\n    global.istioIntegration.enabled: false\n    global.istio\\Integration.enabled: false\n"
+    );
+    let (_, why) = try_edited(&text, &edits()[..1]).unwrap_err();
+    assert!(why.why.contains("in several spellings: lines 10, 11"), "{why:?}");
+    assert_eq!(why.manual.len(), 1);
+}
+
+#[test]
+fn values_in_a_block_stay_one_where_the_last_key_is_removed_after_a_blank_line() {
+    let text = |end: &str| format!("{ARGO}  source:\n    chart: gloo\n    helm:\n      values: |\n        a: 1\n{end}");
+    for last in ["\n        global: {}\n", "        # ours\n\n        global:\n          x: 1\n"] {
+        let removed = with(&text(last), &[Edit::remove(FieldPath::keys(&["global"]))]);
+        assert!(removed.contains("      values: |\n        a: 1\n"), "{removed}");
+        assert_eq!(merged(&the_home(&removed).sources), json!({"a": 1}));
+    }
+}

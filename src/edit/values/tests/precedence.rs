@@ -21,26 +21,32 @@ struct Given {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
     Argo,
+    ArgoForced,
     ApplicationSet,
     ArgoText,
     ArgoBoth,
     Flux,
+    FluxTarget,
     HelmOperator,
     K3s,
+    HelmChartConfig,
     KustomizeOverride,
     KustomizeMerge,
     KustomizeReplace,
     Files,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 14] = [
     Tool::Argo,
+    Tool::ArgoForced,
     Tool::ApplicationSet,
     Tool::ArgoText,
     Tool::ArgoBoth,
     Tool::Flux,
+    Tool::FluxTarget,
     Tool::HelmOperator,
     Tool::K3s,
+    Tool::HelmChartConfig,
     Tool::KustomizeOverride,
     Tool::KustomizeMerge,
     Tool::KustomizeReplace,
@@ -55,6 +61,13 @@ struct Model {
     inline: Numbers,
     other: Numbers,
     single: Numbers,
+    /// Single values that are listed before the others, with the same names.
+    earlier: Numbers,
+}
+
+/// What single values set: of two with the same name the last.
+fn last(earlier: Numbers, single: Numbers) -> Numbers {
+    std::array::from_fn(|key| single[key].or(earlier[key]))
 }
 
 impl Model {
@@ -65,11 +78,19 @@ impl Model {
         let (single, inline, other) = (here(&self.single), here(&self.inline), here(&self.other));
         match self.tool {
             // parameters, valuesObject, or values if there is no valuesObject, valueFiles from the last to the first
-            Tool::Argo | Tool::ApplicationSet | Tool::ArgoText | Tool::ArgoBoth => vec![single, inline, second, first],
+            Tool::Argo | Tool::ApplicationSet | Tool::ArgoText | Tool::ArgoBoth => {
+                vec![here(&last(self.earlier, self.single)), inline, second, first]
+            }
+            // parameters with forceString, then the others
+            Tool::ArgoForced => vec![other, here(&last(self.earlier, self.single)), inline, second, first],
             // spec.values, then valuesFrom from the last to the first
             Tool::Flux | Tool::HelmOperator => vec![inline, second, first],
+            // The second one is a single value.
+            Tool::FluxTarget => vec![inline, here(&[self.single[0], None, None, None]), first],
             // spec.set, the HelmChartConfig, the HelmChart
             Tool::K3s => vec![single, other, inline],
+            // The HelmChartConfig, and a HelmChart that is not given
+            Tool::HelmChartConfig => vec![inline, Given { numbers: [None; 4], is_given: false }],
             // additionalValuesFiles, then valuesInline over valuesFile
             Tool::KustomizeOverride => vec![second, inline, first],
             Tool::KustomizeMerge => vec![second, first, inline],
@@ -90,6 +111,22 @@ impl Model {
         Ok(None)
     }
 
+    /// The list of parameters of an Application.
+    fn parameters(&self) -> String {
+        let listed = |numbers: Numbers, end: &'static str| {
+            let number = move |key| Some((KEYS[key], numbers[key]?));
+            let items = (0..4).filter_map(number);
+            items.map(move |(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n{end}"))
+        };
+        let forced = if self.tool == Tool::ArgoForced { self.other } else { [None; 4] };
+        // Their place in the list does not count.
+        let parameters: String = listed(self.earlier, "")
+            .chain(listed(forced, "        forceString: true\n"))
+            .chain(listed(self.single, ""))
+            .collect();
+        if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") }
+    }
+
     /// The texts with their names: the manifest first, then the files that are given.
     fn texts(&self) -> Vec<(String, String)> {
         let names = ["one.yaml", "two.yaml"];
@@ -100,13 +137,7 @@ impl Model {
             text.lines().flat_map(|line| [&pad, line, "\n"]).collect::<String>()
         };
         let argo = |inner: &str| {
-            let parameters: String = (0..4)
-                .filter_map(|key| Some((KEYS[key], self.single[key]?)))
-                .map(|(name, number)| format!("      - name: {name}\n        value: \"{number}\"\n"))
-                .collect::<Vec<_>>()
-                .concat();
-            let parameters =
-                if parameters.is_empty() { String::new() } else { format!("      parameters:\n{parameters}") };
+            let parameters = self.parameters();
             format!(
                 "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: x}}\nspec:\n  sources:\n  - {{ref: r, repoURL: \"https://g/r\"}}\n  - chart: gloo\n    helm:\n      valueFiles: [$r/one.yaml, $r/two.yaml]\n{inner}{parameters}"
             )
@@ -118,7 +149,7 @@ impl Model {
             )
         };
         let home = match self.tool {
-            Tool::Argo => argo(&format!("      valuesObject: {}\n", object(&self.inline))),
+            Tool::Argo | Tool::ArgoForced => argo(&format!("      valuesObject: {}\n", object(&self.inline))),
             Tool::ApplicationSet => {
                 let application = argo(&format!("      valuesObject: {}\n", object(&self.inline)));
                 let (head, spec) = application.split_once("spec:\n").unwrap();
@@ -135,6 +166,19 @@ impl Model {
                 "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{spec: {{chart: gloo}}}}\n  valuesFrom:\n  - {{kind: ConfigMap, name: one}}\n  - {{kind: ConfigMap, name: two}}\n  values: {}\n",
                 object(&self.inline)
             ),
+            Tool::FluxTarget => {
+                let target = |number: u8| {
+                    let map = format!(
+                        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: single}}\ndata: {{k: \"{number}\"}}\n"
+                    );
+                    (format!("  - {{kind: ConfigMap, name: single, valuesKey: k, targetPath: {}}}\n", KEYS[0]), map)
+                };
+                let (target, map) = self.single[0].map(target).unwrap_or_default();
+                format!(
+                    "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{spec: {{chart: gloo}}}}\n  valuesFrom:\n  - {{kind: ConfigMap, name: one}}\n{target}  values: {}\n{map}",
+                    object(&self.inline)
+                )
+            }
             Tool::HelmOperator => format!(
                 "apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: {{name: x}}\nspec:\n  chart: {{name: gloo}}\n  valuesFrom:\n  - configMapKeyRef: {{name: one}}\n  - configMapKeyRef: {{name: two}}\n  values: {}\n",
                 object(&self.inline)
@@ -149,6 +193,10 @@ impl Model {
                     block(&self.other, 4)
                 )
             }
+            Tool::HelmChartConfig => format!(
+                "apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nmetadata: {{name: x}}\nspec:\n  valuesContent: |\n{}",
+                block(&self.inline, 4)
+            ),
             Tool::KustomizeOverride => kustomize("override"),
             Tool::KustomizeMerge => kustomize("merge"),
             Tool::KustomizeReplace => kustomize("replace"),
@@ -166,7 +214,11 @@ impl Model {
             };
             texts.push((
                 (*name).to_owned(),
-                if matches!(self.tool, Tool::Flux | Tool::HelmOperator) { map() } else { text.clone() },
+                if matches!(self.tool, Tool::Flux | Tool::FluxTarget | Tool::HelmOperator) {
+                    map()
+                } else {
+                    text.clone()
+                },
             ));
         }
         texts
@@ -204,6 +256,11 @@ fn home(model: &Model, texts: &[(String, String)]) -> ValuesHome {
     home
 }
 
+/// Whether the value is this number, or its text: that is what `forceString` makes of it.
+fn is_number(value: Option<&Value>, number: u8) -> bool {
+    value.is_some_and(|value| *value == number || value.as_str().and_then(|text| text.parse().ok()) == Some(number))
+}
+
 fn numbers() -> impl Strategy<Value = Numbers> {
     prop::array::uniform4(prop::option::weighted(0.4, 0..9_u8))
 }
@@ -211,13 +268,13 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 fn models() -> impl Strategy<Value = Model> {
     let given = || (numbers(), prop::bool::weighted(0.8)).prop_map(|(numbers, is_given)| Given { numbers, is_given });
     let files = [given(), given()];
-    (prop::sample::select(TOOLS.to_vec()), files, numbers(), numbers(), numbers()).prop_map(
-        |(tool, mut files, inline, other, single)| {
+    (prop::sample::select(TOOLS.to_vec()), files, numbers(), numbers(), [numbers(), numbers()]).prop_map(
+        |(tool, mut files, inline, other, [single, earlier])| {
             // Files of Helm itself are all given.
             for file in &mut files {
                 file.is_given |= tool == Tool::Files;
             }
-            Model { tool, files, inline, other, single }
+            Model { tool, files, inline, other, single, earlier }
         },
     )
 }
@@ -234,8 +291,8 @@ proptest! {
             (Err(()), Decided::Unknown(_)) => {}
             (Ok(None), Decided::Nowhere) => prop_assert_eq!(path.get(&values), None),
             (Ok(Some(number)), Decided::By(index)) => {
-                prop_assert_eq!(path.get(&values), Some(&json!(number)));
-                prop_assert_eq!(path.get(home.sources[index].values().unwrap()), Some(&json!(number)));
+                prop_assert!(is_number(path.get(&values), number));
+                prop_assert!(is_number(path.get(home.sources[index].values().unwrap()), number));
             }
             (wanted, found) => prop_assert!(false, "{:?} {:?}\n{}", wanted, found, texts[0].1),
         }
@@ -250,7 +307,9 @@ proptest! {
         let placed = match placed(&before.sources, &[edit]) {
             Ok(placed) => placed,
             Err(why) => {
-                prop_assert!(!all_given, "{:?}", why);
+                // A single value of a ConfigMap is read, and not edited.
+                let is_single = model.tool == Tool::FluxTarget && matches!(why, Misplaced::NotEdited { .. });
+                prop_assert!(!all_given || is_single, "{:?}", why);
                 return Ok(());
             }
         };
@@ -265,7 +324,7 @@ proptest! {
             let path = set::path(name).unwrap();
             let value = path.get(&merged(&after.sources)).cloned();
             if other == key {
-                prop_assert_eq!(value, Some(json!(42)), "{:?}", new);
+                prop_assert!(is_number(value.as_ref(), 42), "{:?}", new);
                 prop_assert!(matches!(decided(&after.sources, &path), Decided::By(_)));
             } else {
                 prop_assert_eq!(value, path.get(&merged(&before.sources)).cloned(), "{:?}", new);

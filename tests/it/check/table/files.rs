@@ -84,3 +84,49 @@ fn what_nobody_has_applied_yet_has_no_finding_for_lack_of_a_status() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The commands of a hint that are to be run one after another, or of which one is to be run.
+fn commands(hint: &str) -> impl Iterator<Item = &str> {
+    hint.split(", or ").flat_map(|part| part.split("; ")).map(|part| part.rsplit("then ").next().unwrap_or(part))
+}
+
+#[test]
+fn a_hint_about_objects_in_a_file_changes_that_file() {
+    const READ: [&str; 4] = ["kubectl get ", "kubectl describe ", "kubectl logs ", "kubectl rollout restart "];
+    // What is changed elsewhere: the values of the release, and pods that run.
+    const ELSEWHERE: [&str; 3] = ["gloo-rs upgrade-values", "gloo-rs proxy ", "gloo-rs istio revisions"];
+    let (mut wrong, mut ran) = (Vec::new(), std::collections::BTreeSet::new());
+    for row in world::chosen().iter().filter(|row| can_be_typed(row)) {
+        let sandbox = Sandbox::new();
+        let text = world::written(&world::broken(&row.breaks));
+        let path = sandbox.write("all.yaml", &text);
+        let flags = world::flags(&row.breaks);
+        let flags = flags.iter().map(String::as_str);
+        let args: Vec<_> = ["check", "-f", "all.yaml", "-o", "json"].into_iter().chain(flags).collect();
+        let document = document(&sandbox.run(&args));
+        for finding in document["findings"].as_array().unwrap() {
+            for command in finding["hint"].as_str().into_iter().flat_map(commands) {
+                let is = |list: &[&str]| list.iter().any(|words| command.starts_with(words));
+                let said = |what: &str| format!("{}: {}: {what}: {command}", row.name, finding["code"]);
+                if command.starts_with("kubectl ") && !is(&READ) {
+                    wrong.push(said("changes the cluster"));
+                }
+                let Some(args) = command.strip_prefix("gloo-rs ").filter(|_| !is(&ELSEWHERE)) else { continue };
+                let is_of_file = args.ends_with("-f all.yaml --write");
+                if args.contains("REVISION") || args.contains("HOST") {
+                    continue;
+                }
+                let whole = if is_of_file { args.to_owned() } else { format!("{args} -f all.yaml --write") };
+                let output = sandbox.run(&whole.split(' ').collect::<Vec<_>>());
+                let changes = output.code == Some(0) && std::fs::read_to_string(&path).unwrap() != text;
+                if changes != is_of_file {
+                    wrong.push(said(&format!("{output:?}")));
+                }
+                ran.extend(is_of_file.then(|| args.split(' ').take(2).collect::<Vec<_>>().join(" ")));
+                sandbox.write("all.yaml", &text);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!is_whole() || ran.len() > 3, "{ran:?}");
+}
