@@ -135,14 +135,13 @@ fn of_proxies(planned: Vec<(GatewayProxy, TransactionPlan)>, task: &Sidecars, no
 
 /// The changes to a proxy, with what to wait for.
 fn settled(proxy: &GatewayProxy, plan: TransactionPlan, task: &Sidecars) -> Vec<Change> {
-    let is_injection = matches!(task.act, Injection::Inject { .. });
-    let settle = match (task.rollouts, is_injection) {
+    let settle = match (task.rollouts, &task.act) {
         (Rollouts::NoWait, _) => Settle::NotWaited,
-        (Rollouts::Wait, true) => Settle::Injected,
-        (Rollouts::Wait, false) => Settle::Rollout,
+        (Rollouts::Wait, Injection::Inject { .. }) => Settle::Injected,
+        (Rollouts::Wait, Injection::Uninject { .. }) => Settle::Rollout,
     };
-    // The rollout of an earlier injection that did not wait may still be in progress.
-    let is_under_way = is_injection && !rollout::is_done(&proxy.workload.value);
+    // The rollout of an earlier run that did not wait may still be in progress.
+    let is_under_way = !rollout::is_done(&proxy.workload.value);
     let mut changes = plan.changes;
     for change in changes.iter_mut().filter(|change| change.before.reference == proxy.workload.reference) {
         if !change.is_already() || is_under_way {

@@ -95,6 +95,12 @@ fn a_gateway_that_was_without_pods_before_is_not_called_injected() -> Result<()>
     assert_said(&output, 7, &said);
     assert!(!output.stdout.contains(INJECTED), "{output:#?}");
 
+    // The same for the way back: the second run has nothing to change, and the pods are still missing.
+    assert_eq!(bench.run("uninject --no-wait").code, Some(0));
+    let output = bench.run("uninject --wait-timeout 3s");
+    assert_said(&output, 7, &said[1..3]);
+    assert!(!output.stdout.contains("successfully uninjected"), "{output:#?}");
+
     // Nothing is wrong with a gateway that wants no pods.
     bench.merge("apps/v1/Deployment", "gateway-proxy", &json!({"spec": {"replicas": 0}}))?;
     let output = bench.run(INJECT);
