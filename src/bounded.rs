@@ -3,7 +3,9 @@
 //! One byte of JSON may become forty bytes of values, so a limit of the bytes read does not limit the memory.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -115,6 +117,42 @@ pub(crate) fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<M
         Value::Object(map) => Ok(Some(map)),
         _ => Err(D::Error::custom("not a map")),
     }
+}
+
+/// The elements of a declared list at most.
+const MOST_ELEMENTS: usize = 10_000;
+
+/// Deserializes a list, or null, of at most 10,000 elements.
+///
+/// # Errors
+/// It has more elements, or it is something else.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if list.len() == MOST_ELEMENTS {
+                    return Err(A::Error::custom("a list has too many elements"));
+                }
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_any(Few(PhantomData))
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Budget {

@@ -17,7 +17,7 @@ use crate::bounded;
 use super::release_id::{ReleaseId, ReleaseName, ReleaseNamespace};
 
 /// The limit of an unpacked record, larger than that of any chart whose record fits into a Secret of 1 MiB: most of it is
-/// base64, which hardly gets smaller. It stops a decompression bomb.
+/// base64, which gzip makes a quarter smaller. It stops a decompression bomb.
 const LIMIT: u64 = 16 * 1024 * 1024;
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
@@ -81,7 +81,13 @@ impl Record {
     /// The command that rolls back to this revision.
     #[must_use]
     pub(crate) fn rollback(&self) -> CommandLine {
-        let command = helm(self.driver(), "rollback").value(self.name.to_string()).value(self.revision.to_string());
+        self.rollback_to(self.revision)
+    }
+
+    /// The command that rolls back to a revision of this release.
+    #[must_use]
+    pub(crate) fn rollback_to(&self, revision: u64) -> CommandLine {
+        let command = helm(self.driver(), "rollback").value(self.name.to_string()).value(revision.to_string());
         command.fixed("-n").value(self.namespace.to_string())
     }
 
@@ -163,8 +169,8 @@ struct Metadata {
     name: String,
     #[serde(default)]
     version: String,
-    #[serde(default)]
-    dependencies: Option<Vec<ChartDependency>>,
+    #[serde(default, deserialize_with = "bounded::list")]
+    dependencies: Vec<ChartDependency>,
 }
 
 impl Stored {
@@ -197,7 +203,7 @@ pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record
         description: info.description,
         chart: stored.chart.metadata.name,
         chart_version: stored.chart.metadata.version,
-        dependencies: stored.chart.metadata.dependencies.unwrap_or_default(),
+        dependencies: stored.chart.metadata.dependencies,
         values: object(stored.config),
         defaults: object(stored.chart.values),
         apply_method: stored.apply_method,

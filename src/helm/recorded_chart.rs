@@ -1,8 +1,6 @@
 //! The files of the chart in a record: what Helm needs to render the release again. The charts that it contains are
 //! not in the record.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,18 +22,18 @@ struct StoredChart<'r> {
     values: Value,
     #[serde(default)]
     schema: Option<String>,
-    #[serde(default, borrow)]
-    templates: Option<Vec<StoredFile<'r>>>,
-    #[serde(default, borrow)]
-    files: Option<Vec<StoredFile<'r>>>,
+    #[serde(default, borrow, deserialize_with = "bounded::list")]
+    templates: Vec<StoredFile<'r>>,
+    #[serde(default, borrow, deserialize_with = "bounded::list")]
+    files: Vec<StoredFile<'r>>,
 }
 
 #[derive(Deserialize)]
 struct StoredFile<'r> {
     name: String,
-    /// In base64, so the record has it without escapes.
+    /// In base64, which has no escapes in JSON.
     #[serde(default, borrow)]
-    data: Option<Cow<'r, str>>,
+    data: Option<&'r str>,
 }
 
 /// The files of the chart, without its CRDs, in the value of `release` of the record's object.
@@ -53,9 +51,9 @@ pub(crate) fn chart_files(data: &str, storage: Storage) -> Result<Vec<File>, Rec
     if let Some(schema) = &chart.schema {
         files.push(file("values.schema.json", text(schema)?));
     }
-    let stored = chart.templates.into_iter().chain(chart.files).flatten();
+    let stored = chart.templates.into_iter().chain(chart.files);
     for StoredFile { name, data } in stored.filter(|it| !it.name.starts_with("crds/")) {
-        files.push(file(&name, text(&data.unwrap_or_default())?));
+        files.push(file(&name, text(data.unwrap_or_default())?));
     }
     Ok(files)
 }

@@ -81,7 +81,7 @@ pub(super) async fn run(
         _ => ready.is_endless && why.reason == Reason::Rollout,
     };
     match settled {
-        Err(why) if rolls_back(&why) => Err(roll_back::after_upgrade(&ready, upgrade, why, report).await),
+        Err(why) if rolls_back(&why) => Err(roll_back::after_upgrade(session, &ready, upgrade, why, report).await),
         settled => settled.map_err(unconfirmed),
     }
 }
@@ -157,9 +157,9 @@ async fn helm_upgrades(
     let last = said.reason();
     let ended = running.end().await;
     // Helm's own rollback is not used.
-    if ended.is_err() && ready.is_endless && !stop.is_set() && is_half_done(session, upgrade).await {
+    if ended.is_err() && ready.is_endless && is_half_done(session, upgrade).await {
         // Whether it succeeded is read from the release's history.
-        roll_back::roll_back(ready, upgrade, report).await.unwrap_or_default();
+        roll_back::roll_back(session, ready, upgrade, report).await.unwrap_or_default();
     }
     if let Err(panicked) = listened {
         // Helm has ended nevertheless, and its result counts.
@@ -238,7 +238,7 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
         (true, _) => (failure(Exit::Failed, "nothing changed"), Stands::Nothing),
         (false, Some("deployed")) => (failure(Exit::RolledBack, "rolled back"), Stands::RolledBack),
         _ => {
-            let hint = upgrade.record.rollback().after("to roll back: ");
+            let hint = roll_back::command(upgrade, &history).after("to roll back: ");
             (failure(Exit::HalfDone, "it is not rolled back").hint(hint), Stands::HalfDone)
         }
     };

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::bounded;
 
+/// What the values of the page may take in memory, in bytes.
+const MOST_PARSED: usize = 24 << 20;
+
 /// The prefix of every identity in a mesh.
 pub(crate) const SPIFFE: &str = "spiffe://";
 
@@ -48,7 +51,7 @@ pub(crate) struct Certs {
 impl Certs {
     /// Reads `/certs`. `None` if the text has another format.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let document: Value = bounded::inside(text.as_bytes())?;
+        let document: Value = bounded::value(text.as_bytes(), MOST_PARSED).ok()?;
         let mut read = Self::default();
         for entry in document["certificates"].as_array()? {
             let list = |key: &str| entry[key].as_array().into_iter().flatten().map(Cert::from_value);

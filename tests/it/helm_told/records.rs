@@ -95,11 +95,16 @@ fn a_record_takes_no_more_memory_than_it_may_whatever_is_in_it() {
         ("config", dense(15 << 20, "[[[[]]]],")),
         ("config", dense(300 << 20, " ")),
         ("values", dense(15 << 20, "{\"\":0},")),
+        ("dependencies", format!("[{}{{}}]", "{\"name\":\"\"},".repeat(1 << 20))),
         ("values", format!("{{\"a\": \"{}\"}}", "x".repeat(15 << 20))),
     ] {
         let mut secret = release();
         let mut record = stage::opened(secret["data"]["release"].as_str().unwrap()).unwrap();
-        let of = if field == "config" { &mut record } else { &mut record["chart"] };
+        let of = match field {
+            "config" => &mut record,
+            "values" => &mut record["chart"],
+            _ => &mut record["chart"]["metadata"],
+        };
         of[field] = json!("DENSE");
         secret["data"]["release"] = json!(stage::stored(&record.to_string().replace("\"DENSE\"", &text)).unwrap());
         let stub = server("sh.helm.release.v1.gloo.v3", &secret);

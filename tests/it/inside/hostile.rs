@@ -134,6 +134,36 @@ fn no_answer_of_a_pod_takes_more_than_64_mib_whatever_is_in_it() -> Result<()> {
     Ok(())
 }
 
+/// Commands that read more than one page of a pod, or pages of several pods.
+#[test]
+fn no_command_that_looks_into_pods_takes_more_than_64_mib_whatever_they_answer() -> Result<()> {
+    let (bench, body) = bench("hostile-pods")?;
+    let dense = |begin: &str, piece: &str, end: &str| format!("{begin}{}{end}", piece.repeat((7 << 20) / piece.len()));
+    let gloo = bench.gloo.as_str();
+    for page in [
+        dense("{\"certificates\": [", "{},", "0]}"),
+        dense("{\"listener_statuses\": [", "[[]],", "0]}"),
+        dense("", "a: 1\n", ""),
+        dense("", "x", ""),
+    ] {
+        body.set(page.as_bytes());
+        for words in [
+            &["check", "--gloo-namespace", gloo][..],
+            &["istio", "verify", "--host", "a.example", "--via", "forward", "-n", gloo],
+            &["proxy", "snapshot", "-n", gloo],
+            &["proxy", "served-config", "--diff", "-n", gloo],
+            &["proxy", "logs", "-n", gloo],
+            &["istio", "inject", "--dry-run", "-n", gloo, "--istio-discovery-address", "a.b.svc:15012"],
+            &["istio", "describe", "--host", "a.example", "--gloo-namespace", gloo],
+        ] {
+            let output = bench.sandbox().within(64).run(&[words, &["--timeout", "10s"]].concat());
+            assert!(output.code.is_some_and(|code| code != 101), "{words:?}: {output:#?}");
+            assert!(output.code != Some(2), "{words:?}: {output:#?}");
+        }
+    }
+    Ok(())
+}
+
 /// The API server itself may be hostile, or what stands before it: one message of a port-forward without an end.
 #[test]
 fn no_message_of_a_port_forward_takes_more_than_64_mib() {
