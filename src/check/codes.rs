@@ -186,7 +186,7 @@ codes! {
         "A mode is none of STRICT, PERMISSIVE, DISABLE and UNSET (all in capital letters), or a key of portLevelMtls is not a port. kubectl apply fails.",
         "Correct the value in the file.";
     PODS_PREVENTED = "GRS410" Error "pods that the injector's webhook prevents",
-        "The API server asks the webhook of Istio's injector before it creates a pod in this namespace. The webhook fails, so no pod is created. Running pods are not affected, but a pod that ends is not replaced.",
+        "The API server asks the webhook of Istio's injector before it creates a pod in this namespace. At the last try the webhook failed, so no pod was created. Running pods are not affected, but a pod that ends is not replaced. Only pods of Deployments are looked at.",
         "Start the istiod that the webhook calls: gloo-rs istio revisions lists them. Without it, pods are created only if the namespace is not labelled for injection: gloo-rs istio unenroll NAMESPACE.";
     REJECTED = "GRS501" Error "rejected by Gloo",
         "Gloo rejected the object. It serves the previous version, or nothing.",

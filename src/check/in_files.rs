@@ -9,6 +9,8 @@ use crate::plan::sidecars::bootstrap_name;
 
 /// Commands that change the Upstreams after `-u`.
 const OF_UPSTREAMS: [&str; 3] = ["istio enable-mtls", "istio disable-mtls", "istio auto-mtls"];
+/// The namespace of a name without one: `-n` of the commands that change Upstreams.
+const DEFAULT_NAMESPACE: &str = "gloo-system";
 const GATEWAY_PROXY: &str = "gateway-proxy";
 /// The name of the standard input among files.
 const STDIN: &str = "-";
@@ -97,7 +99,8 @@ impl<'f> Places<'f> {
     /// Where the objects are that a command of this program changes. `None` if one is not in a file.
     fn changed_by(&self, command: &CommandLine) -> Option<Vec<&'f Spot>> {
         let is = |words| command.begins_with(Program::GlooRs, words);
-        let home = command.value_of("-n").unwrap_or(self.gloo);
+        // Where a name has no namespace, the command looks in its default namespace.
+        let home = command.value_of("-n").unwrap_or(DEFAULT_NAMESPACE);
         if let Some(names) = command.value_of("-u").filter(|_| OF_UPSTREAMS.iter().any(|words| is(words))) {
             let of_name = |name: &str| {
                 let (namespace, name) = name.split_once('/').unwrap_or((home, name));
@@ -119,8 +122,10 @@ impl<'f> Places<'f> {
             let lacks_label = namespace.is_some_and(|namespace| bond(&namespace.value).is_none());
             return self.find(&kinds::NAMESPACE, "", name).filter(|_| lacks_label).map(|spot| vec![spot]);
         }
-        if is("istio inject") {
-            let name = command.value_of("--name").unwrap_or(GATEWAY_PROXY);
+        // With files over a cluster, only the cluster tells the address of its istiod.
+        if is("istio inject") && (self.snapshot.is_of_files() || !self.istiods().is_empty()) {
+            let (home, name) =
+                (command.value_of("-n").unwrap_or(self.gloo), command.value_of("--name").unwrap_or(GATEWAY_PROXY));
             let workload =
                 [&kinds::DEPLOYMENT, &kinds::DAEMON_SET].into_iter().find_map(|kind| self.find(kind, home, name));
             return Some(vec![workload?, self.find(&kinds::CONFIG_MAP, home, &bootstrap_name(name))?]);
@@ -143,7 +148,7 @@ mod tests {
         let object = |kind, namespace: &str, name: &str| {
             Object::new(kind, json!({"metadata": {"namespace": namespace, "name": name}, "spec": {}}))
         };
-        let mut snapshot = Snapshot::new(Unknown::because("not read"));
+        let mut snapshot = Snapshot::new(Unknown::of_files());
         for (kind, namespace, name) in
             [(&kinds::PEER_AUTHENTICATION, "shop", "strict"), (&kinds::NAMESPACE, "", "shop")]
         {
@@ -190,6 +195,18 @@ mod tests {
         ] {
             assert_eq!(hint(command.into(), &finding, &world), wanted);
         }
+    }
+
+    #[test]
+    fn a_name_without_a_namespace_is_not_taken_for_one_of_the_same_name_in_another() {
+        let mut snapshot = snapshot(["g.yaml", "g.yaml", "a.yaml"]);
+        let of_edge = Object::new(&kinds::UPSTREAM, json!({"metadata": {"namespace": "edge", "name": "cart"}}));
+        snapshot.lay(of_edge, Spot { file: "edge.yaml".to_owned(), line: 1 });
+        let world = World::new(&snapshot, "edge", Selector::parse("gloo").unwrap(), "not here");
+        let upstream = ObjectRef::new(&kinds::UPSTREAM, "gloo-system", "cart");
+        let finding = Finding::new(&codes::STRICT_PLAINTEXT, &upstream, "");
+        let enable = gloo_rs("istio enable-mtls").with("-u", "cart");
+        assert_eq!(hint(enable.into(), &finding, &world), "gloo-rs istio enable-mtls -u cart -f a.yaml --write");
     }
 
     #[test]

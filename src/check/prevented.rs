@@ -58,7 +58,7 @@ fn of_namespace(look: &Look<'_>, namespace: &str, sets: &[Prevented<'_>], bindin
     let revision = binding.and_then(|it| it.revision.as_deref());
     let istiod = look.istiods().iter().find(|istiod| Some(istiod.revision.as_str()) == revision);
     let by = istiod.map_or_else(|| "of Istio's injector".to_owned(), |istiod| format!("of istiod {}", istiod.shown()));
-    let message = format!("its pods cannot be created: the webhook {by} fails");
+    let message = format!("pods were not created: the webhook {by} failed at the last try");
     let details = sets.iter().map(Prevented::shown).chain(sets.first().map(|first| first.why.clone()));
     let object = ObjectRef::new(&kinds::NAMESPACE, "", namespace);
     let finding = Finding::new(&codes::PODS_PREVENTED, &object, message).details(details);

@@ -50,6 +50,14 @@ pub(super) fn unknown<'s>(snapshot: &'s Snapshot, kind: &'static Kind) -> Option
     snapshot.unknown(kind).filter(|unknown| !unknown.is_of_files() || snapshot.all(kind).is_empty())
 }
 
+/// Leaves out the pods that Jobs will make, if there are others. The pod of a hook has the labels of the application for a
+/// moment, and what is behind the Service in the long run are the others.
+pub(super) fn without_jobs(pods: Vec<&Object>) -> Vec<&Object> {
+    let prefixes = [&kinds::JOB, &kinds::CRON_JOB].map(|kind| format!("{}/", kind.singular));
+    let is_of_job = |pod: &&Object| prefixes.iter().any(|prefix| pod.reference.name.starts_with(prefix));
+    if pods.iter().all(is_of_job) { pods } else { pods.into_iter().filter(|pod| !is_of_job(pod)).collect() }
+}
+
 /// Returns the pods that the files will make: one for the template of each workload, and the pods in the files that
 /// have not run yet, all as Istio's injector will change them. A workload whose pods are in the files has none.
 pub(crate) fn pods(snapshot: &Snapshot) -> Vec<(Object, Spot)> {
@@ -279,6 +287,15 @@ mod tests {
         assert_eq!(names(&[job(json!({}), Value::Null), pod("cart")]), []);
         assert_eq!(names(&[of_cron(false), pod("cart-29071234")]), []);
         assert_eq!(names(&[of_cron(false), pod("cart-other")]), one("cronjob/cart", labels));
+    }
+
+    #[test]
+    fn the_pod_of_a_job_is_behind_a_service_only_if_nothing_else_is() {
+        let pod = |name: &str| Object::new(&kinds::POD, json!({"metadata": {"namespace": "shop", "name": name}}));
+        let (job, cron, lasting) = (pod("job/migrate"), pod("cronjob/report"), pod("deployment/cart"));
+        assert_eq!(without_jobs(vec![&job, &lasting, &cron]), [&lasting]);
+        assert_eq!(without_jobs(vec![&job, &cron]), [&job, &cron]);
+        assert_eq!(without_jobs(vec![]), Vec::<&Object>::new());
     }
 
     #[test]

@@ -266,7 +266,10 @@ impl<'s> Survey<'s> {
         {
             return Behind::Unknown(unknown.into());
         }
-        let pods = self.selected(namespace, &port.selector);
+        let mut pods = self.selected(namespace, &port.selector);
+        if is_of_files {
+            pods = in_files::without_jobs(pods);
+        }
         let endpoints = self.endpoints(namespace, name, port.name());
         let policies = PodPolicies { peer: self.policies_of(namespace), authorization: self.authorization() };
         let behind = port.behind(pods.iter().map(|pod| &pod.value), &endpoints, &policies);

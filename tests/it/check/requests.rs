@@ -135,7 +135,7 @@ fn nothing_is_written_and_the_rights_that_are_used_are_those_that_the_checks_dec
             stub.on("GET", &path).status(403, "Forbidden", "no").always();
         }
         let set = json!({"kind": "ReplicaSet", "namespace": "shop", "name": "cart-7d4"});
-        stub.on("GET", "/api/v1/events").json(200, &list(&[json!({"metadata": {"name": "e"}, "involvedObject": set})]));
+        stub.on("GET", "/api/v1/events").json(200, &list(&[json!({"metadata": {"name": "e"}, "message": "failed calling webhook \"object.sidecar-injector.istio.io\"", "involvedObject": set})]));
         stub.on("GET", "/apis/apps/v1/namespaces/shop/replicasets/cart-7d4")
             .json(200, &json!({"metadata": {"name": "cart-7d4", "namespace": "shop"}}));
         stub.on_anything().json(200, &list(&[])).always();
