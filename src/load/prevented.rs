@@ -57,13 +57,13 @@ async fn named(session: &Session) -> Result<(Vec<Object>, bool), ApiError> {
                 is_cut = true;
                 continue;
             }
-            let names = named.entry(namespace.to_owned()).or_default();
-            if names.len() < OF_EACH {
-                names.insert(name.to_owned());
+            let sets = named.entry(namespace.to_owned()).or_default();
+            if sets.len() < OF_EACH {
+                sets.insert(name.to_owned());
             }
         }
     }
-    let all = named.into_iter().flat_map(|(namespace, names)| names.into_iter().map(move |it| (namespace.clone(), it)));
+    let all = named.into_iter().flat_map(|(namespace, sets)| sets.into_iter().map(move |it| (namespace.clone(), it)));
     let objects = stream::iter(all).map(|(namespace, name)| async move {
         match session.get(&kinds::REPLICA_SET, &namespace, &name).await {
             Ok(value) => Ok(Some(Object::new(&kinds::REPLICA_SET, value))),

@@ -44,8 +44,8 @@ mod tests {
         let wanted = [(1, "top"), (2, "one"), (6, "inner"), (9, "three"), (10, "last")];
         let found = comments(text).unwrap();
         assert_eq!(found.iter().map(|(line, text)| (*line, text.as_str())).collect::<Vec<_>>(), wanted);
-        let nested: String = (0..2000).map(|level| format!("{}a: |\n", " ".repeat(level))).collect();
-        assert!(comments(&format!("{nested}{}# deep\n", " ".repeat(2000))).is_some(), "no depth ends the stack");
+        let lines = (0..2000).map(|level| " ".repeat(level) + "a: |\n").chain([" ".repeat(2000) + "# deep\n"]);
+        assert!(comments(&lines.collect::<String>()).is_some(), "no depth ends the stack");
         assert_eq!(comments("a: [").map(|found| found.len()), None);
         assert_eq!(comments("{\"a\": \"# b\"}").unwrap(), []);
     }

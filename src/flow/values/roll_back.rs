@@ -113,14 +113,10 @@ mod tests {
 
     #[test]
     fn the_way_back_leads_to_what_was_deployed_and_not_to_what_failed_or_came_later() {
-        let table: [(&[(u64, &str)], u64, Option<u64>); 4] = [
-            (&[(8, "deployed"), (7, "superseded"), (3, "superseded")], 7, Some(7)),
-            (&[(8, "failed"), (7, "failed"), (6, "deployed")], 7, Some(6)),
-            (&[(9, "deployed"), (8, "superseded"), (7, "superseded")], 7, Some(7)),
-            (&[(1, "failed")], 0, None),
-        ];
-        for (entries, newest, wanted) in table {
-            assert_eq!(before(entries, newest), wanted, "{entries:?}");
-        }
+        let is = |states: &[(u64, &str)], newest, wanted| assert_eq!(before(states, newest), wanted, "{states:?}");
+        is(&[(8, "deployed"), (7, "superseded"), (3, "superseded")], 7, Some(7));
+        is(&[(8, "failed"), (7, "failed"), (6, "deployed")], 7, Some(6));
+        is(&[(9, "deployed"), (8, "superseded"), (7, "superseded")], 7, Some(7));
+        is(&[(1, "failed")], 0, None);
     }
 }
