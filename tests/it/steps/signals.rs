@@ -19,11 +19,17 @@ fn interrupted(worlds: &Worlds, row: &Row, states: &[State], at: Moment, (signal
     let mut running = sandbox.start(&typed);
     running.wait_until(|| server.shared.reached.load(Ordering::Relaxed));
     running.signal(signal);
-    if at != Moment::Before {
+    let go_on = || server.shared.open.store(true, Ordering::Relaxed);
+    let output = if at == Moment::Before {
+        // It does not wait for the answer.
+        let output = sandbox.end_of(running);
+        go_on();
+        output
+    } else {
         running.wait_until_heard(name);
-    }
-    server.shared.open.store(true, Ordering::Relaxed);
-    let output = sandbox.end_of(running);
+        go_on();
+        sandbox.end_of(running)
+    };
     assert_eq!(output.code, Some(130), "{what} {output:#?}");
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(document["error"]["reason"], "interrupted", "{what} {output:#?}");
