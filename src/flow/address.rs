@@ -9,17 +9,14 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::report::Report;
-use crate::command::flag;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure};
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
-use crate::load::absence;
-use crate::model::names::KUBE_GATEWAY_LABEL;
+use crate::load::{absence, of_gateway};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{AddressForm, Global, Patience, ProxyTarget, ProxyTask};
 use crate::plan::address::{self, Address, AddressAnswer, AddressSources, AddressWish, FoundAddresses, Need, Pending};
 use crate::render;
 use crate::render::pending::{self, Events};
-use crate::text::nearest;
 
 /// Number of nodes read at the same time. Each request is a separate TLS handshake.
 const NODES_AT_ONCE: usize = 8;
@@ -95,8 +92,11 @@ struct Look<'l> {
 impl Look<'_> {
     async fn service(&self, target: &ProxyTarget, global: &Global) -> Result<Object, Failure> {
         match (target, &global.namespace) {
-            (ProxyTarget::Gateway { gateway, service }, None) => self.of_gateway(gateway, service).await,
-            (ProxyTarget::Gateway { service: name, .. } | ProxyTarget::Service(name), _) => {
+            (ProxyTarget::Gateway(gateway), None) => of_gateway::find(self.session, &kinds::SERVICE, gateway).await,
+            (ProxyTarget::Gateway(gateway), Some(namespace)) => {
+                self.named(&ObjectRef::new(&kinds::SERVICE, namespace.as_str(), gateway.proxy())).await
+            }
+            (ProxyTarget::Service(name), _) => {
                 self.named(&ObjectRef::new(&kinds::SERVICE, global.object_namespace(), name.as_str())).await
             }
         }
@@ -115,40 +115,6 @@ impl Look<'_> {
             failure.hints.extend(absence.hint());
         }
         Err(failure)
-    }
-
-    /// Finds the Service of a Gateway. The Gateway may be in any namespace, so the search is by the Service's name.
-    async fn of_gateway(&self, gateway: &str, service: &str) -> Result<Object, Failure> {
-        let query = Query { fields: format!("metadata.name={service}"), ..Query::default() };
-        let mut found = self.session.list_all(&kinds::SERVICE, Scope::All, query).await.map_err(|error| {
-            let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
-            let failure = error.into_failure(self.session);
-            if forbidden { failure.hint("-n NAMESPACE searches only one namespace") } else { failure }
-        })?;
-        match (found.pop(), found.is_empty()) {
-            (Some(only), true) => Ok(Object::new(&kinds::SERVICE, only)),
-            (Some(last), false) => Err(several(gateway, service, found.iter().chain([&last]))),
-            (None, _) => Err(self.no_gateway(gateway, service).await),
-        }
-    }
-
-    async fn no_gateway(&self, gateway: &str, service: &str) -> Failure {
-        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(KUBE_GATEWAY_LABEL) };
-        let page = self.session.list_page(&kinds::SERVICE, Scope::All, &query).await;
-        let services = page.map(|page| page.items).unwrap_or_default();
-        let gateways = services.iter().filter_map(|item| item["metadata"]["labels"][KUBE_GATEWAY_LABEL].as_str());
-        let near = nearest(gateway, gateways);
-        let mut failure = Failure::new(
-            Exit::SaidNo,
-            Reason::NotFound,
-            format!("service/{service} of Gateway {gateway}: not found in any namespace"),
-        );
-        if !near.is_empty() {
-            failure = failure.detail(format!("near: {}", near.join(", ")));
-        }
-        failure
-            .detail(self.session.looked())
-            .hint(flag("--gateway").text(" is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy"))
     }
 
     /// Reads objects until they are enough to decide on the address.
@@ -229,15 +195,4 @@ impl Look<'_> {
             _ => error.to_string(),
         })
     }
-}
-
-fn several<'v>(gateway: &str, service: &str, found: impl Iterator<Item = &'v Value>) -> Failure {
-    let namespaces: Vec<&str> = found.filter_map(|item| item["metadata"]["namespace"].as_str()).collect();
-    Failure::new(
-        Exit::Failed,
-        Reason::Ambiguous,
-        format!("Gateway {gateway}: {} namespaces have a service/{service}", namespaces.len()),
-    )
-    .detail(format!("in {}", namespaces.join(", ")))
-    .hint("-n NAMESPACE chooses one")
 }

@@ -19,7 +19,7 @@ pub(super) async fn run(task: &Restart, global: &Global, report: &mut Report<'_>
     let session = open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
-    let proxies = gateways::find(&session, global.object_namespace(), &task.proxies).await?;
+    let proxies = gateways::selected(&session, global, &task.proxies).await?;
     let now = now();
     let changes: Vec<_> = proxies.iter().map(|proxy| settled(restarted(proxy, &now), task, proxy)).collect();
     let mut risks: Vec<_> = proxies.iter().filter_map(outage).collect();
@@ -33,7 +33,8 @@ pub(super) async fn run(task: &Restart, global: &Global, report: &mut Report<'_>
     };
     if begin(&session, proposal, global, report).await? == Begun::Writes {
         let stop = report.interrupts();
-        let back = kubectl("rollout undo").with("-n", global.object_namespace());
+        let namespace = proxies.first().map_or(global.object_namespace(), |it| &it.workload.reference.namespace);
+        let back = kubectl("rollout undo").with("-n", namespace);
         Transaction::new(&session, &stop, back, global.wait_timeout).run(&changes, report).await?;
     }
     Ok(())

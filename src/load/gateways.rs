@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::loaded;
+use super::{loaded, of_gateway};
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, Query, Scope, Session};
 use crate::model::names::{KUBE_GATEWAY_LABEL, RUNNING};
 use crate::model::{Kind, Object, kinds};
-use crate::options::Proxies;
+use crate::options::{Global, Proxies};
 use crate::plan::auto_mtls::GatewaysReadiness;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::labels::workload_selector;
@@ -23,7 +23,25 @@ pub(crate) const USUAL: &str = "gateway-proxy";
 const OF_GATEWAY_API: &str = "gloo=kube-gateway";
 const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
 
-/// The requested proxies.
+/// The requested proxies. Without `-n`, that of a Gateway is wherever the Gateway is.
+///
+/// # Errors
+/// As for [`find`].
+pub(crate) async fn selected(
+    session: &Session,
+    global: &Global,
+    wanted: &Proxies,
+) -> Result<Vec<GatewayProxy>, Failure> {
+    match (wanted, &global.namespace) {
+        (Proxies::Gateway(gateway), None) => {
+            let workload = of_gateway::find(session, &kinds::DEPLOYMENT, gateway).await?;
+            Ok(vec![whole(session, workload).await?])
+        }
+        _ => find(session, global.object_namespace(), wanted).await,
+    }
+}
+
+/// The requested proxies of one namespace.
 ///
 /// # Errors
 /// There is none of that name, none at all, or several and none was named; or a request failed.
@@ -35,6 +53,10 @@ pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -
                 workloads.push(named(session, namespace, name).await?);
             }
             workloads
+        }
+        Proxies::Gateway(gateway) => {
+            let deployment = ProxyName { kind: Some(ProxyKind::Deployment), name: gateway.proxy() };
+            vec![named(session, namespace, &deployment).await?]
         }
         Proxies::All => labelled(session, namespace).await?,
         Proxies::Usual => vec![usual(labelled(session, namespace).await?, namespace)?],

@@ -18,6 +18,7 @@ pub(crate) mod log;
 pub(crate) mod mesh_certificates;
 pub(crate) mod named_file;
 pub(crate) mod names;
+pub(crate) mod of_gateway;
 pub(crate) mod paths;
 pub(crate) mod policies;
 pub(crate) mod prevented;

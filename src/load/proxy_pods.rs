@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::absence;
+use super::{absence, of_gateway};
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
-use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods};
 use crate::plan::labels::workload_selector;
@@ -69,9 +68,9 @@ impl Look<'_> {
     async fn proxy(&self, global: &Global, wanted: &PodsOf) -> Result<Object, Failure> {
         match wanted {
             PodsOf::Named(name) => self.named(name).await,
-            PodsOf::Gateway { gateway, deployment } => match &global.namespace {
-                Some(_) => self.one(&kinds::DEPLOYMENT, deployment).await,
-                None => self.of_gateway(gateway, deployment).await,
+            PodsOf::Gateway(gateway) => match &global.namespace {
+                Some(_) => self.one(&kinds::DEPLOYMENT, &gateway.proxy()).await,
+                None => of_gateway::find(self.session, &kinds::DEPLOYMENT, gateway).await,
             },
         }
     }
@@ -138,36 +137,6 @@ impl Look<'_> {
         failure
     }
 
-    /// Finds the Deployment of a Gateway. The Gateway may be in
-    /// any namespace, so the search is by the Deployment's name.
-    async fn of_gateway(&self, gateway: &str, deployment: &str) -> Result<Object, Failure> {
-        let query = Query { fields: format!("metadata.name={deployment}"), ..Query::default() };
-        let found = self.session.list_all(&kinds::DEPLOYMENT, Scope::All, query).await.map_err(|error| {
-            let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
-            let failure = error.into_failure(self.session);
-            if forbidden { failure.hint("-n NAMESPACE searches only one namespace") } else { failure }
-        })?;
-        match &found[..] {
-            [only] => Ok(Object::new(&kinds::DEPLOYMENT, only.clone())),
-            [] => Err(self.no_gateway(gateway, deployment).await),
-            several => Err(ambiguous(gateway, deployment, several)),
-        }
-    }
-
-    async fn no_gateway(&self, gateway: &str, deployment: &str) -> Failure {
-        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(KUBE_GATEWAY_LABEL) };
-        let page = self.session.list_page(&kinds::DEPLOYMENT, Scope::All, &query).await;
-        let there = page.map(|page| page.items).unwrap_or_default();
-        let near = there.iter().filter_map(|item| item["metadata"]["labels"][KUBE_GATEWAY_LABEL].as_str());
-        let near = nearest(gateway, near);
-        let line = format!("deployment/{deployment} of Gateway {gateway}: not found in any namespace");
-        let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
-        failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
-        failure
-            .detail(self.place())
-            .hint(flag("--gateway").text(" is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy"))
-    }
-
     async fn pods(&self, found: &Object) -> Result<Vec<Value>, Failure> {
         if found.reference.kind == &kinds::POD {
             return Ok(vec![found.value.clone()]);
@@ -191,12 +160,4 @@ impl Look<'_> {
         let text = map["data"][BOOTSTRAP_KEY].as_str().map(str::to_owned);
         text.ok_or_else(|| without(&format!("configmap/{name} has no {BOOTSTRAP_KEY}")))
     }
-}
-
-fn ambiguous(gateway: &str, deployment: &str, found: &[Value]) -> Failure {
-    let namespaces: Vec<_> = found.iter().filter_map(|item| item["metadata"]["namespace"].as_str()).collect();
-    let line = format!("Gateway {gateway}: {} namespaces have a deployment/{deployment}", namespaces.len());
-    Failure::new(Exit::Failed, Reason::Ambiguous, line)
-        .detail(format!("in {}", namespaces.join(", ")))
-        .hint("-n NAMESPACE chooses one")
 }

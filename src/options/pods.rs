@@ -1,7 +1,7 @@
 //! The proxy and its pods, for every command that reads from Envoy.
 
 use crate::plan::proxy_pods::{PodAmount, Which};
-use crate::text::ProxyName;
+use crate::text::{GatewayName, ProxyName};
 
 /// The selected pods of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,6 @@ pub(crate) struct ProxyPods {
 pub(crate) enum PodsOf {
     /// A workload or a pod: `--name`. Without a kind, the first kind in which that name exists.
     Named(ProxyName),
-    /// A Gateway of the Kubernetes Gateway API and the Deployment that Gloo creates for it: `--gateway`.
-    Gateway { gateway: String, deployment: String },
+    /// The Deployment that Gloo creates for a Gateway: `--gateway`.
+    Gateway(GatewayName),
 }

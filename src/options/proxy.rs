@@ -2,6 +2,7 @@
 
 use super::Patience;
 use crate::plan::address::AddressWish;
+use crate::text::GatewayName;
 
 /// The options of `proxy url` and `proxy address`.
 #[derive(Debug, Clone)]
@@ -24,6 +25,6 @@ pub(crate) enum AddressForm {
 pub(crate) enum ProxyTarget {
     /// A Service: `--name`.
     Service(String),
-    /// A Gateway of the Kubernetes Gateway API and the Service that Gloo creates for it: `--gateway`.
-    Gateway { gateway: String, service: String },
+    /// The Service that Gloo creates for a Gateway: `--gateway`.
+    Gateway(GatewayName),
 }

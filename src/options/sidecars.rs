@@ -3,7 +3,7 @@
 use super::{FilesTask, Preview};
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
-use crate::text::ProxyName;
+use crate::text::{GatewayName, ProxyName};
 
 /// The options of `istio inject` and `istio uninject`.
 #[derive(Debug, Clone)]
@@ -53,6 +53,8 @@ pub(crate) enum Proxies {
     /// The one named gateway-proxy, or the only one.
     Usual,
     Named(Vec<ProxyName>),
+    /// The one that Gloo creates for a Gateway: `--gateway`.
+    Gateway(GatewayName),
     All,
 }
 

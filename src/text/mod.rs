@@ -9,6 +9,6 @@ pub(crate) mod url;
 pub use host::Host;
 pub(crate) use image::Image;
 pub(crate) use nearest::nearest;
-pub(crate) use proxy_name::{ProxyKind, ProxyName};
+pub(crate) use proxy_name::{GatewayName, ProxyKind, ProxyName};
 pub use url::Scheme;
 pub(crate) use url::Url;

@@ -77,25 +77,35 @@ impl ProxyName {
     }
 }
 
-/// The Service of the Gateway named by `--gateway`.
-///
-/// # Errors
-/// A usage failure if the text is not a name that Kubernetes allows.
-pub(crate) fn parse_gateway(text: &str) -> Result<ProxyName, Failure> {
-    if !is_name(text) {
-        return Err(Failure::usage(format!("--gateway {}: not a name of a Kubernetes object", shown(text)))
-            .hint("name the Gateway alone; its namespace is -n NAMESPACE"));
-    }
-    Ok(ProxyName { kind: Some(ProxyKind::Service), name: gateway_service_name(text) })
-}
+/// The name of a Gateway of the Kubernetes Gateway API: `--gateway`. It is safe as a part of a URL's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GatewayName(String);
 
-/// The name of the Service, Deployment and ConfigMap that Gloo creates for a Gateway of the Kubernetes Gateway API. It
-/// is truncated as in Gloo's chart: to 63 characters, then without one trailing `-`.
-#[must_use]
-pub(crate) fn gateway_service_name(gateway: &str) -> String {
-    const LONGEST_LABEL: usize = 63;
-    let name: String = format!("gloo-proxy-{gateway}").chars().take(LONGEST_LABEL).collect();
-    name.strip_suffix('-').map_or_else(|| name.clone(), str::to_owned)
+impl GatewayName {
+    /// Parses a name.
+    ///
+    /// # Errors
+    /// A usage failure if the text is not a name that Kubernetes allows.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        if !is_name(text) {
+            return Err(Failure::usage(format!("--gateway {}: not a name of a Kubernetes object", shown(text)))
+                .hint("name the Gateway alone; its namespace is -n NAMESPACE"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name of the Gateway.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of the Service, Deployment and ConfigMap that Gloo creates for the Gateway. It is truncated as in Gloo's
+    /// chart: to 63 characters, then without one trailing `-`.
+    pub(crate) fn proxy(&self) -> String {
+        const LONGEST_LABEL: usize = 63;
+        let name: String = format!("gloo-proxy-{}", self.0).chars().take(LONGEST_LABEL).collect();
+        name.strip_suffix('-').map_or_else(|| name.clone(), str::to_owned)
+    }
 }
 
 /// Whether the text is a DNS subdomain (RFC 1123), as the names of objects are.
@@ -191,19 +201,18 @@ mod tests {
 
     #[test]
     fn a_gateways_service_is_cut_to_what_a_label_holds() {
-        assert_eq!(gateway_service_name("http"), "gloo-proxy-http");
-        let long = "g".repeat(80);
-        assert_eq!(gateway_service_name(&long), format!("gloo-proxy-{}", "g".repeat(52)));
+        let proxy = |gateway: &str| GatewayName::parse(gateway).unwrap().proxy();
+        assert_eq!(proxy("http"), "gloo-proxy-http");
+        assert_eq!(proxy(&"g".repeat(80)), format!("gloo-proxy-{}", "g".repeat(52)));
         let dash_at_the_cut = format!("{}-{}", "g".repeat(51), "tail");
-        assert_eq!(gateway_service_name(&dash_at_the_cut), format!("gloo-proxy-{}", "g".repeat(51)));
+        assert_eq!(proxy(&dash_at_the_cut), format!("gloo-proxy-{}", "g".repeat(51)));
     }
 
     #[test]
     fn a_gateway_is_a_bare_name() {
-        let service = ProxyName { kind: Some(ProxyKind::Service), name: "gloo-proxy-http".into() };
-        assert_eq!(parse_gateway("http"), Ok(service));
+        assert_eq!(GatewayName::parse("http").map(|gateway| gateway.as_str().to_owned()), Ok("http".into()));
         for text in ["", "svc/http", "../http", "HTTP", "http?x", "a\n"] {
-            assert_eq!(parse_gateway(text).unwrap_err().exit, Exit::Usage, "{text:?}");
+            assert_eq!(GatewayName::parse(text).unwrap_err().exit, Exit::Usage, "{text:?}");
         }
     }
 

@@ -12,7 +12,6 @@ use crate::error::Failure;
 use crate::options::{Command, HTTP_PORT, PodsOf, ProxyTarget, TrustWish, VerifyTask, Via};
 use crate::plan::proxy_pods::PodAmount;
 use crate::text::Host;
-use crate::text::proxy_name;
 use crate::text::url::{Url, is_path};
 
 /// Send a request through the gateway and show whether it used mutual TLS, or why not
@@ -135,10 +134,7 @@ impl VerifyArgs {
             }
             (Word::Address, PodAmount::One) => {
                 let target = match proxy {
-                    PodsOf::Gateway { gateway, .. } => ProxyTarget::Gateway {
-                        service: proxy_name::gateway_service_name(gateway),
-                        gateway: gateway.clone(),
-                    },
+                    PodsOf::Gateway(gateway) => ProxyTarget::Gateway(gateway.clone()),
                     // The URL has its own address.
                     PodsOf::Named(name) if self.url.is_some() => ProxyTarget::Service(name.name.clone()),
                     PodsOf::Named(name) => ProxyTarget::Service(name.service_name()?.to_owned()),

@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::options::{PodsOf, ProxyPods};
 use crate::plan::proxy_pods::{PodAmount, Which};
-use crate::text::proxy_name;
+use crate::text::{GatewayName, proxy_name};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PodsArgs {
@@ -21,9 +21,7 @@ pub(crate) struct PodsArgs {
 impl PodsArgs {
     pub(crate) fn options(&self) -> Result<ProxyPods, Failure> {
         let proxy = match &self.gateway {
-            Some(gateway) => {
-                PodsOf::Gateway { gateway: gateway.clone(), deployment: proxy_name::parse_gateway(gateway)?.name }
-            }
+            Some(gateway) => PodsOf::Gateway(GatewayName::parse(gateway)?),
             None => PodsOf::Named(proxy_name::parse(&self.name)?),
         };
         let amount = if self.all_pods { PodAmount::All } else { PodAmount::One };

@@ -3,7 +3,7 @@
 use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Proxies, Restart, Rollouts};
-use crate::text::proxy_name;
+use crate::text::{GatewayName, proxy_name};
 
 /// Replace the pods of a gateway proxy, and verify the new ones
 ///
@@ -16,8 +16,11 @@ pub(crate) struct RestartArgs {
     /// [default: gateway-proxy, or the only one]
     #[arg(value_name = "NAME", verbatim_doc_comment)]
     names: Vec<String>,
+    /// Restart the proxy of this Gateway; of the Kubernetes Gateway API, without -n in all namespaces
+    #[arg(long, value_name = "NAME", conflicts_with = "names")]
+    gateway: Option<String>,
     /// Restart all gateway proxies of the namespace
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with_all = ["names", "gateway"])]
     all: bool,
     /// Do not wait for the rollout
     #[arg(long)]
@@ -29,10 +32,11 @@ pub(crate) struct RestartArgs {
 impl RestartArgs {
     pub(crate) fn options(self) -> Result<Command, Failure> {
         let named = self.names.iter().map(|name| proxy_name::parse(name)).collect::<Result<Vec<_>, _>>()?;
-        let proxies = match (self.all, named.is_empty()) {
-            (true, _) => Proxies::All,
-            (false, true) => Proxies::Usual,
-            (false, false) => Proxies::Named(named),
+        let proxies = match (self.gateway, self.all, named.is_empty()) {
+            (Some(gateway), ..) => Proxies::Gateway(GatewayName::parse(&gateway)?),
+            (None, true, _) => Proxies::All,
+            (None, false, true) => Proxies::Usual,
+            (None, false, false) => Proxies::Named(named),
         };
         Ok(Command::Restart(Restart {
             proxies,

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use crate::error::Failure;
 use crate::options::{AddressForm, Command, Patience, ProxyTarget, ProxyTask};
 use crate::plan::address::{AddressWish, Amount, Prefer, Reach};
-use crate::text::proxy_name;
+use crate::text::{GatewayName, proxy_name};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
@@ -44,7 +44,7 @@ enum Which {
 impl TargetArgs {
     pub(crate) fn options(self, form: AddressForm) -> Result<Command, Failure> {
         let target = match self.gateway {
-            Some(gateway) => ProxyTarget::Gateway { service: proxy_name::parse_gateway(&gateway)?.name, gateway },
+            Some(gateway) => ProxyTarget::Gateway(GatewayName::parse(&gateway)?),
             None => ProxyTarget::Service(proxy_name::parse(&self.name)?.service_name()?.to_owned()),
         };
         if self.port.as_deref() == Some("") {

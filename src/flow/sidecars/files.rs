@@ -24,7 +24,7 @@ use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::{self, Around, GatewayProxy, Pods, TransactionPlan};
 use crate::plan::ssl_config::SDS_CLUSTER;
-use crate::text::ProxyKind;
+use crate::text::{ProxyKind, ProxyName};
 
 /// The kinds in a rendered chart that the plan reads.
 const KINDS: [&Kind; 9] = [
@@ -247,6 +247,10 @@ impl Read {
         let is_proxy = |workload: &Object| workload.label("gloo") == Some("gateway-proxy");
         let chosen =
             match wanted {
+                Proxies::Gateway(gateway) => {
+                    let deployment = ProxyName { kind: Some(ProxyKind::Deployment), name: gateway.proxy() };
+                    return self.proxies(global, &Proxies::Named(vec![deployment]));
+                }
                 Proxies::Named(names) => {
                     let mut chosen = Vec::new();
                     for name in names {

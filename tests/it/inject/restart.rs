@@ -1,6 +1,7 @@
 //! `proxy restart`: new pods, or none if they do not become ready.
 
 use anyhow::{Context as _, Result};
+use serde_json::json;
 
 use super::Bench;
 use crate::support::Output;
@@ -61,5 +62,38 @@ fn a_proxy_that_is_not_there_changes_nothing() -> Result<()> {
     assert!(output.stderr.contains("near: gateway-proxy"), "{output:#?}");
     assert_eq!(restart(&bench, &["service/gateway-proxy"]).code, Some(2));
     assert_eq!(bench.versions()?, before);
+    Ok(())
+}
+
+#[test]
+fn the_proxy_of_a_gateway_is_restarted_wherever_the_gateway_is() -> Result<()> {
+    let bench = Bench::new("restart-gateway")?;
+    let name = format!("gloo-proxy-{}", bench.gloo);
+    let labels = json!({"gloo": "kube-gateway", "gateway.networking.k8s.io/gateway-name": bench.gloo});
+    bench.apply(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "gloo-gateway", "image": "quay.io/solo-io/gloo-envoy-wrapper:1.22.1"}]},
+            },
+        },
+    }))?;
+    bench.plane.api().wait_available(&bench.gloo)?;
+    let restarted = || -> Result<bool> {
+        let template = bench.get("apps/v1/Deployment", &name)?["spec"]["template"].take();
+        Ok(template["metadata"]["annotations"][RESTARTED_AT].is_string())
+    };
+    let typo = bench.sandbox().run(&["proxy", "restart", "--gateway", &bench.gloo[1..]]);
+    assert_eq!(typo.code, Some(4), "{typo:#?}");
+    assert!(typo.stderr.contains(&format!("near: {}", bench.gloo)), "{typo:#?}");
+    assert_eq!(bench.sandbox().run(&["proxy", "restart", "--gateway", &bench.gloo, "--dry-run"]).code, Some(0));
+    assert!(!restarted()?);
+    let output = bench.sandbox().run(&["proxy", "restart", "--gateway", &bench.gloo]);
+    assert_eq!(output.code, Some(0), "{output:#?}");
+    assert!(restarted()?);
+    assert_eq!(restart(&bench, &["--gateway", &bench.gloo]).code, Some(0), "in its namespace");
+    assert_eq!(restart(&bench, &["--gateway", "../x"]).code, Some(2));
     Ok(())
 }
