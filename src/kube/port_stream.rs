@@ -38,7 +38,7 @@ impl PortStream {
     /// Opens a stream to a port of a pod.
     ///
     /// # Errors
-    /// The API server refuses it, or is none.
+    /// The API server refuses the stream, or it does not answer as an API server.
     pub(super) async fn open(
         client: &Client,
         namespace: &str,
@@ -101,7 +101,7 @@ async fn pass_on(
                 *is_begun = true;
             } else if channel != DATA {
                 if let Some(sender) = sender.take() {
-                    // Nobody may wait for it any more.
+                    // The receiver may be gone already.
                     let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
                 }
             } else if writer.write_all(&bytes).await.is_err() {

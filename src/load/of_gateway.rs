@@ -10,7 +10,7 @@ use crate::text::{GatewayName, nearest};
 /// The Service or Deployment of a Gateway. The Gateway may be in any namespace, so the search is by the object's name.
 ///
 /// # Errors
-/// There is none, there are several, or the request failed.
+/// No namespace has it, several have it, or the request failed.
 pub(crate) async fn find(session: &Session, kind: &'static Kind, gateway: &GatewayName) -> Result<Object, Failure> {
     let query = Query { fields: format!("metadata.name={}", gateway.proxy()), ..Query::default() };
     let mut found = session.list_all(kind, Scope::All, query).await.map_err(|error| {
