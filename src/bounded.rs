@@ -91,6 +91,13 @@ pub(crate) fn value(json: &[u8], most: usize) -> Result<Value, NoValue> {
     value.map_err(|error| if budget.is_exceeded { NoValue::TooLarge } else { NoValue::Json(error) })
 }
 
+/// Parses several JSON texts into values that together take at most `most` bytes. `None`: they take more, or one is not
+/// JSON.
+pub(crate) fn values<'j>(texts: impl Iterator<Item = &'j [u8]>, most: usize) -> Option<Vec<Value>> {
+    let mut budget = Budget::with_budget(most);
+    texts.map(|text| (&mut budget).deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()).collect()
+}
+
 /// What the values of a text in an object take at most: an annotation, a token, a field of a release's record.
 const MOST_INSIDE: usize = 12 << 20;
 

@@ -8,9 +8,8 @@ use serde_json::{Map, Value};
 use super::pieces::{Malformed, Pieces};
 use crate::bounded::{self, NoValue};
 
-/// The memory limit for the parsed values of one resource, or twice its bytes if that is more: large ones are mostly
-/// text.
-const MOST_PARSED: usize = 24 << 20;
+/// The memory limit for the parsed values of one resource.
+const MOST_PARSED: usize = 20 << 20;
 
 /// The type of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,7 +137,7 @@ impl std::fmt::Display for NoDump {
             Self::Element { list, why } => write!(f, "an element of {list} is not JSON: {why}"),
             Self::LargeElement { list } => write!(f, "the values of an element of {list} take too much memory"),
             Self::NoObject { list } => write!(f, "an element of {list} is not an object"),
-            Self::TooLarge => f.write_str("its rows take more than 1 GiB"),
+            Self::TooLarge => f.write_str("the selected rows take more than 8 MiB"),
             Self::Foreign => f.write_str("it has no section of a config dump"),
         }
     }
@@ -159,7 +158,7 @@ impl DumpReader {
                 sections.extend(kind.and_then(|kind| DumpSection::of_type(&kind)));
             }
             let Some(place) = place(piece.key) else { return };
-            match bounded::value(piece.json, MOST_PARSED.max(2 * piece.json.len())) {
+            match bounded::value(piece.json, MOST_PARSED) {
                 Ok(Value::Object(element)) => {
                     sections.insert(place.section);
                     read(place, element).into_iter().for_each(&mut *take);

@@ -28,9 +28,10 @@ impl std::fmt::Display for Malformed {
     }
 }
 
-/// The limit of one piece. The route table of a very large gateway has a few megabytes; a cluster with all its
-/// endpoints may have more.
-const LARGEST: usize = 64 << 20;
+/// The limit of one piece. The route table of a very large gateway has a few megabytes.
+const LARGEST: usize = 8 << 20;
+/// The limit of one text in a piece: a view copies it several times.
+const LONGEST_TEXT: usize = 1 << 20;
 const LONGEST_KEY: usize = 256;
 
 /// The depth in the outer structure of the dump.
@@ -75,6 +76,8 @@ pub(crate) struct Pieces {
     sections: usize,
     key: Vec<u8>,
     piece: Vec<u8>,
+    /// Where the current text begins in the piece.
+    text: usize,
     seen: u64,
 }
 
@@ -87,6 +90,7 @@ impl Default for Pieces {
             sections: 0,
             key: Vec::new(),
             piece: Vec::new(),
+            text: 0,
             seen: 0,
         }
     }
@@ -141,13 +145,19 @@ impl Pieces {
             _ => {}
         }
         if self.piece.len() == LARGEST {
-            return Err("an element of more than 64 MiB");
+            return Err("an element of more than 8 MiB");
+        }
+        if matches!(self.inside, Inside::String { .. }) && self.piece.len() - self.text > LONGEST_TEXT {
+            return Err("a text of more than 1 MiB");
         }
         self.piece.push(byte);
         self.inside = match (self.inside, byte) {
             (Inside::String { escaped: false, depth }, b'"') => Inside::Container { depth },
             (Inside::String { escaped, depth }, _) => Inside::String { escaped: !escaped && byte == b'\\', depth },
-            (Inside::Container { depth }, b'"') => Inside::String { escaped: false, depth },
+            (Inside::Container { depth }, b'"') => {
+                self.text = self.piece.len();
+                Inside::String { escaped: false, depth }
+            }
             (Inside::Container { depth }, b'{' | b'[') => Inside::Container { depth: depth + 1 },
             (Inside::Container { depth }, b'}' | b']') => Inside::Container { depth: depth - 1 },
             (inside, _) => inside,

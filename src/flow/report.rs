@@ -204,7 +204,7 @@ impl<'u> Report<'u> {
         self.sweep = Some(sweep);
     }
 
-    fn is_document(&self) -> bool {
+    pub(crate) fn is_document(&self) -> bool {
         matches!(self.format, Format::Json | Format::Yaml)
     }
 

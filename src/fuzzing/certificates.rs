@@ -14,7 +14,7 @@ fn page(page: &Value, secrets: &[certs::Secret], pem: &str) {
     let roots = certs::roots(&json!({"data": {"root-cert.pem": pem}}));
     for roots in [None, Some(roots)] {
         if let Some(rows) = certs::rows(page, secrets, &roots, now) {
-            let _ = render::dump::lines(&certs::COLUMNS, &rows, ColumnWidth::Wide);
+            render::dump::lines(&certs::COLUMNS, rows.into_iter(), ColumnWidth::Wide, &mut |_| ());
         }
     }
     let _ = mesh_certificate::of_certs(page);

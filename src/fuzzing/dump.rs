@@ -45,9 +45,10 @@ pub(super) fn run(data: &[u8]) {
             for entry in &entries {
                 view.take(entry);
             }
+            view.end();
             let found = view.finish();
-            let _ = render::dump::lines(&columns(section), &found.rows, ColumnWidth::Wide);
-            let _ = render::dump::value(&found.rows);
+            render::dump::lines(&columns(section), found.rows.iter(), ColumnWidth::Wide, &mut |_| ());
+            assert!(found.rows.values(usize::MAX).is_some());
         }
     }
     let loaded = state::read(&mut serde_json::Deserializer::from_slice(dump));

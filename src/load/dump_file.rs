@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::command::gloo_rs;
 use crate::envoy::dump::{DumpReader, DumpSection};
-use crate::envoy::view::{FoundRows, View};
+use crate::envoy::view::View;
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::zip;
 
@@ -21,20 +21,19 @@ const MOST: u64 = 4 << 30;
 pub(crate) struct DumpState {
     /// The pod, if it is from a snapshot.
     pub pod: Option<String>,
-    pub found: FoundRows,
     /// The sections of the dump.
     pub sections: BTreeSet<DumpSection>,
     /// The lines before the JSON, which were skipped.
     pub skipped: Vec<String>,
 }
 
-/// Reads each dump of a file; `-` is stdin.
+/// Adds each dump of a file to a view; `-` is stdin.
 ///
 /// # Errors
 /// The file cannot be read, or contains no dump.
-pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<DumpState>, Failure> {
+pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &mut View) -> Result<Vec<DumpState>, Failure> {
     if path.as_os_str() == "-" {
-        return Ok(vec![one("stdin", stdin, &mut MOST.clone(), view())?]);
+        return Ok(vec![one("stdin", None, stdin, &mut MOST.clone(), view)?]);
     }
     let shown = path.display().to_string();
     let mut file = File::open(path).map_err(|error| unread(&shown, &error))?;
@@ -43,11 +42,11 @@ pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -
     begun.map_err(|error| unread(&shown, &error))?;
     match first == zip::MAGIC {
         true => of_snapshot(&shown, file, view),
-        false => Ok(vec![one(&shown, &mut file, &mut MOST.clone(), view())?]),
+        false => Ok(vec![one(&shown, None, &mut file, &mut MOST.clone(), view)?]),
     }
 }
 
-fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<DumpState>, Failure> {
+fn of_snapshot(shown: &str, file: File, view: &mut View) -> Result<Vec<DumpState>, Failure> {
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a whole zip file: {why}"));
     let mut archive = zip::ZipReader::open(file).map_err(|error| bad(&error))?;
     let mut seen = Vec::new();
@@ -57,8 +56,7 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<D
         let (pod, file) = name.rsplit_once('/').map_or((None, name.as_str()), |(pod, file)| (Some(pod), file));
         if file == MEMBER {
             let mut from = archive.member(&member).map_err(|error| bad(&error))?;
-            let state = one(&format!("{shown}, {name}"), &mut from, &mut left, view())?;
-            seen.push(DumpState { pod: pod.map(str::to_owned), ..state });
+            seen.push(one(&format!("{shown}, {name}"), pod, &mut from, &mut left, view)?);
         }
     }
     match seen.is_empty() {
@@ -68,7 +66,14 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<D
 }
 
 /// Reads one dump. `left` is the size limit in bytes for this one and the following ones.
-fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Result<DumpState, Failure> {
+fn one(
+    shown: &str,
+    pod: Option<&str>,
+    from: &mut dyn Read,
+    left: &mut u64,
+    view: &mut View,
+) -> Result<DumpState, Failure> {
+    view.begin(pod.map(|pod| ("pod", pod.to_owned())).into_iter().collect());
     let mut reader = DumpReader::default();
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a config dump: {why}"));
     let mut chunk = Vec::with_capacity(CHUNK);
@@ -86,7 +91,9 @@ fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Resu
         view.fits_in_memory().map_err(|why| bad(&why))?;
     }
     let sections = reader.finish().map_err(|why| bad(&why))?;
-    Ok(DumpState { pod: None, found: view.finish(), sections, skipped: skipped.unwrap_or_default() })
+    view.end();
+    view.fits_in_memory().map_err(|why| bad(&why))?;
+    Ok(DumpState { pod: pod.map(str::to_owned), sections, skipped: skipped.unwrap_or_default() })
 }
 
 /// Returns the position of the first line that begins with `{`. Before it there may be what a tool printed: a log line of
@@ -124,9 +131,10 @@ mod tests {
     const DUMP: &str =
         r#"{"configs": [{"@type": "x.ClustersConfigDump", "static_clusters": [{"cluster": {"name": "c"}}]}]}"#;
 
-    fn read(text: &str) -> Result<DumpState, Failure> {
-        let view = || View::new(DumpSection::Clusters, ViewFilter::default());
-        look(Path::new("-"), &mut text.as_bytes(), &view).map(|mut states| states.remove(0))
+    fn read(text: &str) -> Result<(DumpState, Vec<String>), Failure> {
+        let mut view = View::new(DumpSection::Clusters, ViewFilter::default());
+        let mut states = look(Path::new("-"), &mut text.as_bytes(), &mut view)?;
+        Ok((states.remove(0), view.finish().names))
     }
 
     #[test]
@@ -138,8 +146,8 @@ mod tests {
             ("[0.004s][info][gc] Using G1\n", vec!["[0.004s][info][gc] Using G1"]),
             (headers, vec!["HTTP/1.1 200 OK", "content-type: application/json"]),
         ] {
-            let state = read(&format!("{before}{DUMP}")).unwrap();
-            assert_eq!(state.found.names, ["c"]);
+            let (state, names) = read(&format!("{before}{DUMP}")).unwrap();
+            assert_eq!(names, ["c"]);
             assert_eq!(state.skipped, skipped);
             assert_eq!(state.sections, BTreeSet::from([DumpSection::Clusters]));
         }

@@ -7,7 +7,7 @@ use crate::plan::advice::Advice;
 use crate::plan::outcome::{Outcome, Row};
 
 /// The contents of the document, in the order in which they are written.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Document<'a> {
     pub command: &'a [String],
     pub context: Option<&'a str>,
@@ -18,13 +18,13 @@ pub struct Document<'a> {
     pub advice: &'a [Advice],
     pub failure: Option<&'a Failure>,
     /// The fields of this command, in addition to those of every command.
-    pub fields: &'a Map<String, Value>,
+    pub fields: Map<String, Value>,
     pub exit: Exit,
 }
 
 impl Document<'_> {
     /// The document as JSON.
-    pub fn value(&self) -> Value {
+    pub fn value(self) -> Value {
         let mut document = json!({
             "apiVersion": "gloo-rs/v1",
             "kind": "Result",
@@ -40,7 +40,7 @@ impl Document<'_> {
             document["error"] = error(failure);
         }
         for (key, value) in self.fields {
-            document[key] = value.clone();
+            document[key] = value;
         }
         document["exitCode"] = self.exit.code().into();
         document
@@ -112,7 +112,7 @@ mod tests {
             rows: &rows,
             advice: &[],
             failure: Some(&Failure::usage("no")),
-            fields: &Map::from_iter([("addresses".to_owned(), json!([]))]),
+            fields: Map::from_iter([("addresses".to_owned(), json!([]))]),
             exit: Exit::Usage,
         };
         let value = document.value();

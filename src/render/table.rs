@@ -15,19 +15,22 @@ pub(crate) enum Align {
 /// The lines of a table, the header first.
 #[must_use]
 pub(crate) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<String> {
-    let widths: Vec<usize> = columns
-        .iter()
-        .enumerate()
-        .map(|(at, (head, _))| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| length(cell))
-                .fold(length(head), usize::max)
-                .min(WIDEST)
-        })
-        .collect();
+    lines(columns, rows.iter().cloned()).collect()
+}
+
+/// The lines of a table, the header first. The rows are made twice: for the widths, and each for its line.
+pub(crate) fn lines<'t>(
+    columns: &'t [(&str, Align)],
+    rows: impl Iterator<Item = Vec<String>> + Clone + 't,
+) -> impl Iterator<Item = String> + 't {
     let head: Vec<String> = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
-    std::iter::once(&head).chain(rows).map(|row| line(columns, &widths, row)).collect()
+    let mut widths: Vec<usize> = head.iter().map(|head| length(head)).collect();
+    for row in rows.clone() {
+        for (width, cell) in widths.iter_mut().zip(&row) {
+            *width = length(cell).min(WIDEST).max(*width);
+        }
+    }
+    std::iter::once(head).chain(rows).map(move |row| line(columns, &widths, &row))
 }
 
 fn length(text: &str) -> usize {

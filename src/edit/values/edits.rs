@@ -39,6 +39,12 @@ pub(crate) fn edited(
             None => of_objects.push((*text, place.clone(), edits)),
         }
     }
+    for (text, seat) in sources.iter().filter_map(ValuesSource::seat) {
+        let mut objects = of_objects.iter_mut();
+        if let Some((.., edits)) = objects.find(|(of, place, _)| of == text && Some(&*place) == seat.place()) {
+            without_emptied(texts[*text], seat, edits);
+        }
+    }
     for (.., edits) in &mut of_objects {
         if edits.iter().any(|edit| matches!(edit.path.segments().last(), Some(Segment::Index(_)))) {
             by_position(edits);
@@ -97,7 +103,7 @@ fn in_object<'s>(
         Seat::Parameters { place, path, kind } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
             let list = path.get(&object).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            single(text, place, (path, list.len()), &parameters(path, list, *kind), edits)
+            single(text, place, path, &parameters(path, list, *kind), edits)
         }
         Seat::Pairs { place, path } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
@@ -107,7 +113,7 @@ fn in_object<'s>(
                 Single { name: name.clone(), value: entry.clone(), item: entry }
             };
             let pairs: Vec<_> = names.map(single_of).collect();
-            single(text, place, (path, pairs.len()), &pairs, edits)
+            single(text, place, path, &pairs, edits)
         }
         Seat::Plain { .. } => Err(Unsafe { line: 1, why: "not a manifest".to_owned(), manual: Vec::new() }),
     }
@@ -145,26 +151,23 @@ fn parameters(path: &FieldPath, list: &[Value], kind: ParameterKind) -> Vec<Sing
     of_kind.map(single_of).collect()
 }
 
-/// The edits of single values in `list`, a path and its length. Of several with the same name, the last takes effect:
-/// it is changed, and all are removed.
+/// The edits of single values in `list`. Of several with the same name, the last takes effect: it is changed, and all
+/// are removed.
 fn single<'s>(
     text: &str,
     place: &'s ManifestPlace,
-    (list, length): (&FieldPath, usize),
+    list: &FieldPath,
     values: &[Single],
     edits: &[Edit],
 ) -> Result<(&'s ManifestPlace, Vec<Edit>), Unsafe> {
     let refused = |why: String, manual: Vec<String>| Unsafe { line: manifest::line_of(text, place, list), why, manual };
     let mut found = Vec::new();
-    let mut removed = 0;
     for edit in edits {
         if edit.op == Op::Remove {
             let below = |it: &&Single| {
                 set::path(&it.name).is_some_and(|path| path.segments().starts_with(edit.path.segments()))
             };
-            let of_edit: Vec<_> = values.iter().filter(below).map(|it| Edit::remove(it.item.clone())).collect();
-            removed += of_edit.len();
-            found.extend(of_edit);
+            found.extend(values.iter().filter(below).map(|it| Edit::remove(it.item.clone())));
             continue;
         }
         let Op::Set(new) = &edit.op else { continue };
@@ -190,7 +193,23 @@ fn single<'s>(
             }
         }
     }
-    Ok((place, if removed == length { vec![without(text, place, list)] } else { found }))
+    Ok((place, found))
+}
+
+/// Removes a list of single values with all of its items, of whatever kind: an empty list is not left.
+fn without_emptied(text: &str, seat: &Seat, edits: &mut Vec<Edit>) {
+    let (Seat::Parameters { place, path, .. } | Seat::Pairs { place, path }) = seat else { return };
+    let object = manifest::value_at(text, place).unwrap_or(Value::Null);
+    let length = match path.get(&object) {
+        Some(Value::Array(items)) => items.len(),
+        Some(Value::Object(pairs)) => pairs.len(),
+        _ => return,
+    };
+    let is_of_list = |edit: &Edit| edit.op == Op::Remove && edit.path.parent().as_ref() == Some(path);
+    if length > 0 && edits.iter().filter(|edit| is_of_list(edit)).count() == length {
+        edits.retain(|edit| !is_of_list(edit));
+        edits.push(without(text, place, path));
+    }
 }
 
 /// Orders the edits of an object so that no removal moves the position of what is still to be edited.

@@ -51,6 +51,19 @@ pub(crate) enum Seat {
     Pairs { place: ManifestPlace, path: FieldPath },
 }
 
+impl Seat {
+    /// The object in a manifest.
+    pub(super) fn place(&self) -> Option<&ManifestPlace> {
+        match self {
+            Self::Plain { .. } => None,
+            Self::Map { place, .. }
+            | Self::Text { place, .. }
+            | Self::Parameters { place, .. }
+            | Self::Pairs { place, .. } => Some(place),
+        }
+    }
+}
+
 /// How Helm reads the value of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ParameterKind {

@@ -3,11 +3,13 @@
 mod bootstrap;
 mod clusters;
 mod endpoints;
+mod kept;
 mod listeners;
 mod routes;
 mod secrets;
 mod tls;
 
+pub(crate) use kept::KeptRows;
 pub(crate) use secrets::certificates;
 
 use std::collections::HashSet;
@@ -92,31 +94,35 @@ pub(crate) type ViewRow = Map<String, Value>;
 /// The rows of a resource, made one at a time: a hostile resource may have more than fit in memory.
 type Rows<'e> = Box<dyn Iterator<Item = ViewRow> + 'e>;
 
-/// The memory limit for the rows of a dump.
-const MOST: usize = 1 << 30;
+/// The memory limit for the rows and names of all dumps.
+const MOST: usize = 8 << 20;
 
-/// Keeps the rows of one section of a dump, and of the others only what is needed to filter them.
+/// Keeps the rows of one section of one or several dumps, and of the other sections only what is needed to filter them.
 #[derive(Debug)]
 pub(crate) struct View {
     section: DumpSection,
     filter: ViewFilter,
-    rows: Vec<ViewRow>,
-    names: Vec<String>,
-    /// The route configurations used by the listeners on the selected port.
+    /// The first fields of each row of the current dump: its pod.
+    place: Vec<(&'static str, String)>,
+    /// The size of the rows before those of the current dump.
+    start: usize,
+    /// The route configurations used by the listeners of the current dump on the selected port.
     on_port: HashSet<String>,
-    bootstrap: Value,
-    /// The approximate memory for all of it.
-    kept: usize,
+    has_bootstrap: bool,
+    is_full: bool,
+    /// The memory for what is not a row.
+    named: usize,
+    found: FoundRows,
 }
 
-/// The result of a view over a dump.
-#[derive(Debug, Clone, PartialEq)]
+/// The result of a view.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct FoundRows {
-    pub rows: Vec<ViewRow>,
+    pub rows: KeptRows,
     /// The names of all resources of the section, for suggestions of similar names.
     pub names: Vec<String>,
-    /// The complete bootstrap with its secrets masked; null in other views.
-    pub bootstrap: Value,
+    /// In the view of the bootstrap that of each dump, complete and with its secrets masked, or null.
+    pub bootstraps: KeptRows,
 }
 
 impl View {
@@ -126,12 +132,40 @@ impl View {
         Self {
             section,
             filter,
-            rows: Vec::new(),
-            names: Vec::new(),
+            place: Vec::new(),
+            start: 0,
             on_port: HashSet::new(),
-            bootstrap: Value::Null,
-            kept: 0,
+            has_bootstrap: false,
+            is_full: false,
+            named: 0,
+            found: FoundRows::default(),
         }
+    }
+
+    /// Begins a dump. Each of its rows begins with the fields of `place`.
+    pub(crate) fn begin(&mut self, place: Vec<(&'static str, String)>) {
+        self.place = place;
+        self.start = self.found.rows.bytes();
+        self.on_port.clear();
+        self.has_bootstrap = false;
+    }
+
+    /// Ends a dump after it is completely read.
+    pub(crate) fn end(&mut self) {
+        if self.section == DumpSection::Routes && self.filter.port.is_some() {
+            let on_port = &self.on_port;
+            let is_on_port = |row: &ViewRow| row["routes"].as_str().is_some_and(|name| on_port.contains(name));
+            self.found.rows.retain_from(self.start, is_on_port);
+        }
+        if self.section == DumpSection::Bootstrap && !self.has_bootstrap {
+            self.keep_bootstrap(&Value::Null);
+        }
+    }
+
+    /// The section of the view.
+    #[must_use]
+    pub(crate) fn section(&self) -> DumpSection {
+        self.section
     }
 
     /// Checks that no row was dropped for lack of memory. Call it during reading and at the end.
@@ -139,26 +173,28 @@ impl View {
     /// # Errors
     /// The rows need too much memory.
     pub(crate) fn fits_in_memory(&self) -> Result<(), NoDump> {
-        if self.kept > MOST { Err(NoDump::TooLarge) } else { Ok(()) }
+        if self.is_full { Err(NoDump::TooLarge) } else { Ok(()) }
     }
 
-    /// Adds a resource of the dump.
+    /// Adds a resource of the current dump.
     pub(crate) fn take(&mut self, entry: &DumpEntry) {
         if self.section == DumpSection::Routes && entry.section == DumpSection::Listeners {
             self.note_routes(entry);
         }
-        if entry.section != self.section || self.kept > MOST {
+        if entry.section != self.section || self.is_full {
             return;
         }
-        self.kept += size_of::<String>() + entry.name.len();
-        self.names.push(entry.name.clone());
+        self.count(&entry.name);
+        self.found.names.push(entry.name.clone());
         if self.filter.name.as_ref().is_some_and(|name| *name != entry.name) {
             return;
         }
         let rows: Rows<'_> = match self.section {
             DumpSection::Bootstrap => {
-                self.bootstrap = masked(&entry.resource);
-                Box::new(bootstrap::rows(&self.bootstrap).into_iter())
+                let bootstrap = masked(&entry.resource);
+                self.has_bootstrap = true;
+                self.keep_bootstrap(&bootstrap);
+                Box::new(bootstrap::rows(&bootstrap).into_iter())
             }
             DumpSection::Clusters => Box::new(clusters::rows(entry).into_iter()),
             DumpSection::Endpoints => endpoints::rows(entry),
@@ -171,13 +207,31 @@ impl View {
                 self.provenance(entry, &mut row);
             }
             if self.fits(&row) {
-                self.kept += row.iter().map(|(key, value)| key.len() + size(value)).sum::<usize>();
-                self.rows.push(row);
+                let place = self.place.iter().map(|(key, text)| ((*key).to_owned(), text.clone().into()));
+                let row: ViewRow = place.chain(row).collect();
+                let most = self.most_rows();
+                self.is_full |= !self.found.rows.push(&row, most);
             }
-            if self.kept > MOST {
+            if self.is_full {
                 return;
             }
         }
+    }
+
+    fn keep_bootstrap(&mut self, bootstrap: &Value) {
+        let most = MOST.saturating_sub(self.named + self.found.rows.bytes());
+        self.is_full |= !self.found.bootstraps.push(bootstrap, most);
+    }
+
+    /// The limit of the rows next to all else that is kept.
+    fn most_rows(&self) -> usize {
+        MOST.saturating_sub(self.named + self.found.bootstraps.bytes())
+    }
+
+    /// Counts the memory for a name that is kept.
+    fn count(&mut self, name: &str) {
+        self.named += 2 * size_of::<String>() + name.len();
+        self.is_full |= self.named > MOST;
     }
 
     fn provenance(&self, entry: &DumpEntry, row: &mut ViewRow) {
@@ -203,8 +257,8 @@ impl View {
         let Some(port) = self.filter.port else { return };
         let rows = listeners::rows(entry).filter(|row| row.get("port") == Some(&port.into()));
         let routes = rows.filter_map(|row| Some(row.get("routes")?.as_str()?.to_owned()));
-        for name in routes {
-            self.kept += size_of::<String>() + name.len();
+        for name in routes.collect::<Vec<_>>() {
+            self.count(&name);
             self.on_port.insert(name);
         }
     }
@@ -227,28 +281,11 @@ impl View {
         port_fits && domain_fits && cluster.as_ref().is_none_or(|cluster| has(key, cluster))
     }
 
-    /// Returns the result after the whole dump is read.
+    /// Returns the result after all dumps are read.
     #[must_use]
-    pub(crate) fn finish(mut self) -> FoundRows {
-        if self.section == DumpSection::Routes && self.filter.port.is_some() {
-            let on_port = &self.on_port;
-            self.rows.retain(|row| row["routes"].as_str().is_some_and(|name| on_port.contains(name)));
-        }
-        FoundRows { rows: self.rows, names: self.names, bootstrap: self.bootstrap }
+    pub(crate) fn finish(self) -> FoundRows {
+        self.found
     }
-}
-
-/// The approximate size of a value in memory.
-fn size(value: &Value) -> usize {
-    let below = match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(fields) => {
-            fields.iter().map(|(key, inner)| 2 * size_of::<String>() + key.len() + size(inner)).sum()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    };
-    size_of::<Value>() + below
 }
 
 /// Whether a domain of a virtual host serves a host: exact, `*`, `*.example.com`, `example.*`. A port is not part of

@@ -7,7 +7,7 @@ use super::ProxyPodsSession;
 use crate::bounded;
 use crate::command::{gloo_rs, kubectl};
 use crate::envoy::certs::{self, COLUMNS, Roots, Secret};
-use crate::envoy::view::{ColumnWidth, ViewRow};
+use crate::envoy::view::{ColumnWidth, KeptRows, ViewRow};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::kube::ApiCause;
@@ -34,33 +34,45 @@ pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report
     report.field("certificates", Value::Array(Vec::new()));
     let inside = super::open(&task.pods, global, report).await?;
     let roots = roots(&inside, &inside.pods[0].namespace, report).await;
-    let mut rows = Vec::new();
+    let mut rows = KeptRows::default();
     for pod in &inside.pods {
-        rows.extend(of_pod(&inside, pod, &roots, report).await?);
+        let of_pod = of_pod(&inside, pod, &roots, report).await?;
+        if !of_pod.into_iter().all(|row| rows.push(&row, MOST)) {
+            return Err(too_large(pod));
+        }
     }
-    report.field("certificates", render::dump::value(&rows));
+    if report.is_document() {
+        let values = rows.values(MOST_PARSED).ok_or_else(|| too_large(&inside.pods[0]))?;
+        report.field("certificates", Value::Array(values));
+    }
     if rows.is_empty() {
         return Ok(());
     }
     let width = if global.format == Format::Wide { ColumnWidth::Wide } else { ColumnWidth::Usual };
-    for line in render::dump::lines(&COLUMNS, &rows, width) {
-        report.line(&line);
-    }
+    render::dump::lines(&COLUMNS, rows.iter(), width, &mut |line| report.line(line));
     if let Some(least) = task.fail_under {
         let least = i64::try_from(least.as_secs()).unwrap_or(i64::MAX);
-        let is_short = |row: &&ViewRow| row["secondsLeft"].as_i64().is_some_and(|left| left < least);
-        let short: Vec<_> = rows.iter().filter(is_short).collect();
+        let is_short = |row: &ViewRow| row["secondsLeft"].as_i64().is_some_and(|left| left < least);
+        let short: Vec<_> = rows.iter().filter(is_short).map(until).collect();
         if !short.is_empty() {
-            let (all, least) = (rows.len(), render::age::left(least));
+            let (all, least) = (rows.iter().count(), render::age::left(least));
             let line = format!("{} of {all} certificates are valid for less than {least}", short.len());
-            report.advice(Advice::warning(Code::Expiring, line).details(short.into_iter().map(until)));
+            report.advice(Advice::warning(Code::Expiring, line).details(short));
             report.ends(Exit::WouldChange);
         }
     }
     Ok(())
 }
 
-fn until(row: &ViewRow) -> String {
+/// The failure for certificates that do not fit in memory.
+fn too_large(pod: &ProxyPod) -> Failure {
+    let line =
+        format!("pod {}/{}: the certificates of the selected pods take too much memory", pod.namespace, pod.name);
+    Failure::new(Exit::Failed, Reason::InPod, line)
+        .hint(gloo_rs("proxy dump secrets").then(" shows them with --name only for one secret"))
+}
+
+fn until(row: ViewRow) -> String {
     let text = |key: &str| crate::envoy::view::cell(row.get(key));
     format!("{} {} until {} ({})", text("secret"), text("kind"), text("validTo"), text("validFor"))
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::ProxyPodsSession;
 use crate::command::gloo_rs;
 use crate::envoy::dump::{DumpReader, DumpSection};
-use crate::envoy::view::{self, ColumnWidth, FoundRows, View, ViewRow};
+use crate::envoy::view::{self, ColumnWidth, FoundRows, View};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::flow::session::block_on;
@@ -20,6 +20,10 @@ use crate::text::nearest;
 const DUMP: &str = "/config_dump";
 /// Size limit in bytes. The dump of a large gateway has several hundred megabytes.
 const MOST: usize = 1 << 30;
+/// The rejected updates that are warnings of their own.
+const MOST_REJECTED: usize = 50;
+/// Memory limit in bytes for the values of a document.
+const MOST_PARSED: usize = 16 << 20;
 /// A dump contains endpoints only if they are requested.
 const WHOLE_DUMP: &str = "/config_dump?include_eds";
 
@@ -33,26 +37,25 @@ pub(crate) fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> 
         (DumpSource::Pods(pods), Some(view)) => block_on(&report.interrupts(), of_pods(pods, view, global, report)),
         (DumpSource::File(path), Some(view)) => {
             report.field(view.section.name(), empty(view.section));
-            let new = || View::new(view.section, view.filter.clone());
-            let seen = dump_file::look(path, &mut report.interrupts().stdin(), &new)?;
-            let mut all = Seen::default();
+            let mut rows = View::new(view.section, view.filter.clone());
+            let seen = dump_file::look(path, &mut report.interrupts().stdin(), &mut rows)?;
             let mut lacking = Vec::new();
-            for dump_file::DumpState { pod, found, sections, skipped } in seen {
+            for dump_file::DumpState { pod, sections, skipped } in seen {
                 report.advice_if(passed_over(&skipped));
                 if !sections.contains(&view.section) {
                     lacking.push(
                         pod.as_ref().map_or_else(|| "the dump".to_owned(), |pod| format!("the dump of pod {pod}")),
                     );
                 }
-                all.add(found, pod.map(|pod| ("pod", pod)).as_slice());
             }
             let lacks = absent(view.section, &lacking);
-            if all.rows.is_empty()
+            let found = rows.finish();
+            if found.rows.is_empty()
                 && let Some(failure) = lacks
             {
                 return Err(failure);
             }
-            all.say(view, global, report)?;
+            say(&found, view, global, report)?;
             lacks.map_or(Ok(()), Err)
         }
         (DumpSource::File(_), None) => Err(Failure::usage("a saved dump needs a view").hint(VIEWS)),
@@ -102,19 +105,18 @@ async fn whole(pods: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Re
 async fn of_pods(pods: &ProxyPods, wanted: &DumpView, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field(wanted.section.name(), empty(wanted.section));
     let inside = super::open(pods, global, report).await?;
-    let mut all = Seen::default();
+    let mut view = View::new(wanted.section, wanted.filter.clone());
     for pod in &inside.pods {
-        let found = look(&inside, pod, wanted).await?;
-        all.add(found, &[("namespace", pod.namespace.clone()), ("pod", pod.name.clone())]);
+        look(&inside, pod, &mut view).await?;
     }
-    all.say(wanted, global, report)
+    say(&view.finish(), wanted, global, report)
 }
 
 /// Reads a pod's dump as a stream and keeps only the rows.
-async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, wanted: &DumpView) -> Result<FoundRows, Failure> {
-    let path = if wanted.section == DumpSection::Endpoints { WHOLE_DUMP } else { DUMP };
+async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, view: &mut View) -> Result<(), Failure> {
+    let path = if view.section() == DumpSection::Endpoints { WHOLE_DUMP } else { DUMP };
     let mut answer = inside.get(pod, path).await?;
-    let mut view = View::new(wanted.section, wanted.filter.clone());
+    view.begin(vec![("namespace", pod.namespace.clone()), ("pod", pod.name.clone())]);
     let mut reader = DumpReader::default();
     let mut left = MOST;
     let bad = |why: &dyn std::fmt::Display| {
@@ -134,12 +136,11 @@ async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, wanted: &DumpView) -> R
     }
     let sections = reader.finish().map_err(|why| bad(&why))?;
     // A complete dump may lack other sections only if Envoy has nothing there.
-    match wanted.section {
-        DumpSection::Endpoints if !sections.contains(&DumpSection::Endpoints) => {
-            Err(bad(&"it has no endpoints section: this Envoy does not support ?include_eds"))
-        }
-        _ => Ok(view.finish()),
+    if view.section() == DumpSection::Endpoints && !sections.contains(&DumpSection::Endpoints) {
+        return Err(bad(&"it has no endpoints section: this Envoy does not support ?include_eds"));
     }
+    view.end();
+    view.fits_in_memory().map_err(|why| bad(&why))
 }
 
 fn empty(section: DumpSection) -> Value {
@@ -149,50 +150,42 @@ fn empty(section: DumpSection) -> Value {
     }
 }
 
-/// The rows of all dumps.
-#[derive(Default)]
-struct Seen {
-    rows: Vec<ViewRow>,
-    names: Vec<String>,
-    bootstraps: Vec<Value>,
+fn say(found: &FoundRows, wanted: &DumpView, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let section = wanted.section;
+    if report.is_document() {
+        let of = if section == DumpSection::Bootstrap { &found.bootstraps } else { &found.rows };
+        let mut values = of.values(MOST_PARSED).ok_or_else(|| too_large(wanted))?;
+        let is_one = section == DumpSection::Bootstrap && values.len() == 1;
+        report.field(section.name(), if is_one { values.remove(0) } else { Value::Array(values) });
+    }
+    if found.rows.is_empty() {
+        return nothing(wanted, &found.names, report);
+    }
+    let width = if global.format == Format::Wide { ColumnWidth::Wide } else { ColumnWidth::Usual };
+    render::dump::lines(&view::columns(section), found.rows.iter(), width, &mut |line| report.line(line));
+    let mut rejected = found.rows.iter().filter_map(|row| {
+        let said = |key: &str| row.get(key).and_then(Value::as_str);
+        Some(format!("{}: Envoy rejected its last update: {}", said(view::name_key(section))?, said("rejected")?))
+    });
+    for line in rejected.by_ref().take(MOST_REJECTED) {
+        report.advice(Advice::warning(Code::Rejected, line));
+    }
+    let others = rejected.count();
+    if others > 0 {
+        let line = format!("Envoy rejected the last update of {others} more: their STATE shows it");
+        report.advice(Advice::warning(Code::Rejected, line));
+    }
+    Ok(())
 }
 
-impl Seen {
-    fn add(&mut self, found: FoundRows, place: &[(&str, String)]) {
-        self.rows.extend(found.rows.into_iter().map(|row| {
-            let place = place.iter().map(|(key, text)| ((*key).to_owned(), text.clone().into()));
-            place.chain(row).collect::<ViewRow>()
-        }));
-        self.names.extend(found.names);
-        self.bootstraps.push(found.bootstrap);
-    }
-
-    fn say(mut self, wanted: &DumpView, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-        let section = wanted.section;
-        report.field(
-            section.name(),
-            match section {
-                DumpSection::Bootstrap if self.bootstraps.len() == 1 => self.bootstraps.remove(0),
-                DumpSection::Bootstrap => Value::Array(self.bootstraps),
-                _ => render::dump::value(&self.rows),
-            },
-        );
-        if self.rows.is_empty() {
-            return nothing(wanted, &self.names, report);
-        }
-        let width = if global.format == Format::Wide { ColumnWidth::Wide } else { ColumnWidth::Usual };
-        for line in render::dump::lines(&view::columns(section), &self.rows, width) {
-            report.line(&line);
-        }
-        for row in &self.rows {
-            let said = |key: &str| row.get(key).and_then(Value::as_str);
-            if let (Some(why), Some(name)) = (said("rejected"), said(view::name_key(section))) {
-                let line = format!("{name}: Envoy rejected its last update: {why}");
-                report.advice(Advice::warning(Code::Rejected, line));
-            }
-        }
-        Ok(())
-    }
+/// The failure for rows that do not fit in memory as values of a document.
+fn too_large(wanted: &DumpView) -> Failure {
+    let name = wanted.section.name();
+    let line = format!("the {name} take too much memory as one document");
+    let table = gloo_rs("proxy dump").value(name).then(" prints them as a table");
+    Failure::new(Exit::Failed, Reason::InPod, line)
+        .hint(table)
+        .hint("select a part with --name, --port, --domain or --cluster")
 }
 
 fn nothing(wanted: &DumpView, names: &[String], report: &mut Report<'_>) -> Result<(), Failure> {

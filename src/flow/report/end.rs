@@ -90,7 +90,7 @@ impl Report<'_> {
             rows: &self.rows,
             advice: &self.advice,
             failure: self.failure.as_ref(),
-            fields: &self.fields,
+            fields: std::mem::take(&mut self.fields),
             exit: self.exit,
         }
         .value();

@@ -76,6 +76,12 @@ impl<'s> ServicePort<'s> {
         self.entry["targetPort"].is_string()
     }
 
+    /// Returns whether the target port is a name that no container of a whole pod has. Such a pod is no endpoint of the
+    /// port (Kubernetes, endpointslice `getEndpointPorts`).
+    fn is_lacking_in(&self, pod: &Value) -> bool {
+        self.is_by_name() && pod["spec"]["containers"].is_array() && pod_port(self.entry, pod).is_none()
+    }
+
     /// Returns what is behind the port, from the selected pods. `endpoints` adds what is missing for pods of which only
     /// the metadata was read.
     pub(crate) fn behind<'v>(
@@ -118,6 +124,7 @@ impl<'s> ServicePort<'s> {
                 (_, Err(why)) => Err(why.clone()),
             },
             ready: match pod["status"].is_object() {
+                _ if self.is_lacking_in(pod) => Ok(false),
                 true => Ok(self.is_unready_served || is_ready(pod)),
                 false => endpoints.is_ready(name),
             },

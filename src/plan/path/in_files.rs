@@ -24,7 +24,7 @@ pub(crate) fn more_kinds() -> impl Iterator<Item = &'static Kind> {
 /// The label that puts the pods of a namespace, or a pod, into the ambient mesh.
 const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 
-const NO_POD: &str = "no pod and no workload behind its Service is in the files";
+const NO_POD: &str = "no pod and no workload in the files is behind the port of its Service";
 pub(super) const NO_POLICY: &str = "no PeerAuthentication in the files applies to its pods";
 const NO_NAMESPACE: &str = "the Namespace of its pods is not in the files";
 const NO_ISTIOD: &str = "the files have webhooks of istiod, but none that the label of its namespace names";

@@ -486,6 +486,19 @@ fn a_port_that_the_service_names_is_looked_up_in_the_pod() {
     assert_eq!(Cluster::new().with(named).with(seen).verdict(), Verdict::Broken);
 }
 
+#[test]
+fn a_pod_whose_containers_lack_the_named_port_is_no_endpoint() {
+    let [whole, in_slices] = whole_and_in_slices([true, false]);
+    let other = json!([{"ports": [{"name": "admin", "containerPort": 9090}]}]);
+    for containers in [other, json!([{"name": "cart"}]), json!([])] {
+        let whole = whole.clone().with(|it| {
+            it.pods[1]["spec"]["containers"] = containers.clone();
+            it.pods[1]["status"] = it.pods[0]["status"].clone();
+        });
+        assert_eq!(whole.judged(), in_slices.clone().judged(), "{containers}");
+    }
+}
+
 /// Returns the same cluster twice: with whole pods, and with the metadata of the pods together with `EndpointSlice`s.
 fn whole_and_in_slices(ready: [bool; 2]) -> [Cluster; 2] {
     let cluster =

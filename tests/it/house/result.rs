@@ -79,7 +79,7 @@ fn every_outcome_reason_code_and_exit_fits_the_schema() {
             rows: &rows,
             advice: &advice,
             failure: Some(&failure),
-            fields: &fields,
+            fields: fields.clone(),
             exit,
         };
         fits(&document.value());

@@ -116,10 +116,32 @@ fn no_answer_of_a_pod_takes_more_than_64_mib_whatever_is_in_it() -> Result<()> {
     let (bench, body) = bench("hostile-dense")?;
     let dense = |begin: &str, piece: &str, end: &str| format!("{begin}{}{end}", piece.repeat((7 << 20) / piece.len()));
     let clusters = r#"{"configs": [{"@type": "x.ClustersConfigDump", "dynamic_active_clusters": ["#;
+    let (cluster, last) = (r#"{"cluster": {"name": "a"}},"#, r#"{"cluster": {"name": "b"}}"#);
+    let rejected = format!(r#"{{"cluster": {{"name": "a"}}, "error_state": {{"details": "{}"}}}},"#, "x".repeat(9000));
+    let domains = dense("", "\"example.com\",", "\"a\"");
+    let domains = &domains[..domains.len() / 2];
+    let domains = &domains[..=domains.rfind("\",").unwrap()];
+    let routes = r#"{"match": {"prefix": "/"}, "route": {"cluster": "c"}},"#.repeat(1000);
+    let hosts = format!(
+        r#"{{"configs": [{{"@type": "x.RoutesConfigDump", "dynamic_route_configs": [{{"route_config": {{"name": "r", "virtual_hosts": [{{"name": "v", "domains": [{domains}], "routes": [{routes}{{}}]}}]}}}}]}}]}}"#
+    );
+    let node = dense("{\"a\": 0", ",\"b\": 1", "}");
+    let bootstrap =
+        format!(r#"{{"configs": [{{"@type": "x.BootstrapConfigDump", "bootstrap": {{"node": {node}}}}}]}}"#);
     for (command, page) in [
         ("certs", dense("{\"certificates\": [", "0,", "0]}")),
         ("dump clusters", dense(&format!("{clusters}[ "), "[],", "[]]]}]}")),
         ("dump clusters", format!("{clusters}{{\"cluster\": {{\"name\": \"{}\"}}}}]}}]}}", "x".repeat(1 << 20))),
+        ("dump clusters", format!("{clusters}{{\"cluster\": {{\"name\": \"{}\"}}}}]}}]}}", "x".repeat(60 << 20))),
+        ("dump clusters", format!("{clusters}{{\"cluster\": {}}}]}}]}}", dense("[", "\"\",", "0]"))),
+        ("dump clusters", format!("{clusters}{}]}}]}}", dense("", cluster, last))),
+        ("dump clusters -o json", format!("{clusters}{}]}}]}}", dense("", cluster, last))),
+        ("dump clusters -o wide", format!("{clusters}{}]}}]}}", dense("", &rejected, last))),
+        ("dump clusters -o json", format!("{clusters}{}]}}]}}", dense("", &rejected, last))),
+        ("dump routes", hosts.clone()),
+        ("dump routes -o json", hosts.clone()),
+        ("dump routes --name r -o json", hosts),
+        ("dump bootstrap -o json", bootstrap),
         ("dump clusters", dense(&format!("{clusters}{{\"x\": [ "), "{},", "{}]}]}]}")),
         ("stats -o json", dense("{\"stats\": [ ", "{},", "{}]}")),
         ("stats -o json", dense("{\"stats\": [ ", "{\"name\":\"\",\"value\":0},", "{}]}")),
