@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
+use crate::model::names::GATEWAY_CONTROLLER;
 use crate::model::{Found, Object, ObjectRef, kinds};
 use crate::plan::sidecars::state::{env, item};
 
@@ -35,7 +36,7 @@ pub(super) const ROUTES: Check = Check {
 };
 
 pub(super) const CLASS: &str = "gloo-gateway";
-pub(super) const CONTROLLER: &str = "solo.io/gloo-gateway";
+pub(super) const CONTROLLER: &str = GATEWAY_CONTROLLER;
 /// The same text as in glooctl.
 const NOT_ENABLED: &str = "Skipping Kubernetes Gateway resources check -- Kubernetes Gateway integration not enabled";
 

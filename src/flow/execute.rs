@@ -18,13 +18,14 @@ use crate::kube::Session;
 use crate::model::{Object, ObjectRef};
 use crate::options::{DryRunMode, Global, Preview};
 use crate::plan::advice::{Advice, Code, on_untried};
-use crate::plan::change::{Change, Settle};
+use crate::plan::change::{Awaited, AwaitedSidecars, Change, Settle};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner;
 use crate::plan::rollout::{hints, shortfall};
 use crate::plan::ssl_config::SDS_CLUSTER;
 use crate::render::diff::{self, Secrets};
 use crate::render::text::seconds;
+use crate::verify::controller::{self, Made};
 use crate::verify::rollout::{self, Ended, Stuck};
 use crate::verify::sidecars as proof;
 
@@ -286,7 +287,7 @@ impl<'t> Transaction<'t> {
 
     async fn settle(&mut self, change: &Change, report: &mut Report<'_>) -> Result<(), Failure> {
         let workload = &change.before.reference;
-        match change.settle {
+        match &change.settle {
             Settle::Nothing => Ok(()),
             Settle::NotWaited => {
                 let message = format!("the rollout of {} is not verified", short(workload));
@@ -296,12 +297,55 @@ impl<'t> Transaction<'t> {
             Settle::Rollout => self.wait(&change.before, report).await,
             Settle::Injected => {
                 self.wait(&change.before, report).await?;
-                let said = proof::prove(self.session, &change.before, SDS_CLUSTER).await?;
-                report.ui.status(&said.line);
-                said.advice.into_iter().for_each(|advice| report.advice(advice));
-                Ok(())
+                self.prove(&change.before, report).await
+            }
+            Settle::Controller(awaited) => {
+                self.made(awaited, report).await?;
+                self.wait(&awaited.workload, report).await?;
+                match awaited.sidecars {
+                    AwaitedSidecars::Gone => Ok(()),
+                    AwaitedSidecars::There { .. } => self.prove(&awaited.workload, report).await,
+                }
             }
         }
+    }
+
+    /// Verifies the sidecars in each pod of a workload.
+    async fn prove(&self, workload: &Object, report: &mut Report<'_>) -> Result<(), Failure> {
+        let said = proof::prove(self.session, workload, SDS_CLUSTER).await?;
+        report.ui.status(&said.line);
+        said.advice.into_iter().for_each(|advice| report.advice(advice));
+        Ok(())
+    }
+
+    /// Waits until a controller has changed a workload.
+    ///
+    /// # Errors
+    /// It did not, or could not be watched. Everything was rolled back.
+    async fn made(&mut self, awaited: &Awaited, report: &mut Report<'_>) -> Result<(), Failure> {
+        let Awaited { workload, sidecars } = awaited;
+        let (reference, short) = (&workload.reference, short(&workload.reference));
+        report.ui.status(&format!("waiting for Gloo's controller to change {short}"));
+        let stop = self.stop.clone();
+        let why = match controller::wait(self.session, reference, sidecars, self.patience, &|| stop.is_set()).await {
+            Made::Done => return Ok(()),
+            Made::Interrupted => interrupted(),
+            Made::Unread(error) => error.into_failure(self.session),
+            Made::Not(lacks) => {
+                let message = format!("{short}: Gloo's controller did not change it in {}", seconds(self.patience));
+                let hint = Hint::from("set the wait with ").flag("--wait-timeout");
+                Failure::new(Exit::Failed, Reason::Rollout, message).detail(lacks).hint(hint)
+            }
+        };
+        Err(self.undo(why, report).await)
+    }
+
+    /// Whether this run changed the workload, or made a controller change it.
+    fn has_changed(&self, workload: &ObjectRef) -> bool {
+        self.done.iter().any(|Done { change, .. }| match &change.settle {
+            Settle::Controller(awaited) => awaited.workload.reference == *workload,
+            _ => change.before.reference == *workload,
+        })
     }
 
     /// Waits for a workload's rollout.
@@ -331,7 +375,7 @@ impl<'t> Transaction<'t> {
             Ended::Failed(stuck) => {
                 let failure = not_ready(before, stuck);
                 // This run did not change the workload, so a rollback would not help.
-                if !self.done.iter().any(|done| done.change.before.reference == *workload) {
+                if !self.has_changed(workload) {
                     return Err(Failure { exit: Exit::Unconfirmed, ..failure });
                 }
                 Err(self.undo(failure, report).await)

@@ -79,6 +79,7 @@ pub(crate) mod kinds {
         RATE_LIMIT_CONFIG = "ratelimit.solo.io" "v1alpha1" "RateLimitConfig" "ratelimitconfigs" "ratelimitconfig";
         KUBE_GATEWAY_CLASS = "gateway.networking.k8s.io" "v1" "GatewayClass" "gatewayclasses" "gatewayclass";
         KUBE_GATEWAY = "gateway.networking.k8s.io" "v1" "Gateway" "gateways" "gateway";
+        GATEWAY_PARAMETERS = "gateway.gloo.solo.io" "v1alpha1" "GatewayParameters" "gatewayparameters" "gatewayparameters";
         HTTP_ROUTE = "gateway.networking.k8s.io" "v1" "HTTPRoute" "httproutes" "httproute";
         ARGO_APPLICATION = "argoproj.io" "v1alpha1" "Application" "applications" "application";
         RELEASE = "helm.sh" "v3" "Release" "releases" "release";

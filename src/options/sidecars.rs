@@ -1,5 +1,7 @@
 //! The options for Istio's sidecars in the gateway's pods.
 
+use std::path::PathBuf;
+
 use super::{FilesTask, Preview};
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
@@ -10,6 +12,8 @@ use crate::text::{GatewayName, ProxyName};
 pub(crate) struct Sidecars {
     pub act: Injection,
     pub proxies: Proxies,
+    /// Gloo's Helm chart, for a Gateway whose settings are in a release: `--chart`.
+    pub chart: Option<PathBuf>,
     pub rollouts: Rollouts,
     pub preview: Preview,
     /// Edits manifests instead of the cluster.

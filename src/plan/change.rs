@@ -20,7 +20,7 @@ pub struct Change {
 }
 
 /// What to wait for after a change is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Settle {
     #[default]
     Nothing,
@@ -30,6 +30,28 @@ pub enum Settle {
     Injected,
     /// A rollout follows, but the operator requested not to wait for it.
     NotWaited,
+    /// A controller changes the workload because of this change. Then as for [`Self::Rollout`], or for
+    /// [`Self::Injected`] if it gets sidecars.
+    Controller(Box<Awaited>),
+}
+
+/// What a controller is to make of a workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Awaited {
+    /// The workload before the change.
+    pub workload: Object,
+    pub sidecars: AwaitedSidecars,
+}
+
+/// The sidecars that a controller adds or removes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AwaitedSidecars {
+    Gone,
+    /// With istiod's address and the tag of the image, if they are known.
+    There {
+        address: Option<String>,
+        tag: Option<String>,
+    },
 }
 
 /// The kind of API request that sends a change.

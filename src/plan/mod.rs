@@ -13,6 +13,7 @@ pub(crate) mod effect;
 pub(crate) mod enrolment;
 pub(crate) mod fields;
 pub(crate) mod gateway;
+pub(crate) mod gateway_parameters;
 pub(crate) mod inverse;
 pub(crate) mod istiod;
 pub(crate) mod labels;

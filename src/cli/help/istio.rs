@@ -33,6 +33,9 @@ Examples:
   # show what would change
   gloo-rs istio inject --revision 1-28 --diff
 
+  # a Gateway of the Kubernetes Gateway API
+  gloo-rs istio inject --gateway http --revision 1-28
+
   # rendered charts, without a cluster
   gloo-rs istio inject -f gateway.yaml -f istiod.yaml";
 

@@ -16,10 +16,10 @@ pub(crate) struct InjectArgs {
     #[command(flatten)]
     istiod: super::istiod::IstiodArgs,
     /// Use this image for the sds sidecar [default: the one that matches the running gloo]
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", conflicts_with = "gateway")]
     sds_image: Option<String>,
     /// Add a restricted securityContext; for a namespace that enforces it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "gateway")]
     restricted: bool,
     /// Also turn on auto-mTLS in Settings
     #[arg(long)]
@@ -42,6 +42,7 @@ impl InjectArgs {
                 auto_mtls: if self.auto_mtls { SettingsSwitches::On } else { SettingsSwitches::Alone },
             },
             proxies: self.proxies.proxies()?,
+            chart: self.proxies.chart(),
             rollouts: if self.proxies.waits() { Rollouts::Wait } else { Rollouts::NoWait },
             preview: self.preview.preview(),
             files: self.preview.files(global.format)?,

@@ -1,8 +1,10 @@
 //! Which gateway proxies: the flags of `inject` and `uninject`.
 
+use std::path::PathBuf;
+
 use crate::error::Failure;
 use crate::options::Proxies;
-use crate::text::proxy_name;
+use crate::text::{GatewayName, proxy_name};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ProxiesArgs {
@@ -10,8 +12,14 @@ pub(super) struct ProxiesArgs {
     /// [default: gateway-proxy, or the only one]
     #[arg(long = "name", value_name = "NAME", value_delimiter = ',', verbatim_doc_comment)]
     names: Vec<String>,
+    /// Change the proxy of this Gateway; of the Kubernetes Gateway API, without -n in any namespace
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "filenames"])]
+    gateway: Option<String>,
+    /// Use this packaged chart or its directory; if a Helm release has the settings of the Gateway
+    #[arg(long, value_name = "PATH", requires = "gateway")]
+    chart: Option<PathBuf>,
     /// Change all proxies of the namespace
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with_all = ["names", "gateway"])]
     all: bool,
     /// Do not wait for the rollout
     #[arg(long)]
@@ -23,7 +31,14 @@ impl ProxiesArgs {
         !self.no_wait
     }
 
+    pub(super) fn chart(&self) -> Option<PathBuf> {
+        self.chart.clone()
+    }
+
     pub(super) fn proxies(&self) -> Result<Proxies, Failure> {
+        if let Some(gateway) = &self.gateway {
+            return Ok(Proxies::Gateway(GatewayName::parse(gateway)?));
+        }
         if self.all {
             return Ok(Proxies::All);
         }

@@ -33,6 +33,7 @@ impl UninjectArgs {
                 caution: if self.force { Caution::Forced } else { Caution::Careful },
             },
             proxies: self.proxies.proxies()?,
+            chart: self.proxies.chart(),
             rollouts: if self.proxies.waits() { Rollouts::Wait } else { Rollouts::NoWait },
             preview: self.preview.preview(),
             files: self.preview.files(global.format)?,

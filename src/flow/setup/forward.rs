@@ -275,6 +275,7 @@ pub(super) fn unless_usual(command: CommandLine, proxy: &str) -> CommandLine {
 /// The task of `inject` or `uninject` on one proxy.
 pub(super) fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
     Sidecars {
+        chart: None,
         act,
         proxies: Proxies::Named(vec![proxy.clone()]),
         rollouts: Rollouts::Wait,

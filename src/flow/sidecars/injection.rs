@@ -80,7 +80,11 @@ pub(super) fn flags_of(act: &Injection) -> Option<Flags> {
 }
 
 /// Without permission to list istiod, the flags may be enough.
-fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, notes: &mut dyn Notes) -> Result<Vec<Istiod>, Failure> {
+pub(super) fn known(
+    found: Result<Vec<Istiod>, Failure>,
+    flags: &Flags,
+    notes: &mut dyn Notes,
+) -> Result<Vec<Istiod>, Failure> {
     match found {
         Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
             notes.advice(Advice::note(Code::Unknown, format!("istiod could not be read: {}", failure.message)));

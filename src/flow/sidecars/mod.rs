@@ -1,12 +1,14 @@
 //! `istio inject`, `istio uninject`: change a proxy's bootstrap and workload as one transaction.
 
 mod files;
+mod gateway;
 mod injection;
 mod removal;
 
 pub(super) use files::run as run_on_files;
 pub(super) use removal::against;
 
+use gateway::GatewayPlan;
 use injection::injection;
 use removal::removal;
 
@@ -36,6 +38,8 @@ pub(super) struct SidecarsPlan {
     /// In the order of the writes: objects that must no longer refer
     /// to the proxies, the proxies, objects that refer to them.
     pub changes: Vec<Change>,
+    /// What the user must agree to, in addition to what the flags say.
+    risks: Vec<String>,
     proxies: Vec<GatewayProxy>,
 }
 
@@ -47,7 +51,16 @@ pub(super) async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_
     let session = super::session::open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
-    let plan = match plan(&session, task, global, report).await? {
+    let planned = match &task.proxies {
+        Proxies::Gateway(gateway) => match Box::pin(gateway::plan(&session, gateway, task, global, report)).await? {
+            GatewayPlan::Release { namespace, name } => {
+                return gateway::by_release(&session, (namespace, &name), task, global, report).await;
+            }
+            GatewayPlan::Objects(planned) => planned,
+        },
+        _ => plan(&session, task, global, report).await?,
+    };
+    let plan = match planned {
         Ok(plan) => plan,
         Err(refused) => {
             report.rows(refused);
@@ -58,7 +71,7 @@ pub(super) async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_
     let proposal = Proposal {
         changes: &plan.changes,
         asks: task.act.words(),
-        risks: risks(task),
+        risks: plan.risks.iter().cloned().chain(risks(task)).collect(),
         preview: task.preview,
         secrets: task.secrets,
     };
@@ -100,7 +113,7 @@ pub(super) async fn carry_out(
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
     let stop = report.interrupts();
-    let transaction = Transaction::new(session, &stop, task.act.way_back(), global.wait_timeout);
+    let transaction = Transaction::new(session, &stop, way_back(task), global.wait_timeout);
     let done = transaction.run(&plan.changes, report).await?;
     if matches!(task.act, Injection::Uninject { .. }) {
         let_go(session, plan, &done, report).await;
@@ -145,7 +158,7 @@ fn settled(proxy: &GatewayProxy, plan: TransactionPlan, task: &Sidecars) -> Vec<
     let mut changes = plan.changes;
     for change in changes.iter_mut().filter(|change| change.before.reference == proxy.workload.reference) {
         if !change.is_already() || is_under_way {
-            change.settle = settle;
+            change.settle = settle.clone();
         }
     }
     changes
@@ -188,13 +201,15 @@ fn refusal(proxy: &GatewayProxy, why: Objection) -> Row {
     Row::left(proxy.workload.reference.clone(), Outcome::Refused, why)
 }
 
-impl Injection {
-    /// The command to run if a rollback failed.
-    fn way_back(&self) -> Hint {
-        let other = match self {
-            Self::Inject { .. } => "istio uninject",
-            Self::Uninject { .. } => "istio inject",
-        };
-        gloo_rs(other).then("  (works from this state)")
-    }
+/// The command to run if a rollback failed.
+fn way_back(task: &Sidecars) -> Hint {
+    let other = gloo_rs(match &task.act {
+        Injection::Inject { .. } => "istio uninject",
+        Injection::Uninject { .. } => "istio inject",
+    });
+    let other = match &task.proxies {
+        Proxies::Gateway(gateway) => other.with("--gateway", gateway.as_str()),
+        _ => other,
+    };
+    other.then("  (works from this state)")
 }

@@ -36,7 +36,9 @@ use crate::kube::Session;
 use crate::load::release::{self, Earlier, FoundRelease};
 use crate::load::survey::SurveyReader;
 use crate::load::{around_release, gateways, harm, istio};
-use crate::options::{GLOO_SYSTEM, Global, Proxies, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::options::{
+    GLOO_SYSTEM, Global, Preview, Proxies, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource,
+};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{Istiod, revision_in_use};
 use crate::plan::sidecars::{Flags, current_address};
@@ -85,22 +87,38 @@ async fn of_a_release(
 ) -> Result<(), Failure> {
     let session = session::open(global, report).await?;
     report.context(&session::place(&session));
+    let writes = Preview { dry_run: None, diff: false, check: task.check };
+    upgrade(&session, (name, revision, task), writes, global, report).await
+}
+
+/// Plans the values of a release, and prints, writes or applies them. With `--apply` and a preview, nothing is applied.
+///
+/// # Errors
+/// The values could not be read, merged or written, requests would get 503s, or the upgrade failed.
+pub(super) async fn upgrade(
+    session: &Session,
+    (name, revision, task): (Option<&str>, Option<u64>, &UpgradeValues),
+    preview: Preview,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let interrupts = report.interrupts();
-    let planned = interrupts.until_signal(plan_release(&session, (name, revision), task, global, report));
+    let planned = interrupts.until_signal(plan_release(session, (name, revision), task, global, report));
     let planned = Box::pin(planned).await?;
-    let upgrade = finish(&planned, Some(&session), task, global, report)?;
+    let upgrade = finish(&planned, Some(session), task, global, report)?;
     if upgrade.is_some() {
-        let survey = SurveyReader::new(&session, global);
+        let survey = SurveyReader::new(session, global);
         let effects = planned.effects(task);
-        let objection = Box::pin(guard::objection(&session, &survey, (&effects, None), task.caution, report)).await?;
+        let objection = Box::pin(guard::objection(session, &survey, (&effects, None), task.caution, report)).await?;
         if let Some(why) = objection {
             return Err(why.into_failure());
         }
     }
     match upgrade {
-        Some(upgrade) if task.check => interrupts.until_signal(ready(&session, &upgrade, task)).await.map(drop),
+        Some(upgrade) if task.check => interrupts.until_signal(ready(session, &upgrade, task)).await.map(drop),
+        Some(_) if preview.is_on() => Ok(()),
         Some(_) => {
-            let ended = Box::pin(carry_out(&session, &planned, task, global, &interrupts, report)).await;
+            let ended = Box::pin(carry_out(session, &planned, task, global, &interrupts, report)).await;
             let upgraded = ended.map_err(|stopped| {
                 report.ends(stopped.stands.exit());
                 Failure::from(stopped)

@@ -11,6 +11,7 @@ use crate::helm::{AsUser, Helm, HelmTarget, Kubeconfig, Order, Record, ReleaseNa
 use crate::kube::{ClusterContext, Impersonation, KubeconfigFiles};
 use crate::options::{HelmFailure, UpgradeValues, ValuesAct};
 use crate::plan::advice::Advice;
+use crate::plan::change::AwaitedSidecars;
 use crate::plan::mark;
 use crate::plan::values::Edition;
 
@@ -22,8 +23,8 @@ pub(crate) struct Upgrade {
     pub values: String,
     /// Number of keys that change.
     pub changes: usize,
-    /// The address of istiod for proxies of the Gateway API, if the values have some.
-    pub gateway_api: Option<String>,
+    /// What Gloo's controller makes of the proxies of the Gateway API, if the values have some.
+    pub gateway_api: Option<AwaitedSidecars>,
     /// Secret texts to mask in Helm's output.
     pub secrets: SecretTexts,
     /// Why an upgrade by Helm 4 would fail.

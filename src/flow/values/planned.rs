@@ -14,6 +14,7 @@ use crate::flow::notes::Notes;
 use crate::load::release::FoundRelease;
 use crate::options::{ProofWish, UpgradeValues, ValuesAct};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::change::AwaitedSidecars;
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::values::proof::Proof;
 use crate::plan::values::{self, ValuesPlan, ineffective};
@@ -103,6 +104,16 @@ impl PlannedValues {
         notes.advices(next::crds(running, subject.chart.edition, subject.at_hand.as_ref(), task));
     }
 
+    /// What Gloo's controller makes of the proxies of the Gateway API because of these values.
+    fn of_gateway_api(&self) -> Option<AwaitedSidecars> {
+        let address = |values| values::gateway_api_address(values, &self.subject.chart);
+        match (address(&self.subject.values), address(&self.after)) {
+            (_, Some(address)) => Some(AwaitedSidecars::There { address: Some(address), tag: None }),
+            (Some(_), None) => Some(AwaitedSidecars::Gone),
+            (None, None) => None,
+        }
+    }
+
     /// The effects of these values on requests.
     pub(crate) fn effects(&self, task: &UpgradeValues) -> Vec<Effect> {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
@@ -149,7 +160,7 @@ impl PlannedValues {
             edition: subject.chart.edition,
             values: text.clone(),
             changes: plan.changes.len(),
-            gateway_api: values::gateway_api_address(&self.after, &subject.chart),
+            gateway_api: self.of_gateway_api(),
             secrets: SecretTexts::of_value(&subject.values),
             conflict: subject.conflict.clone(),
             newest,

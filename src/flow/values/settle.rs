@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use super::order::Upgrade;
 use crate::command::{Hint, kubectl};
 use crate::error::{Exit, Failure, Reason};
@@ -15,10 +13,10 @@ use crate::kube::Session;
 use crate::load::{gateways, release};
 use crate::model::{Object, ObjectRef};
 use crate::options::{Global, Proxies, UpgradeValues, ValuesAct};
-use crate::plan::sidecars::parts::ISTIO_PROXY;
-use crate::plan::sidecars::state::{env, item};
+use crate::plan::change::AwaitedSidecars;
 use crate::plan::ssl_config::SDS_CLUSTER;
 use crate::render::text::seconds;
+use crate::verify::controller::{self as made, Made};
 use crate::verify::rollout::{self, Ended};
 use crate::verify::sidecars as proof;
 
@@ -27,9 +25,6 @@ pub(super) const UPGRADED: &str = "the release is upgraded; its rollout is not v
 
 /// The same, if a gateway is known not to be ready.
 pub(super) const UNVERIFIED: &str = "the release is upgraded, the gateways are not verified";
-
-/// Pause between two looks at what Gloo's controller made.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Waits for the gateways and, if Istio was added, for their sidecars. Returns the current revision.
 ///
@@ -54,8 +49,8 @@ pub(super) async fn wait(
         Err(failure) => return Err(unconfirmed(failure)),
     };
     for workload in &of_gateway_api {
-        if let Some(address) = &upgrade.gateway_api {
-            controller(session, &workload.reference, address, global.wait_timeout, stop, report).await?;
+        if let Some(wanted) = &upgrade.gateway_api {
+            controller(session, &workload.reference, wanted, global.wait_timeout, stop, report).await?;
         }
     }
     for workload in rendered.iter().chain(&of_gateway_api) {
@@ -72,36 +67,26 @@ fn unconfirmed(failure: Failure) -> Failure {
     Failure { exit: Exit::Unconfirmed, ..failure }.detail(UNVERIFIED)
 }
 
-/// Waits until Gloo's controller has given this workload the address.
+/// Waits until Gloo's controller has given this workload its sidecars, or has removed them.
 async fn controller(
     session: &Session,
     workload: &ObjectRef,
-    address: &str,
+    wanted: &AwaitedSidecars,
     patience: Duration,
     stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let name = short(workload);
     report.ui.status(&format!("waiting for Gloo's controller to change {name}"));
-    let begun = Instant::now();
-    loop {
-        let now = session.get(workload.kind, &workload.namespace, &workload.name).await;
-        let now = now.map_err(|error| unconfirmed(error.into_failure(session)))?;
-        let containers = &now["spec"]["template"]["spec"]["containers"];
-        let is = item(containers, ISTIO_PROXY).and_then(|container| env(container, "CA_ADDR"));
-        if is == Some(address) {
-            return Ok(());
+    match made::wait(session, workload, wanted, patience, &|| stop.is_set()).await {
+        Made::Done => Ok(()),
+        Made::Interrupted => Err(interrupt::interrupted().detail(UPGRADED)),
+        Made::Unread(error) => Err(unconfirmed(error.into_failure(session))),
+        Made::Not(lacks) => {
+            let message = format!("{name}: Gloo's controller did not change it as the values say");
+            let failure = Failure::new(Exit::Unconfirmed, Reason::Rollout, message).detail(lacks);
+            Err(unconfirmed(failure).hint(Hint::from("set the wait with ").flag("--wait-timeout")))
         }
-        if stop.is_set() {
-            return Err(interrupt::interrupted().detail(UPGRADED));
-        }
-        if begun.elapsed() >= patience {
-            let message = format!("{name}: Gloo's controller did not set istiod's address to {address}");
-            let is = is.map_or_else(|| "it has no istio-proxy".to_owned(), |is| format!("it is {is}"));
-            let failure = Failure::new(Exit::Unconfirmed, Reason::Rollout, message).detail(is);
-            return Err(unconfirmed(failure).hint(Hint::from("set the wait with ").flag("--wait-timeout")));
-        }
-        sleep(PAUSE).await;
     }
 }
 

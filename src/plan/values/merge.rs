@@ -112,7 +112,7 @@ impl Merge<'_> {
         match with_sds {
             Switch::On => self.set(&sds, true, if wish.sds == Switch::On { "--sds" } else { "chart before 1.17" }),
             Switch::Off if is_on(sds.get(self.values)) => self.set(&sds, false, "--no-sds"),
-            Switch::Off | Switch::NotTyped => Ok(()),
+            Switch::Off | Switch::NotTyped | Switch::Kept => Ok(()),
         }
     }
 

@@ -9,6 +9,7 @@ mod keys;
 pub(crate) mod known;
 mod merge;
 mod named;
+mod parameters;
 pub(crate) mod probes;
 pub(crate) mod proof;
 mod proxies;
@@ -29,6 +30,7 @@ pub(crate) use chart::{Chart, ChartVersion, Edition, merged};
 pub(crate) use edition::{ChartChoice, ChartWish, choose};
 pub(crate) use merge::{merge, needs_istiod};
 pub(crate) use named::{Dependency, NamedChart};
+pub(crate) use parameters::{ParametersHome, ParametersPlan};
 pub(crate) use proxies::{gateway_api_address, settings};
 pub(crate) use remove::{auto_mtls_back, remove};
 pub(crate) use templated::templated;
@@ -40,6 +42,8 @@ pub(crate) enum Switch {
     NotTyped,
     On,
     Off,
+    /// It stays as it is, set or not.
+    Kept,
 }
 
 /// The options of the command line, except those about istiod.

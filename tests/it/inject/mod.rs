@@ -2,6 +2,7 @@
 
 mod admission;
 mod faults;
+mod gateway;
 mod names;
 mod outage;
 mod panics;

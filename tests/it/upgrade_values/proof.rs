@@ -289,6 +289,13 @@ fn of_gateway_api(shop: &Shop<'_>, address: &str) -> String {
     .to_string()
 }
 
+/// The same without sidecars.
+fn bare_of_gateway_api(shop: &Shop<'_>) -> String {
+    let mut bare: Value = serde_json::from_str(&of_gateway_api(shop, ADDRESS)).expect("it is JSON");
+    bare["spec"]["template"]["spec"]["containers"].as_array_mut().expect("a list").truncate(1);
+    bare.to_string()
+}
+
 #[test]
 fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
     // An upgrade waits for all gateways of the Gateway API in the cluster, also for those of other tests.
@@ -302,7 +309,7 @@ fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
     let apply = ["--revision", "1-28", "--chart", text(&chart)?, "--apply", "--yes"];
     let late = shop.run(&[&apply[..], &["--wait-timeout", "1s"]].concat());
     assert_eq!(late.code, Some(7), "{late:#?}");
-    assert!(late.stderr.contains("Gloo's controller did not set istiod's address"), "{}", late.stderr);
+    assert!(late.stderr.contains("its istiod is istiod-1-27.istio-system.svc:15012, not "), "{}", late.stderr);
     let parameters =
         shop.plane.api().get("gateway.gloo.solo.io/v1alpha1/GatewayParameters", &shop.namespace, "gloo-gateway")?;
     let container = &parameters.unwrap_or_default()["spec"]["kube"]["istio"]["istioProxyContainer"];
@@ -314,5 +321,50 @@ fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
     let done = shop.run(&apply);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(done.stderr.contains("gloo-proxy-http: 1 of 1 pods new and ready"), "{}", done.stderr);
+
+    // The name of the Gateway leads to the release that has its parameters.
+    for object in class_and_gateway(&shop.namespace) {
+        shop.plane.api().apply(&object.to_string())?;
+    }
+    let by_gateway = |words: &[&str]| {
+        let of_gateway = ["--gateway", "http", "--chart", text(&chart).unwrap_or_default()];
+        shop.sandbox.run(&[&["istio"], words, &of_gateway].concat())
+    };
+    let planned = by_gateway(&["uninject", "--dry-run"]);
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
+    assert!(planned.stderr.contains(&format!("is of Helm release {}/gloo", shop.namespace)), "{planned:#?}");
+    assert_eq!(shop.values("gloo")?["global"]["istioIntegration"]["enabled"], true);
+    shop.plane.api().apply(&bare_of_gateway_api(&shop))?;
+    let removed = by_gateway(&["uninject", "--yes"]);
+    assert_eq!(removed.code, Some(0), "{removed:#?}");
+    assert_eq!(shop.values("gloo")?["global"]["istioIntegration"]["enabled"], Value::Null);
+    shop.plane.api().apply(&of_gateway_api(&shop, ADDRESS))?;
+    let injected = by_gateway(&["inject", "--revision", "1-28", "--yes"]);
+    assert_eq!(injected.code, Some(0), "{injected:#?}");
+    let values = shop.values("gloo")?;
+    assert_eq!(values["global"]["istioIntegration"], json!({"enabled": true}), "auto-mTLS stays as it is");
+    let istio = &values["kubeGateway"]["gatewayParameters"]["glooGateway"]["istio"];
+    assert_eq!(istio["istioProxyContainer"]["istioDiscoveryAddress"], ADDRESS);
     Ok(())
+}
+
+/// The class of Gloo and a Gateway.
+fn class_and_gateway(namespace: &str) -> [Value; 2] {
+    let parameters = json!({
+        "group": "gateway.gloo.solo.io", "kind": "GatewayParameters", "name": "gloo-gateway", "namespace": namespace,
+    });
+    [
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "gloo-gateway"},
+            "spec": {"controllerName": "solo.io/gloo-gateway", "parametersRef": parameters},
+        }),
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": {"name": "http", "namespace": namespace},
+            "spec": {
+                "gatewayClassName": "gloo-gateway",
+                "listeners": [{"name": "http", "port": 8080, "protocol": "HTTP"}],
+            },
+        }),
+    ]
 }
