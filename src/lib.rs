@@ -34,6 +34,7 @@ mod options;
 mod plan;
 mod probe;
 mod render;
+mod rights;
 mod text;
 mod ui;
 mod verify;

@@ -22,7 +22,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     if on.auto_mtls && !on.integration {
         let message = "enableAutoMtls without enableIntegration: no Upstream gets mTLS";
         return vec![
-            Finding::new(&codes::AUTO_MTLS_ALONE, &settings.reference, message).hint(gloo_rs("istio auto-mtls enable")),
+            Finding::new(&codes::AUTO_MTLS_ALONE, &settings.reference, message)
+                .hint(gloo_rs("istio auto-mtls enable").of_installation(&settings.reference.namespace)),
         ];
     }
     if !on.auto_mtls {
@@ -35,7 +36,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         Some(
             Finding::new(&codes::AUTO_MTLS_HARMS, &upstream.reference, format!("auto-mTLS sends plaintext: {why}"))
                 .decided_by(settings.reference.clone())
-                .hint(gloo_rs("istio auto-mtls disable -u").value(format!("{namespace}/{name}"))),
+                .hint(gloo_rs("istio auto-mtls disable").with("-u", format!("{namespace}/{name}"))),
         )
     });
     harmed.collect()

@@ -133,7 +133,7 @@ codes! {
         "Find out why it is not renewed: see the logs of istio-proxy, GRS207 and GRS208.";
     CERTIFICATE_ROOT = "GRS212" Error "the gateway's mesh certificate has another root",
         "The gateway trusts another root than the one that istiod distributes (ConfigMap istio-ca-root-cert). Pods in the mesh and the gateway reject each other's certificates.",
-        "Restart the gateway to get a new certificate and root: kubectl rollout restart.";
+        "If GRS208 reports its istiod, start with that. Then restart the gateway to get a new certificate and root: gloo-rs proxy restart.";
     ENVOY_DISCONNECTED = "GRS213" Error "gateway proxy not connected to Gloo",
         "Envoy's connection to Gloo is down (control_plane.connected_state is not 1). The proxy keeps its last configuration and gets no changes.",
         "Check that gloo runs and is reachable from the gateway, and read the gateway's logs.";

@@ -45,7 +45,7 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
             None => "its Envoy has no connection to a control plane",
             Some(_) => "its Envoy is not connected to Gloo and gets no new configuration",
         };
-        let hint = kubectl("logs").value(pod).fixed("-n").value(namespace);
+        let hint = kubectl("logs").value(pod).of_installation(namespace);
         found.push(Finding::new(&codes::ENVOY_DISCONNECTED, &reference, message).hint(hint));
     }
     if !grown.is_empty() || !refused.is_empty() {
@@ -53,7 +53,7 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
         found.push(
             Finding::new(&codes::ENVOY_REFUSES, &reference, "its Envoy rejects configuration from Gloo")
                 .details(refused.iter().cloned().chain(grown))
-                .hint(gloo_rs("proxy logs --name").value(format!("pod/{pod}")).fixed("-n").value(namespace)),
+                .hint(gloo_rs("proxy logs --name").value(format!("pod/{pod}")).of_installation(namespace)),
         );
     }
     found
@@ -70,7 +70,7 @@ fn metrics(look: &Look<'_>) -> Vec<Finding> {
         found.push(
             Finding::new(&codes::XDS_OUT_OF_SYNC, &deployment("gloo"), message)
                 .details(metrics.out_of_sync.iter().map(|labels| format!("out of sync: {labels}")))
-                .hint(gloo_rs("proxy served-config -n").value(look.gloo())),
+                .hint(gloo_rs("proxy served-config").of_installation(look.gloo())),
         );
     }
     let has_rate_limit = deployments.iter().any(|it| it.reference.name == "rate-limit");

@@ -1,9 +1,9 @@
 //! Checks the istiod that each gateway proxy uses: it exists, is ready, and has the sidecar's version.
 
 use super::{Check, Finding, Look, app_istiods, codes};
-use crate::command::{CommandLine, gloo_rs};
-use crate::model::names::KUBE_GATEWAY_LABEL;
+use crate::command::CommandLine;
 use crate::model::{ObjectRef, kinds};
+use crate::plan::fix::REVISION;
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
@@ -35,8 +35,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let found = proxies.filter_map(|proxy| {
         let address = current_address(proxy)?;
         match istiods.iter().find(|istiod| istiod.serves(&address)) {
-            Some(istiod) => of_istiod(proxy, istiod),
-            None if all_seen && is_inside(&address) => Some(nobody(proxy, &address, istiods)),
+            Some(istiod) => of_istiod(look, proxy, istiod),
+            None if all_seen && is_inside(&address) => Some(nobody(look, proxy, &address, istiods)),
             None => None,
         }
     });
@@ -49,13 +49,13 @@ fn is_inside(address: &str) -> bool {
     labels.len() <= 2 || labels[2] == "svc"
 }
 
-fn nobody(proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
+fn nobody(look: &Look<'_>, proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
     let reference = &proxy.workload.reference;
     let there = istiods.iter().map(|istiod| format!("{} has {}", istiod.shown(), istiod.address));
     Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))
         .decided_by(service(address, &reference.namespace))
         .details(there)
-        .hint(inject(proxy).fixed("--revision REVISION"))
+        .hint(elsewhere(look, proxy, istiods))
 }
 
 /// The Service that an address inside of the cluster names. Gateways with the same address have one problem.
@@ -65,16 +65,17 @@ fn service(address: &str, home: &str) -> ObjectRef {
     ObjectRef::new(&kinds::SERVICE, namespace, name)
 }
 
-/// Gloo's controller makes Gateway API proxies from the values of the release.
-fn inject(proxy: &GatewayProxy) -> CommandLine {
-    let ObjectRef { namespace, name, .. } = &proxy.workload.reference;
-    match proxy.workload.label(KUBE_GATEWAY_LABEL) {
-        Some(_) => gloo_rs("upgrade-values"),
-        None => gloo_rs("istio inject -n").value(namespace).fixed("--name").value(name),
+/// The command that moves a gateway to an istiod that exists.
+fn elsewhere(look: &Look<'_>, proxy: &GatewayProxy, istiods: &[Istiod]) -> CommandLine {
+    let fix = look.fix(proxy);
+    match istiods {
+        [] => fix.command().fixed("--istio-discovery-address HOST:15012"),
+        [only] => fix.on(&only.revision).command(),
+        _ => fix.on(REVISION).command(),
     }
 }
 
-fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
+fn of_istiod(look: &Look<'_>, proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
     let reference = &proxy.workload.reference;
     if istiod.ready == 0 {
         let message = format!("its istiod {} has no ready pod", istiod.shown());
@@ -88,6 +89,6 @@ fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
         let message = format!("istio-proxy is {sidecar}, istiod {} is {control_plane}", istiod.revision);
         Finding::new(&codes::SIDECAR_IMAGE, reference, message)
             .decided_by(app_istiods::reference(istiod))
-            .hint(inject(proxy).fixed("--revision").value(&istiod.revision))
+            .hint(look.fix(proxy).on(&istiod.revision).command())
     })
 }

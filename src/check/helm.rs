@@ -35,7 +35,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
                 .map(|advice| {
                     Finding::new(&codes::SETTINGS_DIFFER, &settings.reference, advice.message)
                         .details([format!("Helm release {name}")])
-                        .hint(gloo_rs("upgrade-values"))
+                        .hint(gloo_rs("upgrade-values").of_installation(look.gloo()))
                 }),
         );
     }
@@ -47,7 +47,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let message = "has Istio's sidecars, but the values of its Helm release do not";
         Finding::new(&codes::INJECTION_LOST, &proxy.workload.reference, message)
             .details([format!("Helm release {name}")])
-            .hint(look.with_revision(gloo_rs("upgrade-values"), proxy))
+            .hint(look.fix(proxy).in_values().command())
     }));
     if let Some(namespace) = look.find(&kinds::NAMESPACE, "", look.gloo()).object()
         && let Some(advice) = of_namespace(&namespace.value)

@@ -50,6 +50,9 @@ impl<'f> Places<'f> {
             let name = command.value_of("peerauthentication")?;
             return Some(format!("edit {}", self.find(&kinds::PEER_AUTHENTICATION, home, name)?));
         }
+        if is("edit upstream") {
+            return Some(format!("edit {}", self.find(&kinds::UPSTREAM, home, command.value_of("upstream")?)?));
+        }
         if is("get peerauthentication") {
             let [effective, ignored] = [&self.finding.decided_by, &self.finding.object].map(|it| self.spot(it));
             return Some(format!("compare {} with {}", effective?, ignored?));
@@ -124,11 +127,18 @@ impl<'f> Places<'f> {
         }
         // With files over a cluster, only the cluster tells the address of its istiod.
         if is("istio inject") && (self.snapshot.is_of_files() || !self.istiods().is_empty()) {
-            let (home, name) =
-                (command.value_of("-n").unwrap_or(self.gloo), command.value_of("--name").unwrap_or(GATEWAY_PROXY));
-            let workload =
-                [&kinds::DEPLOYMENT, &kinds::DAEMON_SET].into_iter().find_map(|kind| self.find(kind, home, name));
-            return Some(vec![workload?, self.find(&kinds::CONFIG_MAP, home, &bootstrap_name(name))?]);
+            let home = command.value_of("-n").unwrap_or(self.gloo);
+            let of_name = |name: &str| {
+                let workload =
+                    [&kinds::DEPLOYMENT, &kinds::DAEMON_SET].into_iter().find_map(|kind| self.find(kind, home, name));
+                Some([workload?, self.find(&kinds::CONFIG_MAP, home, &bootstrap_name(name))?])
+            };
+            let mut names: Vec<_> = command.values_of("--name").collect();
+            if names.is_empty() {
+                names.push(GATEWAY_PROXY);
+            }
+            let spots: Option<Vec<_>> = names.into_iter().map(of_name).collect();
+            return Some(spots?.into_iter().flatten().collect());
         }
         None
     }
@@ -183,6 +193,11 @@ mod tests {
             (
                 kubectl("scale deployment").value("gateway-proxy").with("-n", "gloo-system"),
                 "set spec.replicas in g.yaml:3",
+            ),
+            // The files of one of them are not known.
+            (
+                gloo_rs("istio inject").with("--name", "gateway-proxy").with("--name", "other"),
+                "gloo-rs istio inject --name gateway-proxy --name other",
             ),
             (gloo_rs("istio auto-mtls enable"), "gloo-rs istio auto-mtls enable"),
             (gloo_rs("istio enroll").value("shop"), "gloo-rs istio enroll shop"),

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
 use crate::model::names::{GATEWAY_PROXY, ISTIO_SYSTEM, KUBE_GATEWAY_LABEL, SETTINGS};
 use crate::model::{Found, Kind, Object, ObjectRef, Selector, Snapshot, Unknown, kinds};
-use crate::plan::istiod::{self, ControlPlaneObjects as IstiodSeen, Istiod, REVISION_LABEL};
+use crate::plan::fix::GatewayFix;
+use crate::plan::istiod::{self, Istiod};
 use crate::plan::path::Facts;
 use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::{GATEWAY_PREFIX, Survey as Paths};
-use crate::plan::sidecars::{self, GatewayProxy, own_pods};
+use crate::plan::sidecars::{GatewayProxy, own_pods};
 use crate::plan::values::Chart;
 
 /// Data that is not part of the snapshot.
@@ -254,39 +254,16 @@ impl<'w> Look<'w> {
 
     /// Every control plane.
     pub fn istiods(&self) -> &'w [Istiod] {
-        let of_istio = |kind: &'static Kind, label: &str, value: Option<&str>| -> Vec<Value> {
-            let fits = |object: &&Object| match (object.label(label), value) {
-                (Some(_), None) => true,
-                (Some(label), Some(value)) => label == value,
-                (None, _) => false,
-            };
-            self.world.snapshot.all(kind).iter().filter(fits).map(|object| object.value.clone()).collect()
-        };
         for kind in [&kinds::DEPLOYMENT, &kinds::SERVICE, &kinds::CONFIG_MAP, &kinds::MUTATING_WEBHOOK] {
             self.note(kind, self.world.snapshot.unknown(kind));
         }
-        self.world.istiods.get_or_init(|| {
-            istiod::all(&IstiodSeen {
-                deployments: &of_istio(&kinds::DEPLOYMENT, "app", Some("istiod")),
-                services: &of_istio(&kinds::SERVICE, REVISION_LABEL, None),
-                config_maps: &of_istio(&kinds::CONFIG_MAP, REVISION_LABEL, None),
-                webhooks: &of_istio(&kinds::MUTATING_WEBHOOK, REVISION_LABEL, None),
-            })
-        })
+        self.world.istiods.get_or_init(|| istiod::in_snapshot(self.world.snapshot))
     }
 
-    /// Adds `--revision` to a command that injects a gateway, if there are several control planes. The value is the one
-    /// that the gateway uses, or else a placeholder.
-    pub fn with_revision(&self, command: CommandLine, proxy: &GatewayProxy) -> CommandLine {
-        let deployments = self.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label("app") == Some("istiod"));
-        let deployments: Vec<_> = deployments.map(|deployment| deployment.value.clone()).collect();
-        if deployments.len() < 2 {
-            return command;
-        }
-        let istiods = istiod::all(&IstiodSeen { deployments: &deployments, ..IstiodSeen::default() });
-        let address = sidecars::current_address(proxy);
-        let used = address.and_then(|address| istiods.into_iter().find(|istiod| istiod.serves(&address)));
-        command.with("--revision", used.map_or_else(|| "REVISION".to_owned(), |istiod| istiod.revision))
+    /// How a gateway gets what it lacks.
+    pub(crate) fn fix(&self, proxy: &GatewayProxy) -> GatewayFix {
+        let istiods = self.world.istiods.get_or_init(|| istiod::in_snapshot(self.world.snapshot));
+        GatewayFix::read(proxy, self.gloo(), istiods)
     }
 
     /// The root namespace, whose policies apply to the whole mesh.

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::gateway_api::{CLASS, CONTROLLER};
 use super::sidecars::{is_without, known};
 use super::{Check, Finding, FindingCode, Look, certificate_files, codes};
-use crate::command::gloo_rs;
 use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
+use crate::plan::fix::{self, GatewayFix};
 use crate::plan::path::{
     Behind, Cause, Decider, Described, Facts, Judged, Membership, Pod, ProxyState, Sends, Verdict, in_files, pair,
 };
@@ -60,12 +60,24 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let bare = bare_gateways(look);
     let upstreams = look.watched(&kinds::UPSTREAM);
     let paths = look.paths();
-    let judged = upstreams.iter().map(|upstream| (&upstream.reference, look.narrowed(paths.of_upstream(upstream))));
-    let mut found: Vec<_> = judged.filter_map(|(reference, facts)| of_target(look, reference, facts)).collect();
     let holders = [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY];
     let holders: Vec<_> = holders.into_iter().flat_map(|kind| look.watched(kind)).collect();
     let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(look, route)).collect();
-    found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
+    let of_upstreams =
+        upstreams.iter().map(|upstream| (&upstream.reference, look.narrowed(paths.of_upstream(upstream))));
+    let of_routes = holders.iter().chain(&routes).flat_map(|holder| {
+        services(holder).into_iter().map(move |(namespace, name, port)| {
+            (&holder.reference, look.narrowed(look.paths().of_service(&namespace, &name, port)))
+        })
+    });
+    let (mut found, mut needed) = (Vec::new(), HashSet::new());
+    for (reference, facts) in of_upstreams.chain(of_routes) {
+        let serving = bare_of(&facts, &bare);
+        if let Some(finding) = of_target(look, reference, facts) {
+            needed.extend(serving.iter().filter(|_| finding.code == &codes::TLS_WITHOUT_SDS).map(|it| full_name(it)));
+            found.push(finding);
+        }
+    }
     found.extend(certificate_files::run(&upstreams));
     if !bare.is_empty() {
         let told = found.iter().filter(|it| it.code == &codes::TLS_WITHOUT_SDS).map(|it| &it.object);
@@ -73,32 +85,29 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let objects = upstreams.iter().chain(&holders).filter(|object| !told.contains(&object.reference));
         let points = objects.filter_map(|object| {
             let paths = dangling::find(object)?.paths;
-            let lacking =
-                if *object.reference.kind == kinds::UPSTREAM { serving(look, object, &bare) } else { bare.clone() };
-            (!lacking.is_empty()).then(|| without_sds(object, &paths, &lacking))
+            let lacking = serving(look, object, &bare);
+            (!lacking.is_empty()).then(|| without_sds(look, object, &paths, &lacking))
         });
         let points: Vec<_> = points.collect();
         found.extend(points);
+        let lacking: Vec<_> = bare.iter().copied().filter(|it| needed.contains(&full_name(it))).collect();
         if let Some(settings) = look.settings()
-            && let Some(points) = dangling::of_settings(settings)
+            && let Some(points) = dangling::of_settings(settings).filter(|_| !lacking.is_empty())
         {
-            found.push(without_sds(settings, &points.paths, &bare));
+            found.push(without_sds(look, settings, &points.paths, &lacking));
         }
     }
     found
 }
 
-/// Checks Services that a route refers to without an Upstream, so that TLS settings cannot be set for them.
-fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
-    let mut named: BTreeSet<(String, String, Option<u64>)> = BTreeSet::new();
-    for destination in destinations::read(holder).into_iter().filter(|it| it.part == RequestPart::Request) {
-        if let DestinationTarget::Kube { service, port } = destination.target {
-            named.insert((service.namespace, service.name, port));
-        }
-    }
-    let facts =
-        named.iter().map(|(namespace, name, port)| look.narrowed(look.paths().of_service(namespace, name, *port)));
-    facts.filter_map(|facts| of_target(look, &holder.reference, facts)).collect()
+/// The Services that a route refers to without an Upstream, so that TLS settings cannot be set for them.
+fn services(holder: &Object) -> BTreeSet<(String, String, Option<u64>)> {
+    let to_request = destinations::read(holder).into_iter().filter(|it| it.part == RequestPart::Request);
+    let of_kube = to_request.filter_map(|destination| match destination.target {
+        DestinationTarget::Kube { service, port } => Some((service.namespace, service.name, port)),
+        _ => None,
+    });
+    of_kube.collect()
 }
 
 /// The problem of a target, as a finding about the object that refers to it.
@@ -212,22 +221,43 @@ pub(super) fn full_name(ObjectRef { namespace, name, .. }: &ObjectRef) -> String
     format!("{namespace}/{name}")
 }
 
-/// The ones of these gateways that serve the Upstream.
-fn serving<'b>(look: &Look<'_>, upstream: &Object, bare: &[&'b ObjectRef]) -> Vec<&'b ObjectRef> {
-    let facts = look.narrowed(look.paths().of_upstream(upstream));
+/// The ones of these gateways that a request to the target goes through. All, if the gateways are unknown.
+fn bare_of<'b>(facts: &Facts, bare: &[&'b ObjectRef]) -> Vec<&'b ObjectRef> {
     let Ok(proxies) = &facts.proxies else { return bare.to_vec() };
     bare.iter().copied().filter(|it| proxies.iter().any(|proxy| proxy.name == full_name(it))).collect()
 }
 
-fn without_sds(object: &Object, paths: &[String], bare: &[&ObjectRef]) -> Finding {
-    let first = bare.first();
-    let bare: Vec<_> = bare.iter().map(ToString::to_string).collect();
-    let message = format!("needs certificates from gateway_proxy_sds, which {} lacks", bare.join(", "));
-    let hint =
-        gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" if Helm manages the gateway");
-    let finding = Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).hint(hint);
-    let finding = finding.details(paths.iter().cloned());
-    match first {
+/// The ones of these gateways that serve the object, or may.
+fn serving<'b>(look: &Look<'_>, object: &Object, bare: &[&'b ObjectRef]) -> Vec<&'b ObjectRef> {
+    let (paths, kind) = (look.paths(), object.reference.kind);
+    if *kind == kinds::UPSTREAM {
+        return bare_of(&look.narrowed(paths.of_upstream(object)), bare);
+    }
+    let is_known_by_name = *kind == kinds::VIRTUAL_SERVICE || *kind == kinds::GATEWAY;
+    let Some(routed) = look.routed().filter(|_| is_known_by_name) else { return bare.to_vec() };
+    let gateways = routed.serving_gateways(object);
+    let serves = |gateway: &&ObjectRef| {
+        let state = paths.proxies().iter().find(|proxy| proxy.name == full_name(gateway));
+        state.is_none_or(|state| gateways.serve(paths.installation(), state))
+    };
+    bare.iter().copied().filter(serves).collect()
+}
+
+fn without_sds(look: &Look<'_>, object: &Object, paths: &[String], bare: &[&ObjectRef]) -> Finding {
+    let names: Vec<_> = bare.iter().map(ToString::to_string).collect();
+    let message = format!("needs certificates from gateway_proxy_sds, which {} lacks", names.join(", "));
+    let proxies = look.gateways().iter().filter(|proxy| bare.contains(&&proxy.workload.reference));
+    let fixes: Vec<_> = proxies.map(|proxy| look.fix(proxy)).collect();
+    let in_values: Vec<_> = fixes.iter().cloned().map(GatewayFix::in_values).collect();
+    let hint = match (fix::gateways(&fixes), fix::gateways(&in_values)) {
+        (Some(hint), Some(values)) if fixes.iter().any(GatewayFix::is_injected) => {
+            Some(hint.text(", or ").and(values).text(" if Helm manages the gateway"))
+        }
+        (hint, _) => hint,
+    };
+    let finding = Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).details(paths.iter().cloned());
+    let finding = Finding { hint, ..finding };
+    match bare.first() {
         Some(first) => finding.decided_by((*first).clone()),
         None => finding,
     }

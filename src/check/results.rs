@@ -119,6 +119,12 @@ impl Results {
         self.ran.iter().flat_map(|ran| ran.not_judged.iter().map(|it| (ran.check.title, it)))
     }
 
+    /// Whether the cluster could have more to find: a check saw only files.
+    #[must_use]
+    pub(crate) fn is_of_files(&self) -> bool {
+        self.not_judged().next().is_some() || self.shown().any(|ran| status(ran) == CheckStatus::NothingInFiles)
+    }
+
     /// Whether everything could be read.
     #[must_use]
     pub(crate) fn is_whole(&self) -> bool {

@@ -5,7 +5,7 @@ use crate::command::{CommandLine, gloo_rs};
 use crate::model::{Unknown, kinds};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::{Extent, SidecarPart, SidecarState, state};
-use crate::plan::sidecars::{GatewayProxy, Pods, current_address, makers};
+use crate::plan::sidecars::{GatewayProxy, Pods, makers};
 
 pub(super) const CHECK: Check = Check {
     title: "gateway sidecars",
@@ -27,9 +27,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let found = gateways.filter_map(|proxy| Some((proxy, check_proxy(proxy, &known(look, proxy)?)?)));
     found
         .map(|(proxy, finding)| {
-            let hint =
-                if finding.code == &codes::PODS_OLDER_THAN_BOOTSTRAP { restart(proxy) } else { hint(look, proxy) };
-            finding.hint(hint)
+            let is_old = finding.code == &codes::PODS_OLDER_THAN_BOOTSTRAP;
+            finding.hint(if is_old { restart(proxy) } else { look.fix(proxy).command() })
         })
         .collect()
 }
@@ -102,16 +101,5 @@ fn old_pods(proxy: &GatewayProxy) -> Vec<String> {
 
 fn restart(proxy: &GatewayProxy) -> CommandLine {
     let reference = &proxy.workload.reference;
-    gloo_rs("proxy restart").value(reference.to_string()).with("-n", &reference.namespace)
-}
-
-fn hint(look: &Look<'_>, proxy: &GatewayProxy) -> CommandLine {
-    let reference = &proxy.workload.reference;
-    let makers = makers(proxy);
-    if makers.chart_sidecars || makers.gateway_api.is_some() {
-        return gloo_rs("upgrade-values");
-    }
-    // A gateway that uses a control plane keeps it.
-    let inject = gloo_rs("istio inject").with("-n", &reference.namespace).with("--name", &reference.name);
-    if current_address(proxy).is_some() { inject } else { look.with_revision(inject, proxy) }
+    gloo_rs("proxy restart").value(reference.to_string()).of_installation(&reference.namespace)
 }

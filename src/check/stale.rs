@@ -75,11 +75,10 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 /// The finding about a namespace. Its cause is the istiod to which it is bound: after a tag moved, this is one problem
 /// for all its namespaces.
 fn finding(istiods: &[Istiod], namespace: &str, wanted: Option<&str>, message: String) -> Finding {
-    let finding = Finding::new(&codes::STALE_PODS, &ObjectRef::new(&kinds::NAMESPACE, "", namespace), message)
-        .hint(kubectl("rollout restart deployments -n").value(namespace));
+    let finding = Finding::new(&codes::STALE_PODS, &ObjectRef::new(&kinds::NAMESPACE, "", namespace), message);
     match istiods.iter().find(|istiod| Some(istiod.revision.as_str()) == wanted) {
-        Some(istiod) => finding.decided_by(app_istiods::reference(istiod)),
-        None => finding,
+        Some(istiod) => finding.decided_by(app_istiods::reference(istiod)).hint(istiod.restarts(namespace)),
+        None => finding.hint(kubectl("rollout restart deployments").with("-n", namespace)),
     }
 }
 

@@ -272,10 +272,11 @@ fn where_there_are_several_control_planes_a_hint_says_which() {
             .map(|finding| finding.hint.map(|hint| hint.to_string()))
             .collect()
     };
-    let inject = "gloo-rs istio inject -n gloo-system --name gateway-proxy";
+    let inject = "gloo-rs istio inject --name gateway-proxy";
     let of_one = format!("{inject} --revision REVISION");
+    let values = "gloo-rs upgrade-values --proxy gateway-proxy";
     for (code, one, two) in [
-        (&codes::INJECTION_LOST, "gloo-rs upgrade-values", "gloo-rs upgrade-values --revision 1-28"),
+        (&codes::INJECTION_LOST, values, "gloo-rs upgrade-values --proxy gateway-proxy --revision 1-28"),
         (&codes::CLUSTER_WITHOUT_SIDECARS, inject, &of_one),
     ] {
         assert_eq!(hints(code, false), BTreeSet::from([Some(one.to_owned())]));

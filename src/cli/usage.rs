@@ -33,8 +33,8 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
     help.into_iter().fold(failure, Failure::hint)
 }
 
-/// The flag that takes a word which stands alone: a finding's code, a host, or the name of an Upstream. Of the name of a
-/// command of another group, that command.
+/// The flag that takes a word which stands alone: a finding's code, a host, a namespace, or the name of an Upstream or a
+/// gateway proxy. Of the name of a command of another group, that command.
 fn misplaced(error: &clap::Error, words: &[&str]) -> Option<CommandLine> {
     let kind = match error.kind() {
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
@@ -50,8 +50,15 @@ fn misplaced(error: &clap::Error, words: &[&str]) -> Option<CommandLine> {
     match words {
         ["check"] => named(word).map(|code| command.with("--explain", code.id)),
         _ if is_host => Some(command.with("--host", word)),
+        ["istio", "describe"] if near(error).is_none() => {
+            Some(elsewhere(word).unwrap_or_else(|| command.value("upstream").value(word)))
+        }
+        ["istio", "peer-auth", _] => Some(command.with("-n", word)),
         _ if kind == ContextKind::InvalidSubcommand => elsewhere(word),
-        _ => super::takes(words, "--upstream").then(|| command.with("--upstream", word)),
+        _ => {
+            let flag = ["--upstream", "--name"].into_iter().find(|flag| super::takes(words, flag))?;
+            Some(command.with(flag, word))
+        }
     }
 }
 
@@ -126,14 +133,19 @@ mod tests {
             ("istio verify shop.example", "gloo-rs istio verify --host shop.example"),
             ("istio verify default-httpbin-8000", "gloo-rs istio verify --upstream default-httpbin-8000"),
             ("istio auto-mtls disable x", "gloo-rs istio auto-mtls disable --upstream x"),
+            ("istio describe default-httpbin-8000", "gloo-rs istio describe upstream default-httpbin-8000"),
+            ("istio inject internal-proxy", "gloo-rs istio inject --name internal-proxy"),
+            ("istio uninject internal-proxy", "gloo-rs istio uninject --name internal-proxy"),
+            ("proxy url internal-proxy", "gloo-rs proxy url --name internal-proxy"),
+            ("istio peer-auth strict shop", "gloo-rs istio peer-auth strict -n shop"),
         ] {
             assert_eq!(failure(line).hints[0], hint, "{line}");
         }
-        for line in
-            ["check nothing", "proxy url x", "istio describe settings", "istio shop.example", "istio enable-mtls --no"]
-        {
+        for line in ["check nothing", "istio shop.example", "istio enable-mtls --no", "istio revisions x"] {
             assert_eq!(failure(line).hints.len(), 1, "{line}");
         }
+        let near = failure("istio describe upstrem").hints;
+        assert_eq!(near, ["did you mean upstream?", "gloo-rs istio describe --help"]);
     }
 
     #[test]

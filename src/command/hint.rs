@@ -5,13 +5,12 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::{CommandLine, TypedTarget};
-
-/// The text before a rule.
-const ALLOWS: &str = "a rule of a Role that allows it: ";
+use crate::rights::Rule;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
+    Rule(Box<Rule>),
     Command(CommandLine),
     /// A flag of the command that is running: `--force`.
     Flag(&'static str),
@@ -24,15 +23,15 @@ enum Piece {
 pub struct Hint(Vec<Piece>);
 
 impl Hint {
-    /// A hint with the rule of a Role that allows what was forbidden.
-    pub fn allowing(rule: impl fmt::Display) -> Self {
-        Self::from(format!("{ALLOWS}{rule}"))
+    /// A hint with the rule that allows what was forbidden.
+    pub fn allowing(rule: Rule) -> Self {
+        Self(vec![Piece::Rule(Box::new(rule))])
     }
 
     /// The rule, if the hint is about one.
-    pub fn rule(&self) -> Option<String> {
+    pub fn rule(&self) -> Option<Box<Rule>> {
         match self.0.as_slice() {
-            [Piece::Text(text)] => text.strip_prefix(ALLOWS).map(str::to_owned),
+            [Piece::Rule(rule)] => Some(rule.clone()),
             _ => None,
         }
     }
@@ -175,6 +174,7 @@ impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|piece| match piece {
             Piece::Text(text) => f.write_str(text),
+            Piece::Rule(rule) => f.write_str(&rule.sentence()),
             Piece::Or(between) => f.write_str(between),
             Piece::Flag(name) => f.write_str(name),
             Piece::Command(command) => write!(f, "{command}"),

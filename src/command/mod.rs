@@ -8,6 +8,9 @@ use std::fmt;
 
 pub(crate) use hint::{Hint, flag};
 
+/// The namespace in which a command looks without `-n`.
+const USUAL_INSTALLATION: &str = "gloo-system";
+
 /// The program that a printed command starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
@@ -96,6 +99,12 @@ impl CommandLine {
         self.fixed(flag).value(value)
     }
 
+    /// Adds the namespace of a Gloo installation: `-n NAMESPACE`. It is left out where it is the default.
+    #[must_use]
+    pub fn of_installation(self, namespace: &str) -> Self {
+        if namespace == USUAL_INSTALLATION { self } else { self.with("-n", namespace) }
+    }
+
     /// Whether this is a command of this program that begins with these words of the source code: `istio inject`.
     pub(crate) fn begins_with(&self, program: Program, words: &str) -> bool {
         let mut own = self.words.iter();
@@ -104,9 +113,14 @@ impl CommandLine {
     }
 
     /// The value right after this word of the source code: a flag, or a kind.
-    pub(crate) fn value_of(&self, word: &str) -> Option<&str> {
-        self.words.windows(2).find_map(|pair| match pair {
-            [Word::Fixed(own), Word::Value(value)] if *own == word => Some(value.as_str()),
+    pub(crate) fn value_of<'c>(&'c self, word: &'c str) -> Option<&'c str> {
+        self.values_of(word).next()
+    }
+
+    /// The values of a flag that may be repeated.
+    pub(crate) fn values_of<'c>(&'c self, flag: &'c str) -> impl Iterator<Item = &'c str> {
+        self.words.windows(2).filter_map(move |pair| match pair {
+            [Word::Fixed(own), Word::Value(value)] if *own == flag => Some(value.as_str()),
             _ => None,
         })
     }

@@ -16,7 +16,7 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{AddressForm, Global, Patience, ProxyTarget, ProxyTask};
 use crate::plan::address::{self, Address, AddressAnswer, AddressSources, AddressWish, FoundAddresses, Need, Pending};
 use crate::render;
-use crate::render::pending::{self, Events};
+use crate::render::pending::{self, AddressWait, Events};
 
 /// Number of nodes read at the same time. Each request is a separate TLS handshake.
 const NODES_AT_ONCE: usize = 8;
@@ -35,9 +35,9 @@ pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report
     let (state, waited) = match (look.decide(&service).await?, task.patience) {
         (State::Pending(pending), Patience::Wait) => {
             report.ui.status(&pending::waiting(&pending, global.wait_timeout));
-            (look.wait(pending, global.wait_timeout).await?, Some(global.wait_timeout))
+            (look.wait(pending, global.wait_timeout).await?, AddressWait::Waited(global.wait_timeout))
         }
-        (state, _) => (state, None),
+        (state, _) => (state, AddressWait::NotYet),
     };
     match state {
         State::Found(found) => {
@@ -48,7 +48,7 @@ pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report
     }
 }
 
-/// Finds the current address.
+/// Finds the current address, for a command that does not wait for one.
 ///
 /// # Errors
 /// There is no address, or there is none yet.
@@ -61,7 +61,7 @@ pub(super) async fn find(
     let look = Look { session, wish };
     match look.decide(&look.service(target, global).await?).await? {
         State::Found(found) => Ok(found),
-        State::Pending(pending) => Err(look.explain(&pending, None).await),
+        State::Pending(pending) => Err(look.explain(&pending, AddressWait::Never).await),
     }
 }
 
@@ -171,7 +171,7 @@ impl Look<'_> {
         Ok(State::Pending(pending))
     }
 
-    async fn explain(&self, pending: &Pending, waited: Option<Duration>) -> Failure {
+    async fn explain(&self, pending: &Pending, wait: AddressWait) -> Failure {
         let about = match pending.cause {
             address::PendingCause::NoIngress(_) => Some(&pending.service),
             address::PendingCause::NoReadyPod(_) => None,
@@ -184,7 +184,7 @@ impl Look<'_> {
             Ok(events) => Events::Read(events),
             Err(why) => Events::Unknown(why),
         };
-        pending::failure(pending, &events, Timestamp::now(), waited)
+        pending::failure(pending, &events, Timestamp::now(), wait)
     }
 
     async fn events(&self, service: &ObjectRef) -> Result<Vec<Value>, String> {

@@ -158,7 +158,13 @@ impl<'r> Run<'r> {
             unread = files.unread.len();
             snapshot = snapshot::over(snapshot, files.objects);
         }
-        there(&snapshot, &self.task.namespaces)?;
+        there(&snapshot, "--resource-namespaces", &self.task.namespaces)?;
+        let Global { gloo_namespace, namespace, .. } = self.global;
+        match (gloo_namespace, namespace) {
+            (Some(typed), _) => there(&snapshot, "--gloo-namespace", std::slice::from_ref(typed))?,
+            (None, Some(typed)) => there(&snapshot, "-n", std::slice::from_ref(typed))?,
+            (None, None) => {}
+        }
         let inside = GlooPods::new(&session, &snapshot, self.gloo);
         let (certificates, envoys, metrics) =
             tokio::join!(self.certificates(&inside), self.envoys(&inside), self.metrics(&inside));
@@ -224,14 +230,13 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Fails if a given namespace does not exist. A mistyped namespace would otherwise have no findings.
-fn there(snapshot: &Snapshot, typed: &[String]) -> Result<(), Failure> {
+/// Fails if a namespace of this flag does not exist. A mistyped namespace would otherwise have no findings.
+fn there(snapshot: &Snapshot, flag: &str, typed: &[String]) -> Result<(), Failure> {
     let is_missing = |name: &&String| matches!(snapshot.find(&kinds::NAMESPACE, "", name), Found::NotThere);
     let Some(missing) = typed.iter().find(is_missing) else { return Ok(()) };
     let known = snapshot.all(&kinds::NAMESPACE).iter().map(|namespace| namespace.reference.name.as_str());
     let near = nearest(missing, known);
-    let failure =
-        Failure::new(Exit::SaidNo, Reason::NotFound, format!("--resource-namespaces: no namespace {missing}"));
+    let failure = Failure::new(Exit::SaidNo, Reason::NotFound, format!("{flag}: no namespace {missing}"));
     Err(if near.is_empty() { failure } else { failure.detail(format!("near: {}", near.join(", "))) })
 }
 

@@ -2,7 +2,7 @@
 
 use super::interrupt::UNTOUCHED;
 use super::report::Report;
-use crate::command::flag;
+use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::options::{Consent, Global};
 use crate::ui::{self, Ui};
@@ -24,9 +24,14 @@ pub(super) async fn ask(
     let what = format!("{act} {}", risks.join(" and "));
     let not_confirmed = |message: String| Failure::new(Exit::Usage, Reason::NotConfirmed, message);
     if !report.ui.ask(&format!("{what}, in {place}. Continue?")) {
-        return Err(not_confirmed(format!("{what}: --yes is required when no prompt is possible"))
-            .detail(format!("nothing changed in {place}"))
-            .hint(flag("--dry-run").text(" and --diff show what would change")));
+        let failure = not_confirmed(format!("{what}: --yes is required when no prompt is possible"))
+            .detail(format!("nothing changed in {place}"));
+        // `upgrade-values --apply` takes neither.
+        let shows = match report.takes("--dry-run") {
+            true => flag("--dry-run").text(" and ").flag("--diff").text(" show what would change"),
+            false => Hint::from("without --apply, ").flag("--diff").text(" shows what would change"),
+        };
+        return Err(failure.hint(shows));
     }
     // Uses a separate thread, because a read from a terminal cannot be cancelled.
     let answer = tokio::task::spawn_blocking(ui::answer);

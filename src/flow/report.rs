@@ -9,6 +9,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::interrupt::Interrupts;
+use crate::cli;
 use crate::command::{CommandLine, Hint, TypedTarget};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Session, Trace};
@@ -84,6 +85,12 @@ enum Keeps {
 }
 
 impl<'u> Report<'u> {
+    /// Whether the command that runs has this flag.
+    pub(crate) fn takes(&self, flag: &str) -> bool {
+        let words: Vec<_> = self.words.iter().map(String::as_str).collect();
+        cli::takes(&words, flag)
+    }
+
     /// An empty report of the command with these words.
     pub(crate) fn new(ui: &'u mut Ui, words: &'u [String], format: Format) -> Self {
         Self {

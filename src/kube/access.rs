@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::failure::Rule;
 use super::forward_failure::{ForwardCause, ForwardFailure, RESOURCE};
 use super::{ApiCause, DryRun, Session};
 use crate::model::{Object, kinds};
+use crate::rights::Rule;
 
 impl Session {
     /// Asks the API server whether it would open a port-forward into a pod. Every authenticated user may ask that.

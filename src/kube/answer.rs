@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::failure::{ApiCause, Rule, TlsFault};
+use super::failure::{ApiCause, TlsFault};
 use crate::bounded::{self, NoValue};
+use crate::rights::Rule;
 
 /// The limit for the parsed values of one answer. etcd accepts objects of 1.5 MiB; parsed, an object takes eight to twelve times
 /// that.

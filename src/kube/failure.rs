@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Causes, Exit, Failure, Reason};
 use crate::model::Kind;
+use crate::rights::Rule;
 
 /// The verb of a request, as in RBAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,16 +95,6 @@ pub enum ApiCause {
     BadAnswer(String),
     /// The answer is larger than the limit for reading or parsing. `most` is the limit in bytes.
     TooLarge { most: usize },
-}
-
-/// A rule of a Role that would allow the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    pub verb: String,
-    pub resource: String,
-    pub group: String,
-    pub namespace: Option<String>,
-    pub user: Option<String>,
 }
 
 /// The reason of a TLS failure.
@@ -258,24 +249,6 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
-
-impl Rule {
-    fn what(&self) -> String {
-        let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
-        match &self.namespace {
-            Some(namespace) => format!("{} {}{group} in {namespace}", self.verb, self.resource),
-            None => format!("{} {}{group} in the whole cluster", self.verb, self.resource),
-        }
-    }
-}
-
-/// The rule as it is written in a Role: `{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [patch]}`.
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let group = if self.group.is_empty() { "\"\"" } else { &self.group };
-        write!(f, "{{apiGroups: [{group}], resources: [{}], verbs: [{}]}}", self.resource, self.verb)
-    }
-}
 
 impl TlsFault {
     /// The reason in a few words: `its certificate has expired`.

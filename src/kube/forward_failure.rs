@@ -11,6 +11,7 @@ use super::failure::{ApiCause, ApiError, Verb};
 use super::{Session, tls};
 use crate::error::{Causes, Exit, Failure, Reason};
 use crate::model::{Unknown, kinds};
+use crate::rights::Rule;
 
 /// The resource as RBAC names it.
 pub(super) const RESOURCE: &str = "pods/portforward";
@@ -158,9 +159,9 @@ impl ForwardFailure {
 
     /// The rule of a Role that would allow the request, if a permission is missing.
     #[must_use]
-    pub fn rule(&self) -> Option<String> {
+    pub fn rule(&self) -> Option<Box<Rule>> {
         match &self.cause {
-            ForwardCause::Api(ApiCause::Forbidden { rule, .. }) => rule.as_ref().map(ToString::to_string),
+            ForwardCause::Api(ApiCause::Forbidden { rule, .. }) => rule.clone(),
             _ => None,
         }
     }

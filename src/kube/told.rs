@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::failure::{ApiCause, ApiError, TlsFault, one_line};
+use crate::command::Hint;
 use crate::error::{Exit, Failure};
 
 impl ApiError {
@@ -19,8 +20,7 @@ impl ApiError {
                 if let Some(user) = &rule.user {
                     failure = failure.detail(format!("as {}", one_line(user)));
                 }
-                let holder = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
-                failure = failure.detail(place).hint(format!("a rule of a {holder} that allows it: {rule}"));
+                failure = failure.detail(place).hint(Hint::allowing(rule.as_ref().clone()));
             }
             ApiCause::Credentials(inner) => {
                 failure.details.clone_from(&inner.details);

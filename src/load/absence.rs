@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::command::{Hint, quoted};
-use crate::kube::{Query, Scope, Session};
-use crate::model::ObjectRef;
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
+use crate::model::{ObjectRef, kinds};
 use crate::text::nearest;
 
 /// What is known about an object that does not exist. What may not be read is left out.
@@ -14,13 +14,15 @@ pub(crate) struct Absence {
     pub near: Vec<String>,
     /// Another namespace that has the name. It is more likely meant than a similar name.
     pub elsewhere: Option<String>,
+    /// That its namespace does not exist: `there is no namespace edgee, near: edge`.
+    pub no_namespace: Option<String>,
 }
 
 impl Absence {
-    /// The line `near: a, b`.
+    /// The line about its namespace, or `near: a, b`.
     #[must_use]
     pub(crate) fn detail(&self) -> Option<String> {
-        (!self.near.is_empty()).then(|| format!("near: {}", self.near.join(", ")))
+        self.no_namespace.clone().or_else(|| near(&self.near))
     }
 
     /// The flag that finds it.
@@ -42,7 +44,29 @@ pub(crate) async fn around(session: &Session, absent: &ObjectRef) -> Absence {
     let near = nearest(&absent.name, names);
     let namesakes = list(session, absent, Scope::All, format!("metadata.name={}", absent.name)).await;
     let elsewhere = namesakes.iter().find_map(|item| item["metadata"]["namespace"].as_str()).map(str::to_owned);
-    Absence { near, elsewhere }
+    let no_namespace = match here.is_empty() && !absent.namespace.is_empty() {
+        true => no_namespace(session, &absent.namespace).await,
+        false => None,
+    };
+    Absence { near, elsewhere, no_namespace }
+}
+
+/// That a namespace does not exist, with similar names: `there is no namespace edgee, near: edge`. `None` if it exists, or
+/// if that may not be read.
+pub(crate) async fn no_namespace(session: &Session, name: &str) -> Option<String> {
+    match session.get(&kinds::NAMESPACE, "", name).await {
+        Err(ApiError { cause: ApiCause::NotFound, .. }) => {}
+        _ => return None,
+    }
+    let absent = ObjectRef::new(&kinds::NAMESPACE, "", name);
+    let all = list(session, &absent, Scope::All, String::new()).await;
+    let near = near(&nearest(name, all.iter().filter_map(|item| item["metadata"]["name"].as_str())));
+    Some(format!("there is no namespace {name}{}", near.map(|near| format!(", {near}")).unwrap_or_default()))
+}
+
+/// `near: a, b`
+fn near(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("near: {}", names.join(", ")))
 }
 
 async fn list(session: &Session, absent: &ObjectRef, scope: Scope<'_>, fields: String) -> Vec<Value> {

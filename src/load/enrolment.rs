@@ -63,7 +63,7 @@ pub(crate) fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
     let note = Advice::note(Code::Unknown, format!("{what} are unknown: {}", why(error)));
     match &error.cause {
         ApiCause::NoCrd => None,
-        ApiCause::Forbidden { rule: Some(rule), .. } => Some(note.hint(Hint::allowing(rule))),
+        ApiCause::Forbidden { rule: Some(rule), .. } => Some(note.hint(Hint::allowing(rule.as_ref().clone()))),
         _ => Some(note),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{loaded, of_gateway};
+use super::{absence, loaded, of_gateway};
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, Query, Scope, Session};
@@ -10,6 +10,7 @@ use crate::model::names::{KUBE_GATEWAY_LABEL, RUNNING};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{Global, Proxies};
 use crate::plan::auto_mtls::GatewaysReadiness;
+use crate::plan::fix::GatewayFix;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::labels::workload_selector;
 use crate::plan::sidecars::state::{Extent, SidecarState, state};
@@ -59,10 +60,13 @@ pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -
             vec![named(session, namespace, &deployment).await?]
         }
         Proxies::All => labelled(session, namespace).await?,
-        Proxies::Usual => vec![usual(labelled(session, namespace).await?, namespace)?],
+        Proxies::Usual => match usual(labelled(session, namespace).await?, namespace) {
+            Ok(workload) => vec![workload],
+            Err(failure) => return Err(in_namespace(session, namespace, failure).await),
+        },
     };
     if workloads.is_empty() {
-        return Err(nothing(namespace));
+        return Err(in_namespace(session, namespace, nothing(namespace)).await);
     }
     let mut proxies = Vec::new();
     for workload in workloads {
@@ -97,7 +101,7 @@ pub(crate) async fn readiness(session: &Session, namespace: &str) -> GatewaysRea
                     return GatewaysReadiness::Unknown { why: unknown.why };
                 }
                 Ok(state) if state.extent() == Extent::Full => {}
-                _ => lacking.push(name),
+                _ => lacking.push((name, GatewayFix::read(&proxy, namespace, &[]))),
             },
             Err(failure) => return GatewaysReadiness::Unknown { why: failure.message },
         }
@@ -173,7 +177,19 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
     }
     let found = labelled(session, namespace).await.unwrap_or_default();
     let place = session.looked();
-    Err(not_found(name, namespace, found.iter()).detail(place))
+    let failure = not_found(name, namespace, found.iter());
+    Err(in_namespace(session, namespace, failure).await.detail(place))
+}
+
+/// The failure to find a proxy. If its namespace does not exist either, it says so instead.
+async fn in_namespace(session: &Session, namespace: &str, failure: Failure) -> Failure {
+    if failure.reason != Reason::NotFound {
+        return failure;
+    }
+    match absence::no_namespace(session, namespace).await {
+        Some(line) => Failure { details: vec![line], ..failure },
+        None => failure,
+    }
 }
 
 /// The failure when there is no proxy of that name, with similar names or those that exist.

@@ -34,7 +34,8 @@ pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<Fo
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
         session.list_all(kind, scope, Query::labelled(labels)).await
     };
-    let deployments = list(&kinds::DEPLOYMENT, scope, ISTIOD_LABEL).await.map_err(|error| hinted(error, session))?;
+    let deployments =
+        list(&kinds::DEPLOYMENT, scope, ISTIOD_LABEL).await.map_err(|error| hinted(error, session, namespace))?;
     if deployments.is_empty() {
         return Ok(FoundIstiods { istiods: Vec::new(), tags: Listed::Read(()) });
     }
@@ -56,10 +57,10 @@ pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<Fo
     Ok(FoundIstiods { istiods, tags })
 }
 
-fn hinted(error: ApiError, session: &Session) -> Failure {
-    let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
+fn hinted(error: ApiError, session: &Session, namespace: Option<&str>) -> Failure {
+    let is_forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
     let failure = error.into_failure(session);
-    if forbidden {
+    if is_forbidden && namespace.is_none() {
         failure.hint(flag("--istio-namespace").text(" NS needs permission in that namespace only"))
     } else {
         failure

@@ -121,17 +121,19 @@ impl Look<'_> {
     }
 
     async fn nowhere(&self, name: &str, looked: &[&'static Kind]) -> Failure {
-        let (mut near, mut elsewhere) = (Vec::new(), None);
+        let (mut near, mut elsewhere, mut no_namespace) = (Vec::new(), None, None);
         for kind in looked {
             let absence = absence::around(self.session, &ObjectRef::new(kind, self.namespace, name)).await;
             near.extend(absence.near);
             elsewhere = elsewhere.or(absence.elsewhere);
+            no_namespace = no_namespace.or(absence.no_namespace);
         }
         let near = nearest(name, near.iter().map(String::as_str));
         let words: Vec<_> = looked.iter().map(|kind| kind.kind).collect();
         let line = format!("gateway proxy {name}: no {} of that name in {}", words.join(" or "), self.namespace);
         let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
-        failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
+        let near = (!near.is_empty()).then(|| format!("near: {}", near.join(", ")));
+        failure.details.extend(no_namespace.or(near));
         failure.details.push(self.place());
         failure.hints.extend(elsewhere.as_deref().map(absence::in_namespace));
         failure

@@ -1,5 +1,6 @@
 //! Finds the Helm release that installed Gloo by metadata, then reads one record.
 
+use super::absence;
 use super::release_chart::named_chart;
 use crate::command::{Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
@@ -343,7 +344,9 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
                     .or_else(", ", flag("--release").text(" NAME chooses one, whatever its chart is called")),
             ),
     };
-    if !others.is_empty() {
+    if others.is_empty() {
+        failure.details.extend(absence::no_namespace(session, namespace).await);
+    } else {
         failure = failure.detail(format!("there: {}", others.join(", ")));
     }
     failure.detail(session.looked())

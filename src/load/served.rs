@@ -55,11 +55,9 @@ pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
     let pods = pods.map_err(|error| {
         let obstacle = match &error.cause {
-            ApiCause::Forbidden { rule, .. } => Obstacle::Lasting(Unread {
-                why: super::unread::why(&error),
-                rule: rule.as_ref().map(ToString::to_string),
-                failure: None,
-            }),
+            ApiCause::Forbidden { rule, .. } => {
+                Obstacle::Lasting(Unread { why: super::unread::why(&error), rule: rule.clone(), failure: None })
+            }
             _ => Obstacle::Passing,
         };
         NoSnapshot { obstacle, failure: error.into_failure(session) }

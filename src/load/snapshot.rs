@@ -208,7 +208,7 @@ pub(super) fn ends_the_run(error: &ApiError) -> bool {
 
 pub(super) fn unknown(error: &ApiError) -> Unknown {
     let rule = match &error.cause {
-        ApiCause::Forbidden { rule, .. } => rule.as_ref().map(ToString::to_string),
+        ApiCause::Forbidden { rule, .. } => rule.clone(),
         _ => None,
     };
     Unknown { why: why(error), rule }

@@ -7,7 +7,7 @@ use crate::plan::Unread;
 pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
     let why = why(&error);
     match &error.cause {
-        ApiCause::Forbidden { rule, .. } => Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None },
+        ApiCause::Forbidden { rule, .. } => Unread { why, rule: rule.clone(), failure: None },
         ApiCause::NotFound | ApiCause::NoCrd => why.into(),
         _ => Unread { why, rule: None, failure: Some(Box::new(error.into_failure(session))) },
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::survey::SurveyReader;
 use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
-use crate::kube::{ApiCause, ForwardCause, ForwardFailure, Query, Scope, Session};
+use crate::kube::{ForwardFailure, Query, Scope, Session};
 use crate::model::names::RUNNING;
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
@@ -128,11 +128,7 @@ impl Envoys<'_> {
 }
 
 fn unread(failure: &ForwardFailure) -> Unread {
-    let rule = match &failure.cause {
-        ForwardCause::Api(ApiCause::Forbidden { rule: Some(rule), .. }) => Some(rule.to_string()),
-        _ => None,
-    };
-    Unread { why: failure.why(), rule, failure: None }
+    Unread { why: failure.why(), rule: failure.rule(), failure: None }
 }
 
 /// The backends of an Upstream.
@@ -189,9 +185,7 @@ async fn behind_service(
     let full = format!("{namespace}/{name}");
     let port = match ServicePort::find(&full, &there, port, narrowed) {
         Ok(port) => port,
-        Err(path::Behind::NoPort { service, port }) => {
-            return Backends::unknown(format!("service {service} has no port {port}"));
-        }
+        Err(path::Behind::NoPort(no_port)) => return Backends::unknown(no_port.to_string()),
         Err(path::Behind::Outside { kind }) => return Backends::unknown(format!("not a Kubernetes Service ({kind})")),
         Err(_) => return Backends::unknown(format!("service {full} has no selector")),
     };

@@ -9,14 +9,15 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Kind, Object, ObjectRef};
+use crate::rights::Rule;
 
 /// Why something is not known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
     /// The reason in a few words: `not allowed to list pods`.
     pub why: String,
-    /// The rule of a Role that would allow it, if a permission is missing.
-    pub rule: Option<String>,
+    /// The rule that would allow it, if a permission is missing.
+    pub rule: Option<Box<Rule>>,
 }
 
 impl Unknown {
@@ -32,7 +33,7 @@ impl Unknown {
         *self == Self::of_files()
     }
 
-    /// An unknown that no rule of a Role resolves.
+    /// An unknown that no rule resolves.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
         Self { why: why.into(), rule: None }

@@ -193,7 +193,7 @@ impl Advice {
     pub fn unknown(what: &str, why: &Unread) -> Self {
         let note = Self::note(Code::Unknown, format!("{what}: {why}"));
         match &why.rule {
-            Some(rule) => note.hint(Hint::allowing(rule)),
+            Some(rule) => note.hint(Hint::allowing(rule.as_ref().clone())),
             None => note,
         }
     }
@@ -224,7 +224,11 @@ impl Advice {
 pub(crate) fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
     // For the Settings object, the switches are in the chart's values.
     let (what, which, lasting) = match object.kind == &kinds::SETTINGS {
-        true => ("Settings", "", gloo_rs("upgrade-values").after("change the release's values as well: ")),
+        true => (
+            "Settings",
+            "",
+            gloo_rs("upgrade-values").of_installation(&object.namespace).after("change the release's values as well: "),
+        ),
         false => ("this Upstream", "-u ...", Hint::from("change the chart's template or values as well")),
     };
     let again = gloo_rs(words.command).fixed(which).fixed("-f PATH --write");

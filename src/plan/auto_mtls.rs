@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::advice::{Advice, Code, some_of};
 use super::fields;
+use super::fix::{self, GatewayFix};
 use super::gateway::AutoMtls;
 use super::mark;
 use super::mtls::UpstreamContext;
@@ -53,9 +54,9 @@ pub(crate) enum GatewaysReadiness {
     Unknown {
         why: String,
     },
-    /// The names of the gateway proxies that do not have all sidecars.
+    /// How the gateway proxies that do not have all sidecars get them, each with its name.
     Seen {
-        lacking: Vec<String>,
+        lacking: Vec<(String, GatewayFix)>,
     },
 }
 
@@ -73,9 +74,9 @@ impl GatewaysReadiness {
                     Reason::GatewayNotReady,
                     "needs Istio's sidecars in every gateway proxy: Upstreams in the mesh would get 503s; nothing changed",
                 );
-                objection.details = lacking.iter().map(|name| format!("without: {name}")).collect();
-                let inject = gloo_rs("istio inject");
-                objection.hint(lacking.iter().fold(inject, |inject, name| inject.with("--name", name)))
+                objection.details = lacking.iter().map(|(name, _)| format!("without: {name}")).collect();
+                objection.hint = fix::gateways(lacking.iter().map(|(_, fix)| fix));
+                objection
             }
         };
         Some(objection)
@@ -446,7 +447,13 @@ mod tests {
     #[test]
     fn it_is_not_turned_on_while_a_gateway_lacks_the_sidecars() {
         let off = settings(&json!({}));
-        let lacking = GatewaysReadiness::Seen { lacking: vec!["gateway-proxy".into()] };
+        let lacking = GatewaysReadiness::Seen {
+            lacking: ["gateway-proxy", "internal"]
+                .map(|name| (name.to_owned(), GatewayFix::named(&format!("edge/{name}"))))
+                .into(),
+        };
+        let hint = lacking.against().unwrap().hint.unwrap();
+        assert_eq!(hint, "gloo-rs istio inject -n edge --name gateway-proxy --name internal");
         let unknown = GatewaysReadiness::Unknown { why: "not allowed to list".into() };
         for (gateways, reason) in [(&lacking, Reason::GatewayNotReady), (&unknown, Reason::Unknown)] {
             let Decision::Refuse(why) = on_settings(&off, AutoMtlsWish::Enable, gateways, Caution::Careful) else {

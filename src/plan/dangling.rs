@@ -116,10 +116,12 @@ pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams
             format!("{}{namespace}: {}", it.object, it.paths.join(", "))
         })
         .collect();
-    let is = |plural: &str| left.iter().any(|it| it.object.kind.plural == plural);
-    let hint = match upstreams {
-        _ if is("settings") => Hint::from(gloo_rs("istio auto-mtls disable")),
-        UpstreamsKept::Refuse if is("upstreams") => "--include-upstreams removes it from the Upstreams".into(),
+    let of_kind = |plural: &str| left.iter().map(|it| &it.object).find(|object| object.kind.plural == plural);
+    let hint = match (upstreams, of_kind("settings")) {
+        (_, Some(settings)) => Hint::from(gloo_rs("istio auto-mtls disable").of_installation(&settings.namespace)),
+        (UpstreamsKept::Refuse, None) if of_kind("upstreams").is_some() => {
+            "--include-upstreams removes it from the Upstreams".into()
+        }
         _ => "remove those fields, then run this again".into(),
     };
     Some(objection.hint(hint))

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Unread;
+use super::fix::GatewayFix;
 use super::ssl_config::{SDS_CLUSTER, Tls, tls_of};
 use crate::model::Object;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
@@ -42,9 +43,17 @@ pub(crate) enum Gateway {
     /// These proxies exist, and none of them has a pod.
     NoPods { workloads: Vec<Idle> },
     /// None of these pods has both sidecars.
-    NoSidecars { pods: Vec<BarePod> },
+    NoSidecars {
+        pods: Vec<BarePod>,
+        /// How they get them.
+        fix: Vec<GatewayFix>,
+    },
     /// None of these `ConfigMap`s has the cluster.
-    NoCluster { config_maps: Vec<String> },
+    NoCluster {
+        config_maps: Vec<String>,
+        /// How the proxies get it.
+        fix: Vec<GatewayFix>,
+    },
     /// The gateway could not be read.
     Unknown { why: Unread },
 }
@@ -89,10 +98,10 @@ pub(crate) fn judge(pods: &[Value], config_maps: &[Value]) -> Gateway {
         return Gateway::Absent;
     }
     if !have_sidecars(pods) {
-        return Gateway::NoSidecars { pods: bare(pods) };
+        return Gateway::NoSidecars { pods: bare(pods), fix: fixes(pods) };
     }
     if !config_maps.iter().any(|map| has_cluster(map["data"][BOOTSTRAP].as_str().unwrap_or_default())) {
-        return Gateway::NoCluster { config_maps: names(config_maps) };
+        return Gateway::NoCluster { config_maps: names(config_maps), fix: fixes(pods) };
     }
     Gateway::Ready
 }
@@ -106,6 +115,17 @@ pub(crate) fn are_whole(pods: &[Value], config_maps: &[Value]) -> bool {
 /// Returns whether at least one of these pods has both sidecars.
 pub(crate) fn have_sidecars(pods: &[Value]) -> bool {
     pods.iter().any(has_sidecars)
+}
+
+/// Returns how each proxy with one of these pods gets what it lacks.
+fn fixes(pods: &[Value]) -> Vec<GatewayFix> {
+    let mut fixes: Vec<GatewayFix> = Vec::new();
+    for fix in pods.iter().map(GatewayFix::of_pod) {
+        if !fixes.contains(&fix) {
+            fixes.push(fix);
+        }
+    }
+    fixes
 }
 
 fn names(objects: &[Value]) -> Vec<String> {
@@ -189,7 +209,9 @@ mod tests {
         ] {
             let bare = BarePod { name: "p".into(), missing };
             assert_eq!(bare.to_string(), shown);
-            assert_eq!(judge(&[pod(containers, &[])], &[map(SNAKE)]), Gateway::NoSidecars { pods: vec![bare] });
+            let pod = pod(containers, &[]);
+            let fix = vec![GatewayFix::of_pod(&pod)];
+            assert_eq!(judge(&[pod], &[map(SNAKE)]), Gateway::NoSidecars { pods: vec![bare], fix });
         }
     }
 

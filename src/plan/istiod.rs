@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::advice::{Advice, Code};
-use crate::command::{CommandLine, flag, gloo_rs, kubectl};
+use crate::command::{CommandLine, Hint, flag, gloo_rs, kubectl};
 use crate::error::{Exit, Failure, Reason};
-use crate::model::{Object, kinds};
+use crate::model::{Kind, Object, Snapshot, kinds};
 use crate::text::Image;
 
 /// The label of every istiod, independent of its installer and name.
@@ -102,6 +102,13 @@ impl Istiod {
         kubectl("describe pods").with("-l", &labels).with("-n", &self.namespace)
     }
 
+    /// Returns the command after which the pods of a namespace have its sidecar. Without a ready istiod, new pods would be
+    /// created without one, or not at all.
+    pub(crate) fn restarts(&self, namespace: &str) -> Hint {
+        let restart = kubectl("rollout restart deployments").with("-n", namespace);
+        if self.ready > 0 { restart.into() } else { self.unready().then(", then ").command(restart) }
+    }
+
     /// Returns whether a gateway with this discovery address uses this istiod.
     pub fn serves(&self, address: &str) -> bool {
         let same = |own: &str| host(own) == host(address);
@@ -120,6 +127,20 @@ pub(crate) fn all(seen: &ControlPlaneObjects) -> Vec<Istiod> {
     let mut all: Vec<_> = seen.deployments.iter().map(|deployment| read(deployment, seen)).collect();
     all.sort_unstable_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
     all
+}
+
+/// Returns the control planes of a snapshot, as far as their objects were read.
+pub(crate) fn in_snapshot(snapshot: &Snapshot) -> Vec<Istiod> {
+    let having = |kind: &'static Kind, fits: &dyn Fn(&Object) -> bool| -> Vec<Value> {
+        snapshot.all(kind).iter().filter(|object| fits(object)).map(|object| object.value.clone()).collect()
+    };
+    let has_revision = |object: &Object| object.label(REVISION_LABEL).is_some();
+    all(&ControlPlaneObjects {
+        deployments: &having(&kinds::DEPLOYMENT, &|object| object.label("app") == Some("istiod")),
+        services: &having(&kinds::SERVICE, &has_revision),
+        config_maps: &having(&kinds::CONFIG_MAP, &has_revision),
+        webhooks: &having(&kinds::MUTATING_WEBHOOK, &has_revision),
+    })
 }
 
 fn read(deployment: &Value, seen: &ControlPlaneObjects) -> Istiod {

@@ -12,6 +12,7 @@ pub(crate) mod destinations;
 pub(crate) mod effect;
 pub(crate) mod enrolment;
 pub(crate) mod fields;
+pub(crate) mod fix;
 pub(crate) mod gateway;
 pub(crate) mod gateway_parameters;
 pub(crate) mod inverse;
@@ -41,6 +42,7 @@ pub(crate) mod verdict;
 
 use crate::error::Failure;
 use crate::model::{Kind, Object};
+use crate::rights::Rule;
 use advice::Advice;
 use mtls::UpstreamContext;
 use outcome::Decision;
@@ -85,8 +87,8 @@ pub(crate) trait PerObject {
 pub struct Unread {
     /// A short reason: `not allowed to list pods in default`.
     pub why: String,
-    /// The Role rule that grants the missing permission, if that is the reason.
-    pub rule: Option<String>,
+    /// The rule that grants the missing permission, if that is the reason.
+    pub rule: Option<Box<Rule>>,
     /// The failure, if the reason is neither a missing permission nor something not installed. A retry may help.
     pub failure: Option<Box<Failure>>,
 }

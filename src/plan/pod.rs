@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::revisions::opts_out;
-use crate::command::{Hint, gloo_rs};
+use crate::command::{CommandLine, Hint, gloo_rs};
 
 /// The label that Istio sets on a pod whose sidecar accepts mutual TLS (Gloo's own auto-mTLS reads it too).
 pub(crate) const TLS_MODE: &str = "security.istio.io/tlsMode";
@@ -66,10 +66,14 @@ pub(crate) fn barred(pod: &Value) -> Option<&'static str> {
     }
 }
 
-/// Returns the fix for a pod that is [`barred`] and to which Istio's TLS is sent.
-pub(crate) fn unbarred(why: &str, upstream: &str) -> Hint {
-    let plain = gloo_rs("istio disable-mtls").with("-u", upstream);
-    plain.after(if why == OPTED_OUT { format!("{why}: remove that, or ") } else { format!("{why}; ") })
+/// Returns the command after which the gateways send plaintext to an Upstream, unless auto-mTLS is on.
+pub(crate) fn plaintext(upstream: &str) -> CommandLine {
+    gloo_rs("istio disable-mtls").with("-u", upstream)
+}
+
+/// Returns the fix for a pod that is [`barred`] and to which Istio's TLS is sent. `command` works without a sidecar.
+pub(crate) fn unbarred(why: &str, command: CommandLine) -> Hint {
+    command.after(if why == OPTED_OUT { format!("{why}: remove that, or ") } else { format!("{why}; ") })
 }
 
 /// Returns `pod shop/cart-1`, or `pods of deployment shop/cart` for the template of a workload in a file, whose name has
@@ -120,6 +124,6 @@ mod tests {
         assert_eq!(of(json!({"spec": {"hostNetwork": true}})), Some(HOST_NETWORK));
         assert_eq!(of(json!({"metadata": {}})), None);
         let way = "opted out by sidecar.istio.io/inject=false: remove that, or gloo-rs istio disable-mtls -u x";
-        assert_eq!(unbarred(OPTED_OUT, "x"), way);
+        assert_eq!(unbarred(OPTED_OUT, plaintext("x")), way);
     }
 }

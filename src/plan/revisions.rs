@@ -245,7 +245,7 @@ pub(crate) fn report(inputs: &Inputs) -> RevisionsReport {
     let rows = inputs.istiods.iter().map(|istiod| row(istiod, inputs)).collect();
     let mut advice = Vec::new();
     advice.extend(unknowns(inputs));
-    advice.extend(inputs.pods.read().into_iter().flat_map(on_stale));
+    advice.extend(inputs.pods.read().into_iter().flat_map(|tally| on_stale(tally, inputs.istiods)));
     advice.extend(on_tags(inputs.istiods));
     advice.extend(on_missing(inputs));
     RevisionsReport { rows, advice }
@@ -302,8 +302,8 @@ fn unknowns<'i>(inputs: &'i Inputs) -> impl Iterator<Item = Advice> + 'i {
         .filter_map(|(what, why)| why.map(|why| Advice::note(Code::Unknown, format!("{what} are unknown: {why}"))))
 }
 
-fn on_stale(tally: &Tally) -> impl Iterator<Item = Advice> + '_ {
-    tally.stale.iter().map(|((runs_on, wanted), namespaces)| {
+fn on_stale<'t>(tally: &'t Tally, istiods: &'t [Istiod]) -> impl Iterator<Item = Advice> + 't {
+    tally.stale.iter().map(move |((runs_on, wanted), namespaces)| {
         let pods: u64 = namespaces.values().sum();
         let (are, them) = if pods == 1 { ("pod", "is") } else { ("pods", "are") };
         let names: Vec<_> = namespaces.keys().map(String::as_str).collect();
@@ -312,15 +312,17 @@ fn on_stale(tally: &Tally) -> impl Iterator<Item = Advice> + '_ {
             format!("{pods} {are} on {runs_on} {them} bound to {wanted} now: restart to move"),
         )
         .details(namespaces.iter().map(|(namespace, pods)| format!("namespace {namespace}: {pods}")))
-        .hint(restarts(&names))
+        .hint(restarts(&names, istiods.iter().find(|istiod| istiod.revision == *wanted)))
     })
 }
 
-/// Returns the restart command. The namespaces already name the required revision, so new pods are enough.
-fn restarts(namespaces: &[&str]) -> Hint {
+/// Returns the restart command. The namespaces already name the required revision, so new pods are enough, if this istiod
+/// of the revision is ready.
+fn restarts(namespaces: &[&str], istiod: Option<&Istiod>) -> Hint {
     let first = namespaces.first().expect("stale pods are in a namespace");
     let others = if namespaces.len() > 1 { ", and so in the others" } else { "" };
-    kubectl("rollout restart deployments").with("-n", *first).then(others)
+    let restart = || kubectl("rollout restart deployments").with("-n", *first).into();
+    istiod.map_or_else(restart, |istiod| istiod.restarts(first)).text(others)
 }
 
 fn on_tags(istiods: &[Istiod]) -> impl Iterator<Item = Advice> + '_ {

@@ -135,7 +135,7 @@ pub(super) fn not_judged_line(title: &str, NotJudged { why, count: number, first
 fn unknown(results: &Results) -> Vec<String> {
     let all = results.unknown().into_iter();
     all.flat_map(|(unknown, titles)| {
-        let rule = unknown.rule.as_ref().map(|rule| format!("  a rule of a ClusterRole that allows it: {rule}"));
+        let rule = unknown.rule.as_ref().map(|rule| format!("  {}", rule.sentence()));
         std::iter::once(format!("unknown: {}: {}", titles.join(", "), unknown.why)).chain(rule)
     })
     .collect()
@@ -146,9 +146,7 @@ fn last(results: &Results, codes: &[CodeGroups<'_>]) -> String {
     let suppressed = results.suppressed().count();
     let left_out = if suppressed == 0 { String::new() } else { format!(" ({suppressed} suppressed)") };
     match (errors + warnings, results.is_whole()) {
-        (0, true) if results.not_judged().next().is_some() => {
-            format!("no problem in what the files show{left_out}")
-        }
+        (0, true) if results.is_of_files() => format!("no problem in what the files show{left_out}"),
         (0, true) => format!("No problems detected.{left_out}"),
         (0, false) => format!("no problem in what could be read{left_out}"),
         _ => {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::age::{age, since};
+use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::plan::address::{Pending, PendingCause, Unassigned, named};
 
@@ -23,13 +24,39 @@ pub(crate) enum Events<'a> {
     Unknown(&'a str),
 }
 
+/// Whether the command can wait for the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressWait {
+    /// It has no flag for that, nor for another kind of address.
+    Never,
+    NotYet,
+    /// It waited this long.
+    Waited(Duration),
+}
+
 /// The failure: what is pending, since when, and what the cluster reports about it.
 #[must_use]
-pub(crate) fn failure(pending: &Pending, events: &Events, now: Timestamp, waited: Option<Duration>) -> Failure {
-    let wait = if waited.is_some() { "--wait-timeout waits longer" } else { "--wait waits" };
-    let mut failure = told(pending, events, now, wait);
-    failure.details.extend(waited.map(|time| format!("waited for {}", age(time.as_secs()))));
-    failure
+pub(crate) fn failure(pending: &Pending, events: &Events, now: Timestamp, wait: AddressWait) -> Failure {
+    let mut failure = told(pending, events, now);
+    if let AddressWait::Waited(time) = wait {
+        failure.details.push(format!("waited for {}", age(time.as_secs())));
+    }
+    match hint(&pending.cause, wait) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The flags of the command that go on from here.
+fn hint(cause: &PendingCause, wait: AddressWait) -> Option<Hint> {
+    let wait = match wait {
+        AddressWait::Never => return None,
+        AddressWait::NotYet => flag("--wait").text(" waits"),
+        AddressWait::Waited(_) => flag("--wait-timeout").text(" waits longer"),
+    };
+    let has_node_port = matches!(cause, PendingCause::NoIngress(unassigned) if unassigned.node_port);
+    let node_port = || flag("--local-cluster").text(" uses a node port");
+    Some(if has_node_port { wait.or_else("; ", node_port()) } else { wait })
 }
 
 /// The status line before the wait: what is waited for, and for how long at most.
@@ -42,24 +69,21 @@ pub(crate) fn waiting(pending: &Pending, limit: Duration) -> String {
     format!("waiting for {what} of {}, at most {}", named(&pending.service), age(limit.as_secs()))
 }
 
-fn told(pending: &Pending, events: &Events, now: Timestamp, wait: &str) -> Failure {
+fn told(pending: &Pending, events: &Events, now: Timestamp) -> Failure {
     let told =
         |message: &str| Failure::new(Exit::Pending, Reason::Pending, format!("{} {message}", named(&pending.service)));
     match &pending.cause {
         PendingCause::NoIngress(unassigned) => {
             let failure = told("has no external address yet").detail(since_when(unassigned, now));
-            let failure = warnings(pending, events, now).into_iter().fold(failure, Failure::detail);
-            let other = if unassigned.node_port { "; --local-cluster uses a node port" } else { "" };
-            failure.hint(format!("{wait}{other}"))
+            warnings(pending, events, now).into_iter().fold(failure, Failure::detail)
         }
         PendingCause::NoReadyPod(pods) if pods.is_empty() => {
-            told("has no pods yet, so no node serves it").detail("no pod matches its selector").hint(wait)
+            told("has no pods yet, so no node serves it").detail("no pod matches its selector")
         }
         PendingCause::NoReadyPod(pods) => {
             let failure = told(&format!("has no ready pod yet (0 of {}), so no node serves it", pods.len()));
             let lines = pods.iter().take(MOST_LINES).map(|line| one_line(line));
-            let failure = lines.chain(more(pods.len(), "pods")).fold(failure, Failure::detail);
-            failure.hint(wait)
+            lines.chain(more(pods.len(), "pods")).fold(failure, Failure::detail)
         }
     }
 }
@@ -169,7 +193,7 @@ mod tests {
     #[test]
     fn a_pending_balancer_tells_its_age_its_newest_warning_and_two_ways_on() {
         let events = [event("SyncLoadBalancerFailed", "2026-01-01T00:05:32Z", 4)];
-        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), None);
+        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), AddressWait::NotYet);
         assert_eq!((failure.exit, failure.reason), (Exit::Pending, Reason::Pending));
         assert_eq!(failure.message, "service gloo-system/gateway-proxy has no external address yet");
         assert_eq!(
@@ -182,13 +206,20 @@ mod tests {
     #[test]
     fn who_has_waited_is_told_how_long_and_how_to_wait_longer() {
         let limit = Duration::from_mins(5);
-        let waited = failure(&unassigned(), &Events::Read(&[]), at(NOW), Some(limit));
+        let waited = failure(&unassigned(), &Events::Read(&[]), at(NOW), AddressWait::Waited(limit));
         assert_eq!(waited.details.last().unwrap(), "waited for 5m00s");
         assert_eq!(waited.hints, ["--wait-timeout waits longer; --local-cluster uses a node port"]);
         assert_eq!(
             waiting(&unassigned(), limit),
             "waiting for an external address of service gloo-system/gateway-proxy, at most 5m00s"
         );
+    }
+
+    #[test]
+    fn a_command_that_cannot_wait_prints_no_flag_that_it_does_not_have() {
+        for pending in [unassigned(), pending(PendingCause::NoReadyPod(Vec::new()))] {
+            assert_eq!(failure(&pending, &Events::Read(&[]), at(NOW), AddressWait::Never).hints, [""; 0]);
+        }
     }
 
     #[test]
@@ -207,7 +238,7 @@ mod tests {
             "involvedObject": {"kind": "Service", "namespace": "gloo-system", "name": "gateway-proxy"},
         });
         let events = [event("Old", "2026-01-01T00:01:12Z", 1), normal, other, elsewhere, pod, series];
-        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), None);
+        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), AddressWait::NotYet);
         assert_eq!(
             failure.details[1..],
             ["event 12s ago (x2): New: two lines", "event 5m00s ago: Old: quota exceeded"]
@@ -218,7 +249,7 @@ mod tests {
     fn many_events_and_long_ones_are_cut() {
         let mut events: Vec<Value> = (0..7).map(|n| event(&format!("E{n}"), "2026-01-01T00:05:32Z", 1)).collect();
         events[0]["message"] = "\u{fc}".repeat(1000).into();
-        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), None);
+        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), AddressWait::NotYet);
         assert_eq!(failure.details.len(), 7);
         assert_eq!(failure.details[1].chars().count(), LONGEST_MESSAGE + 3);
         assert_eq!(failure.details[6], "and 2 more events");
@@ -226,9 +257,9 @@ mod tests {
 
     #[test]
     fn no_events_and_unreadable_events_are_told_apart() {
-        let none = failure(&unassigned(), &Events::Read(&[]), at(NOW), None);
+        let none = failure(&unassigned(), &Events::Read(&[]), at(NOW), AddressWait::NotYet);
         assert_eq!(none.details[1], "no warning events about it");
-        let unknown = failure(&unassigned(), &Events::Unknown("may not list events"), at(NOW), None);
+        let unknown = failure(&unassigned(), &Events::Unknown("may not list events"), at(NOW), AddressWait::NotYet);
         assert_eq!(unknown.details[1], "events: unknown (may not list events)");
     }
 
@@ -240,7 +271,7 @@ mod tests {
             asked_ip: Some("10.0.0.9".into()),
             node_port: false,
         }));
-        let failure = failure(&pending, &Events::Read(&[]), at(NOW), None);
+        let failure = failure(&pending, &Events::Read(&[]), at(NOW), AddressWait::NotYet);
         assert_eq!(failure.details[0], "LoadBalancer (class metallb), pending, requested 10.0.0.9");
         assert_eq!(failure.hints, ["--wait waits"]);
     }
@@ -248,7 +279,8 @@ mod tests {
     #[test]
     fn pods_that_are_not_ready_are_named() {
         let pods = (0..6).map(|n| format!("pod p{n}: being deleted")).collect();
-        let failure = failure(&pending(PendingCause::NoReadyPod(pods)), &Events::Read(&[]), at(NOW), None);
+        let failure =
+            failure(&pending(PendingCause::NoReadyPod(pods)), &Events::Read(&[]), at(NOW), AddressWait::NotYet);
         assert_eq!(failure.exit, Exit::Pending);
         assert_eq!(
             failure.message,
@@ -261,7 +293,8 @@ mod tests {
 
     #[test]
     fn no_pods_at_all_is_pending_too() {
-        let failure = failure(&pending(PendingCause::NoReadyPod(Vec::new())), &Events::Read(&[]), at(NOW), None);
+        let failure =
+            failure(&pending(PendingCause::NoReadyPod(Vec::new())), &Events::Read(&[]), at(NOW), AddressWait::NotYet);
         assert_eq!(failure.message, "service gloo-system/gateway-proxy has no pods yet, so no node serves it");
     }
 }

@@ -19,6 +19,17 @@ pub(crate) struct ProxyName {
     pub name: String,
 }
 
+/// Writes `gateway-proxy` or `deployment/gateway-proxy`, as `--name` takes it.
+impl std::fmt::Display for ProxyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = WORDS.iter().find(|(kind, _)| Some(*kind) == self.kind).and_then(|(_, words)| words.get(1));
+        match word {
+            Some(word) => write!(f, "{word}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
 /// kubectl's names for each kind.
 const WORDS: [(ProxyKind, &[&str]); 4] = [
     (ProxyKind::Service, &["svc", "service", "services"]),

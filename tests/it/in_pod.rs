@@ -264,7 +264,7 @@ fn a_missing_right_comes_with_the_rule_that_gives_it() -> Result<()> {
         on_runtime(async {
             let session = session(bench.plane.kubeconfig_of("limited")).await;
             let body = session.get_in_pod(&bench.namespace, &bench.pod, PORT, "/rights").await;
-            body.map_err(|failure| (failure.rule(), failure.into_failure(&session)))
+            body.map_err(|failure| (failure.rule().map(|rule| rule.to_string()), failure.into_failure(&session)))
         })
     };
     let (rule, failure) = ask().expect_err("there is no right yet");

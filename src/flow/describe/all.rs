@@ -118,8 +118,7 @@ async fn services(cluster: &Cluster<'_>, place: Place<'_>) -> Result<(BTreeSet<S
                     let ApiCause::Forbidden { rule, .. } = &error.cause else {
                         return Err(error.into_failure(&cluster.session));
                     };
-                    let rule = rule.as_ref().map(ToString::to_string);
-                    gaps.push(Unread { why: why(&error), rule, failure: None });
+                    gaps.push(Unread { why: why(&error), rule: rule.clone(), failure: None });
                     break;
                 }
             }

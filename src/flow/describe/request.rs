@@ -127,7 +127,7 @@ fn nobody(request: &Request, answer: &Resolution, gaps: &[&Unknown]) -> Failure 
     failure.details.extend(answer.notes.iter().cloned());
     for gap in gaps {
         failure.details.push(gap.why.clone());
-        failure.hints.extend(gap.rule.iter().map(Hint::allowing));
+        failure.hints.extend(gap.rule.as_deref().cloned().map(Hint::allowing));
     }
     failure
 }

@@ -17,7 +17,7 @@ use crate::plan::path::effect::{Effect, PlannedWorld, Touched};
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::identity::{SwitchedPolicy, switched};
 use crate::plan::path::routed::RouteWay;
-use crate::plan::path::{self, Behind, Facts, Membership, ProxyState, Sends};
+use crate::plan::path::{self, Behind, Facts, ProxyState, Sends, fixes};
 use crate::plan::peer::Policies;
 use crate::plan::policy::Caution;
 use crate::plan::routes::RouteTarget;
@@ -291,7 +291,7 @@ pub(super) fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
     let mut why = Objection::new(Reason::Unknown, message);
     why.details.extend(unknown.iter().skip(1).map(|why| format!("and {why}")));
     let rules = unknown.iter().filter_map(|why| why.rule.as_ref());
-    why.details.extend(rules.map(|rule| format!("a rule of a ClusterRole that allows it: {rule}")));
+    why.details.extend(rules.map(|rule| rule.sentence()));
     Some(why)
 }
 
@@ -301,10 +301,12 @@ fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
     let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
     let commands = match &first.facts.sends {
         Sends::Plaintext { .. } => after_permissive(namespace, first, joins),
-        _ if pods.iter().any(|pod| pod.membership == Membership::Outside) => {
-            vec![gloo_rs("istio enroll").value(namespace)]
-        }
         _ => {
+            let backend = fixes::backend(&first.facts);
+            if !backend.without.is_empty() {
+                let enroll = backend.enrolls().unwrap_or_else(|| "take out the pods that get no sidecar".into());
+                return Hint::from("first: ").and(enroll);
+            }
             let lacks = |proxy: &&ProxyState| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty());
             let lacking = first.facts.proxies.iter().flatten().find(lacks);
             vec![lacking.map_or_else(|| gloo_rs("istio inject"), path::inject)]

@@ -96,8 +96,9 @@ async fn of_pod(
     let waiting = secrets_waited_for(inside, pod).await;
     if !waiting.is_empty() {
         let line = format!("pod {}: Envoy waits for the secret {}", pod.name, waiting.join(", "));
-        let inject = gloo_rs("istio inject").after("its sds container gets it from istiod: ");
-        let hint = inject.text(", ").command(kubectl("logs -c sds"));
+        let inject =
+            gloo_rs("istio inject").of_installation(&pod.namespace).after("its sds container gets it from istiod: ");
+        let hint = inject.text(", ").command(kubectl("logs -c sds").value(&pod.name).with("-n", &pod.namespace));
         report.advice(Advice::warning(Code::Warming, line).hint(hint));
     } else if rows.is_empty() {
         let line =

@@ -14,6 +14,7 @@ use crate::plan::change::Change;
 use crate::plan::mtls;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::Effect;
+use crate::plan::path::fixes;
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{PolicyScope, PolicyWish, after};
 use crate::plan::policy::Caution;
@@ -90,12 +91,9 @@ fn would_break(scope: &PolicyScope, broken: &[Harmed]) -> Objection {
     let enable = by_namespace.first().map(|(namespace, names)| {
         gloo_rs("istio enable-mtls").with("-n", *namespace).with("-u", names.join(",")).then(", or ")
     });
-    why.hint(
-        enable
-            .unwrap_or_default()
-            .command(gloo_rs("istio auto-mtls enable"))
-            .or_else("; ", flag("--force").text(" proceeds")),
-    )
+    let usual = || gloo_rs("istio auto-mtls enable");
+    let auto_mtls = broken.first().map_or_else(usual, |harmed| fixes::auto_mtls(&harmed.facts));
+    why.hint(enable.unwrap_or_default().command(auto_mtls).or_else("; ", flag("--force").text(" proceeds")))
 }
 
 /// Reports the pods to which the policy does not apply, and the clients that were not checked.

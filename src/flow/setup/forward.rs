@@ -426,7 +426,8 @@ mod tests {
 
     #[test]
     fn only_flags_that_are_there_are_named() {
-        let absence = |elsewhere: Option<&str>| Absence { near: Vec::new(), elsewhere: elsewhere.map(str::to_owned) };
+        let absence =
+            |elsewhere: Option<&str>| Absence { elsewhere: elsewhere.map(str::to_owned), ..Absence::default() };
         let why = |reason| Failure::new(Exit::Failed, reason, "no").hint(flag("--all").text(" chooses all"));
         let hints = |reason| elsewhere(why(reason), &absence(None)).hints;
         assert_eq!(hints(Reason::Ambiguous), ["--name NAME chooses one"]);

@@ -8,16 +8,17 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use self::send::{RequestWay, Sender};
+use super::again;
 use super::notes::Notes;
 use super::report::Report;
-use crate::command::Hint;
+use crate::command::{CommandLine, Hint, Program};
 use crate::error::{Exit, Failure};
 use crate::kube::Session;
 use crate::load::survey::SurveyReader;
 use crate::load::witness::{self, Backends, Envoys, MOST_PODS, Moment};
-use crate::load::{absence, proxy_pods};
+use crate::load::{absence, gateways, proxy_pods};
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Global, ProxyPods, VerifyTask};
+use crate::options::{Global, PodsOf, ProxyPods, VerifyTask};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::gateway::Gateway;
@@ -223,7 +224,21 @@ impl Run<'_> {
             expect: self.task.expect,
             statuses: evidence.answers.iter().map(|answer| answer.status).collect(),
         };
+        let verdict = verdict.each(|command| self.of_gateway(command));
         Ok((asked, verdict.on(&self.global.target())))
+    }
+
+    /// The command about the gateway that got the request, if it is about a gateway.
+    fn of_gateway(&self, command: CommandLine) -> CommandLine {
+        if !command.begins_with(Program::GlooRs, "proxy") {
+            return command;
+        }
+        let command = match &self.task.pods.proxy {
+            PodsOf::Named(name) if name.kind.is_none() && name.name == gateways::USUAL => command,
+            PodsOf::Named(name) => command.with("--name", name.to_string()),
+            PodsOf::Gateway(gateway) => command.with("--gateway", gateway.as_str()),
+        };
+        again::scoped(command, self.global)
     }
 
     /// What is known before the request.

@@ -48,6 +48,7 @@ pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNa
         return Some(
             why.hint(
                 gloo_rs("istio inject")
+                    .of_installation(name)
                     .then(" puts only the gateway into the mesh")
                     .or_else("; ", flag("--include-gloo-namespace").text(" enrolls it")),
             ),

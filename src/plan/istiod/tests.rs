@@ -212,3 +212,16 @@ fn the_command_for_an_istiod_without_ready_pods_is_about_its_own_revision() {
     assert_eq!(of(1), "kubectl describe pods -l app=istiod,istio.io/rev=1-28 -n istio-system");
     assert_eq!(of(0), "kubectl scale deployment istiod-1-28 -n istio-system --replicas 1");
 }
+
+#[test]
+fn pods_are_restarted_only_once_their_istiod_is_ready() {
+    let three = three();
+    let of =
+        |revision: &str| three.iter().find(|istiod| istiod.revision == revision).unwrap().restarts("shop").to_string();
+    assert_eq!(of("1-28"), "kubectl rollout restart deployments -n shop");
+    assert_eq!(
+        of("default"),
+        "kubectl describe pods -l app=istiod,istio.io/rev=default -n istio-system, then kubectl rollout restart \
+         deployments -n shop"
+    );
+}

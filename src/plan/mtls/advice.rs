@@ -1,15 +1,16 @@
 //! Advice for an operator before mTLS of an Upstream is enabled or disabled.
 
 use super::{FarEnd, MtlsWish, UpstreamContext};
-use crate::command::{flag, gloo_rs, kubectl};
+use crate::command::{Hint, flag, gloo_rs, kubectl};
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
 use crate::plan::advice::{Advice, Code, some_of};
+use crate::plan::fix::{self, BackendFix, GatewayFix};
 use crate::plan::gateway::Gateway;
+use crate::plan::path::fixes;
 use crate::plan::path::pair::{self, PairState};
 use crate::plan::path::{Announced, Behind, Cause, Membership, Negotiated, Pod, Sends};
 use crate::plan::peer::PolicySource;
-use crate::plan::pod;
 
 /// Returns the advice about the gateway, once for a run.
 pub(crate) fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
@@ -34,21 +35,30 @@ pub(crate) fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
                 None => note.hint(kubectl("get deployments,pods").with("-n", namespace)),
             }
         }
-        Gateway::NoSidecars { pods } => Advice::warning(
+        Gateway::NoSidecars { pods, fix } => Advice::warning(
             Code::NoGatewaySidecars,
             format!("no gateway proxy in {namespace} has the sds and istio-proxy sidecars: 503 until one has"),
         )
         .details(some_of(pods.iter().map(|pod| format!("pod {namespace}/{pod}"))))
-        .hint(gloo_rs("istio inject").then(", or global.istioIntegration.enabled in the Helm values")),
-        Gateway::NoCluster { config_maps } => Advice::warning(
+        .hint(set_up(fix)),
+        Gateway::NoCluster { config_maps, fix } => Advice::warning(
             Code::NoSdsCluster,
             format!("no gateway's bootstrap in {namespace} has the cluster gateway_proxy_sds: 503 until one has"),
         )
         .details(some_of(config_maps.iter().map(|map| format!("configmap {namespace}/{map}"))))
-        .hint(gloo_rs("istio inject").then(", or global.istioIntegration.enabled in the Helm values")),
+        .hint(set_up(fix)),
         Gateway::Unknown { why } => Advice::unknown("whether the gateway has Istio's sidecars is unknown", why),
     };
     Some(advice)
+}
+
+/// Returns the command that sets up the sidecars of these proxies. What Helm does not set up yet, its values can.
+fn set_up(fixes: &[GatewayFix]) -> Hint {
+    let hint = fix::gateways(fixes).unwrap_or_default();
+    match fixes.iter().all(GatewayFix::is_injected) {
+        true => hint.text(", or global.istioIntegration.enabled in the Helm values"),
+        false => hint,
+    }
 }
 
 /// Returns the advice about a named Upstream.
@@ -119,9 +129,8 @@ fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, PairState)]
         Behind::NoService { service } => {
             Advice::warning(Code::NoPods, format!("service {service} behind {name} is not there"))
         }
-        Behind::NoPort { service, port } => {
-            Advice::warning(Code::NoPods, format!("service {service} behind {name} has no port {port}"))
-        }
+        Behind::NoPort(no_port) => Advice::warning(Code::NoPods, format!("{no_port}, so nothing is behind {name}"))
+            .hint(kubectl("edit upstream").value(name).with("-n", &upstream.namespace)),
         Behind::ByHand { service } => Advice::unknown(sidecars, &format!("service {service} has no selector").into()),
         Behind::Unknown(why) => Advice::unknown(sidecars, why),
     })
@@ -133,17 +142,19 @@ fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     let have = if without.len() == 1 { "has" } else { "have" };
     let what =
         format!("{} of {} pods behind {} {have} no sidecar: 503 there", without.len(), ends.len(), upstream.name);
-    let first = without.first()?;
+    let namespace = &without.first()?.namespace;
     // A ztunnel accepts HBONE, not the mutual TLS that a gateway sends to sidecars.
     let ambient = |pod: &Pod| if pod.membership == Membership::Ambient { " (ambient)" } else { "" };
-    Some(
-        Advice::warning(Code::for_cause(Cause::NoSidecar), what)
-            .details(some_of(without.iter().map(|pod| format!("pod {pod}{}", ambient(pod)))))
-            .hint(match without.iter().find(|pod| pod.barred.is_none()) {
-                Some(pod) => gloo_rs("istio enroll").value(&pod.namespace).into(),
-                None => pod::unbarred(first.barred.unwrap_or_default(), &typed(upstream)),
-            }),
-    )
+    let fix = BackendFix {
+        namespace: Some(namespace.clone()),
+        revision: None,
+        without: without.iter().filter_map(|pod| fixes::without_sidecar(pod)).collect(),
+        opens: ends.iter().find_map(|(pod, _)| fixes::made_permissive(pod, namespace)),
+        upstream: Some(typed(upstream)),
+    };
+    let advice = Advice::warning(Code::for_cause(Cause::NoSidecar), what)
+        .details(some_of(without.iter().map(|pod| format!("pod {pod}{}", ambient(pod)))));
+    Some(Advice { hint: fix.of_refused_tls(), ..advice })
 }
 
 /// Returns the Upstream as a value for `-u`.
@@ -198,6 +209,7 @@ mod tests {
     use crate::plan::advice::Weight;
     use crate::plan::path::fixture::{around, meshed, plain, pods, switched};
     use crate::plan::peer::Mode;
+    use crate::plan::pod::OPTED_OUT;
 
     fn upstream() -> Object {
         Object::new(&UPSTREAM, json!({"metadata": {"name": "x"}, "spec": {"kube": {}}}))
@@ -263,12 +275,19 @@ mod tests {
 
     #[test]
     fn pods_that_cannot_be_enrolled_are_not_sent_to_enroll() {
-        let opted_out = || Pod { barred: Some(pod::OPTED_OUT), ..plain("shop/a") };
+        let opted_out = || Pod { barred: Some(OPTED_OUT), ..plain("shop/a") };
         let hint =
             |of: Vec<Pod>| on_upstream(MtlsWish::Enable, &upstream(), &around(pods(of)))[0].hint.clone().unwrap();
         let way = "opted out by sidecar.istio.io/inject=false: remove that, or gloo-rs istio disable-mtls -u x";
         assert_eq!(hint(vec![opted_out()]), way);
         assert_eq!(hint(vec![opted_out(), plain("shop/b")]), "gloo-rs istio enroll shop");
+        let ambient = || Pod { membership: Membership::Ambient, ..plain("shop/a") };
+        assert_eq!(hint(vec![ambient()]), "gloo-rs istio disable-mtls -u x");
+        // These require mutual TLS.
+        let open = "gloo-rs istio peer-auth permissive -n shop";
+        let way = format!("opted out by sidecar.istio.io/inject=false: remove that, or {open}");
+        assert_eq!(hint(vec![opted_out(), meshed(Mode::Strict)]), way);
+        assert_eq!(hint(vec![ambient(), meshed(Mode::Strict)]), open);
     }
 
     #[test]

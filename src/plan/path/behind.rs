@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::endpoints::PodEndpoints;
-use super::{Behind, Declared, Membership, Pod};
+use super::{Behind, Declared, Membership, NoPort, Pod};
 use crate::bounded;
 use crate::plan::Unread;
 use crate::plan::authorization::AuthorizationPolicies;
@@ -52,10 +52,11 @@ impl<'s> ServicePort<'s> {
         if let Some(kind) = external(service) {
             return Err(Behind::Outside { kind });
         }
-        let ports = service["spec"]["ports"].as_array();
+        let ports = || service["spec"]["ports"].as_array().into_iter().flatten();
         let is_it = |entry: &&Value| number.is_none() || entry["port"].as_u64() == number;
-        let Some(entry) = ports.into_iter().flatten().find(is_it) else {
-            return Err(Behind::NoPort { service: full, port: number.unwrap_or_default() });
+        let Some(entry) = ports().find(is_it) else {
+            let has = ports().filter_map(shown).collect();
+            return Err(Behind::NoPort(NoPort { service: full, port: number.unwrap_or_default(), has }));
         };
         match PodSelector::from_service(service, narrowed) {
             Some(selector) => {
@@ -131,6 +132,15 @@ impl<'s> ServicePort<'s> {
             barred: barred(pod),
         }
     }
+}
+
+/// Returns a port of a Service: `8080 (http)`, `9090/UDP`.
+fn shown(port: &Value) -> Option<String> {
+    let number = port["port"].as_u64()?;
+    let protocol = port["protocol"].as_str().filter(|protocol| *protocol != "TCP");
+    let protocol = protocol.map(|protocol| format!("/{protocol}")).unwrap_or_default();
+    let name = port["name"].as_str().map(|name| format!(" ({name})")).unwrap_or_default();
+    Some(format!("{number}{protocol}{name}"))
 }
 
 /// Returns why the mode of a pod's port is unknown, with the permission that is missing.

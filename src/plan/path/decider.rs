@@ -1,7 +1,7 @@
 //! The object that decides a verdict: paths with the same cause and the same decider are one problem.
 
 use super::pair::{self, PairState};
-use super::{Behind, Cause, Described, Facts, ProxyState};
+use super::{Behind, Cause, Described, Facts, NoPort, ProxyState};
 use crate::plan::peer::PolicyRef;
 use crate::plan::routes::RouteTarget;
 
@@ -76,7 +76,7 @@ fn backend_namespace(facts: &Facts) -> &str {
     let service = match &facts.behind {
         Behind::Pods { service, .. }
         | Behind::NoService { service }
-        | Behind::NoPort { service, .. }
+        | Behind::NoPort(NoPort { service, .. })
         | Behind::ByHand { service } => service.split_once('/').map(|(namespace, _)| namespace),
         _ => None,
     };

@@ -1,15 +1,11 @@
 //! The verdict on a path: compares what is sent with what each pod accepts and what the gateway can present.
 
 use super::pair::{self, PairState};
-use super::{Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows, Verdict};
-use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
+use super::{Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, Shows, Verdict, fixes};
+use crate::command::{Hint, gloo_rs, kubectl};
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
 use crate::plan::authorization::Admission;
-use crate::plan::peer::Mode;
-use crate::plan::pod;
-use crate::plan::routes::RouteTarget;
-use crate::plan::sidecars::state::SidecarPart;
 
 /// The verdict, its reason, and the command that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +27,7 @@ pub fn judge(facts: &Facts) -> Judged {
         return idle;
     }
     if let Some((cause, why)) = pair::nothing_behind(facts) {
-        return breaks(cause, why, command(facts, cause));
+        return breaks(cause, why, fixes::of_cause(facts, cause));
     }
     match &facts.behind {
         Behind::Outside { kind } => outside(facts, kind),
@@ -64,7 +60,7 @@ fn open(why: String, fix: Option<Hint>) -> Judged {
 }
 
 fn unknown(what: &str, why: &Unread) -> Judged {
-    let fix = why.rule.as_ref().map(Hint::allowing);
+    let fix = why.rule.as_deref().cloned().map(Hint::allowing);
     open(format!("{what} is unknown: {why}"), fix)
 }
 
@@ -75,7 +71,8 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
     let (verdict, why) = match &facts.sends {
         Sends::Unknown(why) if why.rule.is_some() => return unknown("what is sent", why),
         Sends::Unknown(why) => {
-            let fix = upstream(&facts.target).map(|name| gloo_rs("istio auto-mtls disable").with("-u", name).into());
+            let fix = fixes::upstream(&facts.target);
+            let fix = fix.map(|name| gloo_rs("istio auto-mtls disable").with("-u", name).into());
             return open(why.why.clone(), fix);
         }
         Sends::Istio { .. } => {
@@ -112,9 +109,9 @@ fn of_pods(facts: &Facts) -> Judged {
     });
     if let Some((cause, why, rule)) = not_known {
         let fix = match (cause, rule) {
-            (_, Some(rule)) => Some(Hint::allowing(rule)),
-            (Some(cause), None) => command(facts, *cause),
-            (None, None) => shows_files_of_istio(facts).then(|| replacing(facts)),
+            (_, Some(rule)) => Some(Hint::allowing(rule.as_ref().clone())),
+            (Some(cause), None) => fixes::of_cause(facts, *cause),
+            (None, None) => fixes::of_files(facts),
         };
         return match cause {
             Some(cause) => breaks(*cause, why.clone(), fix),
@@ -141,104 +138,7 @@ fn broken(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Option<Judged> 
         (1, all) => format!("1 of {} answers", pair::count(all)),
         (number, all) => format!("{number} of {} answer", pair::count(all)),
     };
-    Some(breaks(cause, format!("{who} {sent} with 503: {why}"), command(facts, cause)))
-}
-
-/// Returns the command that fixes the cause. `None` if it takes more than one command.
-fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
-    match cause {
-        Cause::NoSidecar => match (barred(facts), upstream(&facts.target)) {
-            (Some(why), Some(name)) => Some(pod::unbarred(why, &name)),
-            (Some(_), None) => None,
-            (None, _) => enroll(facts),
-        },
-        Cause::NoEndpoint => {
-            let what = if pods(facts).is_empty() { "get deployments,pods" } else { "get pods" };
-            pods_namespace(facts).map(|namespace| kubectl(what).with("-n", namespace).into())
-        }
-        Cause::StrictPeer => Some(enable_mtls(facts)),
-        Cause::DisabledPeer => opened(facts).map(Hint::from),
-        Cause::NotAnnounced | Cause::Http2NotSent => Some(enabling(facts).into()),
-        Cause::OwnTls | Cause::OwnCertificate => upstream(&facts.target).map(|_| replacing(facts)),
-        _ => None,
-    }
-}
-
-fn enroll(facts: &Facts) -> Option<Hint> {
-    let enroll = gloo_rs("istio enroll").value(pods_namespace(facts)?);
-    match barred(facts) {
-        None => Some(enroll.into()),
-        Some(why) if why == pod::OPTED_OUT => Some(enroll.after(format!("{why}: remove that, then "))),
-        Some(_) => None,
-    }
-}
-
-/// Returns why none of the pods without a sidecar gets one, whatever their namespace's labels are.
-fn barred(facts: &Facts) -> Option<&'static str> {
-    let mut without = pods(facts).iter().filter(|pod| pod.membership == Membership::Outside);
-    let first = without.next()?.barred?;
-    without.all(|pod| pod.barred.is_some()).then_some(first)
-}
-
-/// Returns the command that lets the pods accept mutual TLS, if a policy prevents that.
-fn opened(facts: &Facts) -> Option<CommandLine> {
-    let namespace = pods_namespace(facts)?;
-    let mut policies = pods(facts).iter().filter(|pod| pod.membership == Membership::Sidecar);
-    let policy = policies.find_map(|pod| pod.demands.as_ref().ok()?.setting(Mode::Disable))?;
-    Some(policy.opened_by(namespace))
-}
-
-/// Returns the command that enables Istio's TLS. Before it come the commands that let the pods accept it and let every
-/// proxy present the certificate, because otherwise working requests would break.
-fn enable_mtls(facts: &Facts) -> Hint {
-    held_back(facts).unwrap_or_default().command(enabling(facts))
-}
-
-/// Returns the command that replaces other TLS settings by Istio's.
-fn replacing(facts: &Facts) -> Hint {
-    let enable = if shows_files_of_istio(facts) { enabling(facts) } else { enabling(facts).fixed("--overwrite") };
-    held_back(facts).unwrap_or_default().command(enable)
-}
-
-fn shows_files_of_istio(facts: &Facts) -> bool {
-    matches!(facts.sends, Sends::Tls { shows: Shows::FilesOfIstio, .. })
-}
-
-/// Returns the commands that must come first, with the words between them.
-fn held_back(facts: &Facts) -> Option<Hint> {
-    let lacking = facts.proxies.iter().flatten().find(|proxy| proxy.lacks.as_ref().is_ok_and(|it| !it.is_empty()));
-    let first = opened(facts).into_iter().chain(lacking.map(inject));
-    first.map(|command| command.then(", then ")).reduce(Hint::and)
-}
-
-fn enabling(facts: &Facts) -> CommandLine {
-    match upstream(&facts.target) {
-        Some(name) => gloo_rs("istio enable-mtls").with("-u", name),
-        None => gloo_rs("istio auto-mtls enable"),
-    }
-}
-
-/// Returns the Upstream as a value for `-u`: `name`, or `namespace/name` outside of gloo-system.
-fn upstream(target: &RouteTarget) -> Option<String> {
-    match target {
-        RouteTarget::Upstream { namespace, name } if namespace == "gloo-system" => Some(name.clone()),
-        RouteTarget::Upstream { namespace, name } => Some(format!("{namespace}/{name}")),
-        _ => None,
-    }
-}
-
-fn pods(facts: &Facts) -> &[Pod] {
-    match &facts.behind {
-        Behind::Pods { pods, .. } => pods,
-        _ => &[],
-    }
-}
-
-fn pods_namespace(facts: &Facts) -> Option<&str> {
-    match &facts.behind {
-        Behind::Pods { service, .. } => service.split_once('/').map(|(namespace, _)| namespace),
-        _ => None,
-    }
+    Some(breaks(cause, format!("{who} {sent} with 503: {why}"), fixes::of_cause(facts, cause)))
 }
 
 /// Returns the verdict if not every proxy can present the certificate.
@@ -263,23 +163,13 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
         let others = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
         let why = why.replacen(&named, &format!("{named}{others}"), 1);
         let fix = match cause {
-            Cause::NoSecret => Some(inject(proxy).into()),
-            _ => pair::refused_certificate(proxy).map(renewed),
+            Cause::NoSecret => Some(fixes::inject(proxy).into()),
+            _ => pair::refused_certificate(proxy).map(fixes::renewed),
         };
         return Some(breaks(*cause, why, fix));
     }
     let unread = active.iter().find_map(|proxy| proxy.lacks.as_ref().err())?;
     Some(unknown("whether the gateway has Istio's sidecars", unread))
-}
-
-/// Returns the command that shows why an expired certificate was not renewed, or that fetches another root.
-fn renewed((_, certificate): (&str, &ShownCertificate)) -> Hint {
-    let ShownCertificate { pod, namespace, .. } = certificate;
-    let command = match certificate.left <= 0 {
-        true => kubectl("logs").value(pod).fixed("-c istio-proxy"),
-        false => kubectl("delete pod").value(pod),
-    };
-    command.with("-n", namespace).into()
 }
 
 /// Returns the pairs if a policy may deny one of them. In a mesh without such policies, ten thousand targets need none.
@@ -306,41 +196,30 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
     }
     facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle).find_map(|proxy| {
         match pair::from_gateway(&facts.sends, proxy, PairState::Tls) {
-            PairState::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy).into()))),
+            PairState::Broken { cause, why } => Some(breaks(cause, why, Some(fixes::inject(proxy).into()))),
             _ => None,
         }
     })
-}
-
-/// Returns the command that gives a gateway what it lacks: the sidecars, or only a restart.
-pub(crate) fn inject(proxy: &ProxyState) -> CommandLine {
-    let (namespace, name) = proxy.name.split_once('/').unwrap_or(("", &proxy.name));
-    let needs_restart = [SidecarPart::LoadedCluster.to_string()];
-    let command = match &proxy.lacks {
-        Ok(lacks) if *lacks == needs_restart => gloo_rs("proxy restart").value(name),
-        _ if proxy.of_gateway_api => return gloo_rs("upgrade-values"),
-        _ => gloo_rs("istio inject").with("--name", name),
-    };
-    if namespace == "gloo-system" { command } else { command.with("-n", namespace) }
 }
 
 /// Returns the verdict if every pod answers.
 fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
     let all = states.len();
     let mtls = states.iter().filter(|state| **state == PairState::Mtls).count();
+    let enroll = || fixes::backend(facts).enrolls();
     let (verdict, why, fix) = match &facts.sends {
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}, not Istio's"), None),
         Sends::Plaintext { why } => {
             let is_meshed = pods.iter().all(|pod| pod.membership == Membership::Sidecar);
-            let fix = if is_meshed { Some(enable_mtls(facts)) } else { enroll(facts) };
+            let fix = if is_meshed { Some(fixes::enable_mtls(facts)) } else { enroll() };
             (Verdict::Plaintext, format!("plaintext to {}: {why}", every(all)), fix)
         }
         Sends::PerPod if mtls == 0 => {
-            (Verdict::Plaintext, format!("plaintext: no sidecar in {}", every(all)), enroll(facts))
+            (Verdict::Plaintext, format!("plaintext: no sidecar in {}", every(all)), enroll())
         }
         Sends::PerPod if mtls < all => {
             let why = format!("mutual TLS to {mtls} of {}, plaintext to those without a sidecar", pair::count(all));
-            (Verdict::Mixed, why, enroll(facts))
+            (Verdict::Mixed, why, enroll())
         }
         Sends::PerPod => (Verdict::Mtls, format!("Istio's mutual TLS to {} by auto-mTLS", every(all)), None),
         Sends::Istio { .. } | Sends::Unknown(_) => {

@@ -8,6 +8,7 @@ pub(crate) mod causes;
 mod decider;
 pub(crate) mod effect;
 pub(crate) mod endpoints;
+pub(crate) mod fixes;
 pub(crate) mod forecast;
 pub(crate) mod guard;
 pub(crate) mod harm;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use super::acceptance::Acceptance;
 use super::authorization::AuthorizationPolicy;
+use super::fix::GatewayFix;
 use super::owner::Owner;
 use super::peer::{Effective, Mode};
 use super::pod;
@@ -35,8 +37,9 @@ use super::routes::RouteTarget;
 
 pub(crate) use causes::Cause;
 pub(crate) use decider::Decider;
+pub(crate) use fixes::inject;
+pub(crate) use judge::Judged;
 pub use judge::judge;
-pub(crate) use judge::{Judged, inject};
 pub(crate) use pair::missing;
 pub use sends::{Announced, Negotiated, Sends, Shows};
 pub(crate) use sends::{Switched, of_service, of_upstream};
@@ -172,10 +175,7 @@ pub enum Behind {
         service: String,
     },
     /// A Service without that port. Gloo creates no endpoints for it.
-    NoPort {
-        service: String,
-        port: u64,
-    },
+    NoPort(NoPort),
     /// A Service whose endpoints are maintained manually.
     ByHand {
         service: String,
@@ -185,6 +185,27 @@ pub enum Behind {
         kind: String,
     },
     Unknown(Unread),
+}
+
+/// A port that a Service does not have, and those that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoPort {
+    pub service: String,
+    pub port: u64,
+    /// `8080 (http)`
+    pub has: Vec<String>,
+}
+
+/// Writes `service shop/cart has no port 81, only 8080 (http) and 9090`.
+impl std::fmt::Display for NoPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "service {} has no port {}", self.service, self.port)?;
+        match self.has.split_last() {
+            None => Ok(()),
+            Some((only, [])) => write!(f, ", only {only}"),
+            Some((last, others)) => write!(f, ", only {} and {last}", others.join(", ")),
+        }
+    }
 }
 
 /// The `ServiceAccount` of pods that name none.
@@ -199,6 +220,8 @@ pub struct ProxyState {
     pub account: String,
     /// Whether Gloo's controller owns it, so that `inject` does not change it.
     pub of_gateway_api: bool,
+    /// How it gets what it lacks.
+    pub fix: GatewayFix,
     /// Whether it is scaled to 0.
     pub is_idle: bool,
     pub lacks: Result<Vec<String>, Unread>,
@@ -211,7 +234,8 @@ impl ProxyState {
     pub fn named(name: &str) -> Self {
         let lacks = Err(format!("gateway proxy {name} has no label to find it by").into());
         let account = DEFAULT_ACCOUNT.to_owned();
-        Self { name: name.to_owned(), account, of_gateway_api: false, is_idle: false, lacks, certificates: None }
+        let fix = GatewayFix::named(name);
+        Self { name: name.to_owned(), account, of_gateway_api: false, fix, is_idle: false, lacks, certificates: None }
     }
 
     /// Returns why its certificates are unknown, if they were requested.
@@ -267,6 +291,8 @@ pub struct Facts {
     pub sends_by: String,
     pub behind: Behind,
     pub proxies: Result<Vec<ProxyState>, Unread>,
+    /// The value for `--revision` of `istio enroll` for the namespace of the pods, if it needs one.
+    pub enroll_revision: Option<String>,
     /// `None` if no object of Gloo's represents the target.
     pub acceptance: Option<Acceptance>,
     pub owner: Option<Owner>,
@@ -279,7 +305,8 @@ impl Facts {
             Behind::Unknown(why) => Sends::Unknown(why.clone()),
             _ => Sends::Unknown("it is not followed any further".into()),
         };
-        Self { target, sends, sends_by: String::new(), behind, proxies, acceptance: None, owner: None }
+        let sends_by = String::new();
+        Self { target, sends, sends_by, behind, proxies, enroll_revision: None, acceptance: None, owner: None }
     }
 
     /// Returns the facts of the same target with something else sent.

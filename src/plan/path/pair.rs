@@ -8,6 +8,7 @@ use crate::plan::authorization::{self, Admission, Caller};
 use crate::plan::peer::{Effective, Mode, PolicyRef};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::SidecarPart;
+use crate::rights::Rule;
 
 /// The result of the requests of a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub(crate) enum PairState {
         /// The cause, if it is more than something that could not be read.
         cause: Option<Cause>,
         why: String,
-        /// The Role rule that would make it known.
-        rule: Option<String>,
+        /// The rule that would make it known.
+        rule: Option<Box<Rule>>,
     },
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
     Some(match &facts.behind {
         Behind::NoUpstream => (Cause::NoUpstream, format!("{} is not there", facts.target)),
         Behind::NoService { service } => (Cause::NoService, format!("service {service} is not there")),
-        Behind::NoPort { service, port } => (Cause::NoService, format!("service {service} has no port {port}")),
+        Behind::NoPort(no_port) => (Cause::NoService, no_port.to_string()),
         Behind::Pods { service, pods, .. } if pods.is_empty() => {
             (Cause::NoEndpoint, format!("no pod runs behind service {service}: 503, no healthy upstream"))
         }

@@ -92,7 +92,7 @@ impl Routed {
 
     /// Adds the destinations in an object with routes.
     pub(crate) fn add(&mut self, object: &Object) {
-        self.holders.push(Holder::read(object, self.serving(object)));
+        self.holders.push(Holder::read(object, self.serving_gateways(object)));
         self.found.take();
     }
 
@@ -102,7 +102,7 @@ impl Routed {
 
     /// Returns the gateways that serve the routes of an object. They are known by name only for a `VirtualService` and
     /// a `Gateway`. Objects that others lead to may be served by any proxy, until it is known which routes lead there.
-    fn serving(&self, object: &Object) -> ServingGateways {
+    pub(crate) fn serving_gateways(&self, object: &Object) -> ServingGateways {
         if *object.reference.kind == kinds::HTTP_ROUTE {
             return ServingGateways::of_http_route(object);
         }
@@ -286,7 +286,7 @@ mod tests {
                     ]}}),
                 ),
             ];
-            let gateways = Routed::by(gateways).serving(object);
+            let gateways = Routed::by(gateways).serving_gateways(object);
             proxies.each_ref().map(|proxy| gateways.serve(&own, proxy))
         };
         assert_eq!(served(&virtual_service(&json!({"team": "a"}))), [true, false, false]);
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn a_gloo_serves_the_routes_of_namespaces_that_it_watches_by_its_own_gateways() {
         let gateways = Routed::by(vec![gateway("gloo-system", "http", json!({"httpGateway": {}}))]);
-        let gateways = gateways.serving(&virtual_service(&json!({})));
+        let gateways = gateways.serving_gateways(&virtual_service(&json!({})));
         let serves = |namespace: &str, watched: &[&str]| {
             gateways.serve(&gloo(namespace, watched), &proxy(&format!("{namespace}/gateway-proxy"), false))
         };

@@ -16,10 +16,14 @@ use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
 use crate::plan::authorization::{AuthorizationPolicies, AuthorizationPolicy};
 use crate::plan::backend;
+use crate::plan::enrolment::target::{self, KnownIstiods};
+use crate::plan::fix::{self, GatewayFix};
 use crate::plan::gateway::PROXY_LABEL;
+use crate::plan::istiod::{self, Istiod};
 use crate::plan::labels::{PodSelector, labels};
 use crate::plan::peer::{self, Policies};
 use crate::plan::pod::is_running;
+use crate::plan::revisions::Listed;
 use crate::plan::routes::RouteTarget;
 use crate::plan::sidecars::state::state;
 use crate::plan::sidecars::{GatewayProxy, own_pods};
@@ -51,6 +55,8 @@ struct MeshIndex<'s> {
     policies: Read<HashMap<String, Vec<Value>>>,
     authorization: Read<Vec<Arc<AuthorizationPolicy>>>,
     root_namespace: String,
+    /// The control planes, if their Deployments are among those that were read.
+    istiods: Vec<Istiod>,
     /// Pods by namespace, label key and label value.
     pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
     /// `EndpointSlice`s by namespace and Service.
@@ -91,11 +97,13 @@ impl<'s> Survey<'s> {
             policies: policies(snapshot, root.as_deref(), &root_namespace),
             authorization: authorization(snapshot, root.as_deref()),
             root_namespace,
+            istiods: istiod::in_snapshot(snapshot),
             pods: index(snapshot.all(&kinds::POD)),
             slices: slices(snapshot.all(&kinds::ENDPOINT_SLICE)),
         };
         let installation = Installation::read(snapshot, gloo_namespace);
-        let (settings, proxies) = (settings(snapshot, gloo_namespace), proxies(snapshot, &installation));
+        let settings = settings(snapshot, gloo_namespace);
+        let proxies = proxies(snapshot, &installation, &mesh.istiods);
         Self { snapshot, installation, settings, proxies, mesh: Arc::new(mesh) }
     }
 
@@ -104,8 +112,10 @@ impl<'s> Survey<'s> {
         let (snapshot, mesh) = (self.snapshot, Arc::clone(&self.mesh));
         let installation = Installation::read(snapshot, gloo_namespace);
         let mut known = known.0.borrow_mut();
-        let proxies =
-            known.entry(gloo_namespace.to_owned()).or_insert_with(|| proxies(snapshot, &installation)).clone();
+        let proxies = known
+            .entry(gloo_namespace.to_owned())
+            .or_insert_with(|| proxies(snapshot, &installation, &mesh.istiods))
+            .clone();
         Self { snapshot, installation, settings: settings(snapshot, gloo_namespace), proxies, mesh }
     }
 
@@ -220,12 +230,14 @@ impl<'s> Survey<'s> {
             }
             false => Behind::Outside { kind: backend::upstream_type(&upstream.value).to_owned() },
         });
+        let enroll_revision = self.enroll_revision(&behind);
         Facts {
             target: upstream.into(),
             sends,
             sends_by: if by.starts_with("spec.") { format!("{by} of upstream {full}") } else { by },
             behind,
             proxies: self.proxies.clone(),
+            enroll_revision,
             acceptance: Some(acceptance::read(&upstream.value)),
             owner: owner::find(&upstream.value),
         }
@@ -235,14 +247,36 @@ impl<'s> Survey<'s> {
     pub fn of_service(&self, namespace: &str, name: &str, port: Option<u64>) -> Facts {
         let service = self.snapshot.find(&kinds::SERVICE, namespace, name).object();
         let (sends, sends_by) = of_service(service.map(|service| &service.value), &self.settings);
+        let behind = self.behind(namespace, name, port, &BTreeMap::new());
+        let enroll_revision = self.enroll_revision(&behind);
         Facts {
             target: RouteTarget::Service { namespace: namespace.to_owned(), name: name.to_owned(), port },
             sends,
             sends_by,
-            behind: self.behind(namespace, name, port, &BTreeMap::new()),
+            behind,
             proxies: self.proxies.clone(),
+            enroll_revision,
             acceptance: None,
             owner: service.and_then(|service| owner::find(&service.value)),
+        }
+    }
+
+    /// Returns the value for `--revision` of `istio enroll`, if the command would not find an istiod for the namespace of
+    /// these pods.
+    fn enroll_revision(&self, behind: &Behind) -> Option<String> {
+        let Behind::Pods { service, .. } = behind else { return None };
+        let (namespace, _) = service.split_once('/')?;
+        let tags = Listed::Read(());
+        let known = KnownIstiods { istiods: &self.mesh.istiods, tags: &tags };
+        let namespace = self.snapshot.find(&kinds::NAMESPACE, "", namespace).object();
+        let is_found = namespace.is_some_and(|namespace| target::choose(known, None, None, namespace).is_ok());
+        match self.mesh.istiods.as_slice() {
+            [] => None,
+            _ if is_found => None,
+            // The namespace may be bound by a tag that was not read.
+            [_] if self.snapshot.unknown(&kinds::MUTATING_WEBHOOK).is_some() => None,
+            [only] => namespace.map(|_| only.revision.clone()),
+            _ => Some(fix::REVISION.to_owned()),
         }
     }
 
@@ -394,7 +428,7 @@ fn unread_root(snapshot: &Snapshot) -> Option<&Unknown> {
 
 /// Returns the proxies of this Gloo: those of its installation, and those of the Gateways in namespaces that it
 /// watches.
-fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxyState>> {
+fn proxies(snapshot: &Snapshot, installation: &Installation, istiods: &[Istiod]) -> Read<Vec<ProxyState>> {
     let (key, value) = PROXY_LABEL.split_once('=').expect("a label and its value");
     let mut found = Vec::new();
     for kind in [&kinds::DEPLOYMENT, &kinds::DAEMON_SET] {
@@ -409,7 +443,8 @@ fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxySt
                 && installation.watches(home);
             let is_classic = workload.label(key) == Some(value) && *home == installation.namespace;
             if of_gateway_api || is_classic {
-                found.push(proxy(snapshot, workload, of_gateway_api));
+                let state = proxy(snapshot, workload, &installation.namespace, istiods);
+                found.push(ProxyState { of_gateway_api, ..state });
             }
         }
     }
@@ -419,9 +454,10 @@ fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxySt
     Ok(found)
 }
 
-fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyState {
+fn proxy(snapshot: &Snapshot, workload: &Object, installation: &str, istiods: &[Istiod]) -> ProxyState {
     let (namespace, name) = (&workload.reference.namespace, &workload.reference.name);
     let read = GatewayProxy::in_snapshot(snapshot, workload);
+    let fix = GatewayFix::read(&read, installation, istiods);
     let is_in_files = snapshot.is_of_files() && read.bootstrap.is_some();
     let lacks = match snapshot.unknown(&kinds::CONFIG_MAP) {
         Some(unknown) if !is_in_files => Err(in_files::unread(unknown, in_files::NO_BOOTSTRAP)),
@@ -430,7 +466,7 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
     let spec = &workload.value["spec"];
     let account = spec["template"]["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT_ACCOUNT).to_owned();
     let (name, is_idle) = (format!("{namespace}/{name}"), spec["replicas"] == 0);
-    ProxyState { name, account, of_gateway_api, is_idle, lacks, certificates: None }
+    ProxyState { name, account, of_gateway_api: false, fix, is_idle, lacks, certificates: None }
 }
 
 /// Returns the parts that a proxy lacks.

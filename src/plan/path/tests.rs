@@ -1,4 +1,5 @@
 mod agreement;
+mod circle;
 mod denied;
 mod forecast;
 mod harm;
@@ -8,12 +9,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Unknown, kinds};
 use crate::plan::ssl_config::istio_ssl_config;
+use crate::rights::Rule;
 
 const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/sidecars/chart-istio.yaml");
 const BOOTSTRAP: &str = include_str!("../../../tests/fixtures/bootstrap/chart.yaml");
 const BOOTSTRAP_ISTIO: &str = include_str!("../../../tests/fixtures/bootstrap/chart-istio.yaml");
-const ENDPOINTS_RULE: &str = "{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list]}";
-const RULE: &str = "{apiGroups: [security.istio.io], resources: [peerauthentications], verbs: [list]}";
+const ENDPOINTS: &str = "endpointslices";
+const RULE: &str = "peerauthentications";
 
 /// A cluster with one Upstream `u`, its Service `shop/cart` and a gateway that is ready.
 #[derive(Clone)]
@@ -90,18 +92,19 @@ impl Cluster {
         let map = json!({"metadata": {"name": "gateway-proxy-envoy-config", "namespace": "gloo-system"},
             "data": {"envoy.yaml": self.bootstrap}});
         put(&kinds::CONFIG_MAP, vec![map]);
-        let forbidden =
-            |rule: &str| ListAnswer::Unknown(Unknown { why: "not allowed to list".into(), rule: Some(rule.into()) });
+        let forbidden = |what: &str| {
+            ListAnswer::Unknown(Unknown { why: "not allowed to list".into(), rule: Some(Rule::listing(what)) })
+        };
         match &self.settings {
             Some(settings) => put(&kinds::SETTINGS, vec![settings.clone()]),
-            None => snapshot.put(&kinds::SETTINGS, ListPart::All, forbidden("{settings}")),
+            None => snapshot.put(&kinds::SETTINGS, ListPart::All, forbidden("settings")),
         }
         match &self.slices {
             Some(slices) => {
                 let objects = slices.iter().map(|it| Object::new(&kinds::ENDPOINT_SLICE, it.clone())).collect();
                 snapshot.put(&kinds::ENDPOINT_SLICE, ListPart::All, ListAnswer::Read(objects));
             }
-            None => snapshot.put(&kinds::ENDPOINT_SLICE, ListPart::All, forbidden(ENDPOINTS_RULE)),
+            None => snapshot.put(&kinds::ENDPOINT_SLICE, ListPart::All, forbidden(ENDPOINTS)),
         }
         match &self.policies {
             Some(policies) => {
@@ -238,7 +241,8 @@ fn istios_tls_needs_a_gateway_that_can_present_the_certificate() {
     let no_cluster = Cluster::new().with(istio).with(|it| it.bootstrap = BOOTSTRAP.to_owned()).judged();
     assert_eq!(no_cluster.verdict, Verdict::Broken);
     assert!(no_cluster.why.ends_with("lacks cluster gateway_proxy_sds"), "{no_cluster:?}");
-    assert_eq!(no_cluster.fix, Some("gloo-rs istio inject --name gateway-proxy".into()));
+    // The chart rendered its sidecars.
+    assert_eq!(no_cluster.fix, Some("gloo-rs upgrade-values --proxy gateway-proxy".into()));
     let auto = |it: &mut Cluster| it.settings = Some(settings(true, true));
     let no_sidecars = |it: &mut Cluster| {
         it.proxy["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().truncate(1);
@@ -325,7 +329,14 @@ fn nobody_behind_it_is_broken_whatever_is_sent() {
         |it: &mut Cluster| it.pods.iter_mut().for_each(|pod| pod["metadata"]["deletionTimestamp"] = json!("now"));
     assert_eq!(Cluster::new().with(leaving).verdict(), Verdict::Broken);
     let port = Cluster::new().with(|it| it.upstream["spec"]["kube"]["servicePort"] = json!(81)).judged();
-    assert_eq!(port.why, "service shop/cart has no port 81");
+    assert_eq!(port.why, "service shop/cart has no port 81, only 80");
+    assert_eq!(port.fix, Some("kubectl edit upstream u -n gloo-system".into()));
+    let ports = json!([{"port": 80, "name": "http"}, {"port": 9090, "protocol": "UDP"}, {"port": 443}]);
+    let several = Cluster::new().with(|it| {
+        it.upstream["spec"]["kube"]["servicePort"] = json!(81);
+        it.service.as_mut().unwrap()["spec"]["ports"] = ports;
+    });
+    assert_eq!(several.judged().why, "service shop/cart has no port 81, only 80 (http), 9090/UDP and 443");
     let unready = |it: &mut Cluster| it.pods.iter_mut().for_each(|pod| pod["status"] = json!({"conditions": []}));
     assert!(Cluster::new().with(unready).judged().why.ends_with("is ready: 503"));
     let one_unready = |it: &mut Cluster| {
@@ -556,7 +567,7 @@ fn a_pod_of_which_no_slice_may_be_read_is_taken_for_ready_and_the_gap_is_told() 
     let snapshot = cluster.snapshot();
     let facts = Survey::new(&snapshot, "gloo-system").of_upstream(&Object::new(&kinds::UPSTREAM, cluster.upstream));
     assert_eq!(judge(&facts).verdict, Verdict::Plaintext);
-    assert!(facts.unread().iter().any(|why| why.rule.as_deref() == Some(ENDPOINTS_RULE)), "{facts:?}");
+    assert!(facts.unread().iter().any(|why| why.rule == Some(Rule::listing(ENDPOINTS))), "{facts:?}");
 }
 
 #[test]

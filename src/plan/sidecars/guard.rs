@@ -74,10 +74,13 @@ pub(super) fn against_gateway_api(makers: &Makers, command: CommandLine) -> Opti
 }
 
 /// Returns why nothing is changed on a proxy whose xDS goes through the cluster.
-pub(super) fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
+pub(super) fn against_gloo_mtls(makers: &Makers, namespace: &str) -> Option<Objection> {
     makers.gloo_mtls.then(|| {
-        Objection::new(Reason::Managed, "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed")
-            .hint(gloo_rs("upgrade-values").after("change Istio in the Helm values next to glooMtls: "))
+        Objection::new(Reason::Managed, "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed").hint(
+            gloo_rs("upgrade-values")
+                .of_installation(namespace)
+                .after("change Istio in the Helm values next to glooMtls: "),
+        )
     })
 }
 

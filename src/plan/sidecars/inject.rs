@@ -13,6 +13,7 @@ use crate::command::{CommandLine, Hint, flag, gloo_rs, quoted};
 use crate::edit::Edit;
 use crate::edit::bootstrap::{self, Cluster};
 use crate::error::Reason;
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::plan::Unread;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::Istiod;
@@ -26,8 +27,8 @@ use crate::plan::sidecars::image::NeedsFlag;
 /// Why nothing is changed, and what to do instead.
 pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
-    if let Some(objection) = guard::against_gateway_api(&makers, lasting(flags))
-        .or_else(|| guard::against_gloo_mtls(&makers))
+    if let Some(objection) = guard::against_gateway_api(&makers, lasting(proxy, flags))
+        .or_else(|| guard::against_gloo_mtls(&makers, &proxy.workload.reference.namespace))
         .or_else(|| guard::against_init_containers(proxy))
     {
         return Err(objection);
@@ -52,7 +53,7 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
     }
     plan.push(&proxy.workload, edits, &notes);
     if plan.writes() {
-        if let Some(objection) = guard::against_chart(&makers, lasting(flags)) {
+        if let Some(objection) = guard::against_chart(&makers, lasting(proxy, flags)) {
             return Err(objection);
         }
         if before.extent() == Extent::Partial && !before.missing.is_empty() {
@@ -63,7 +64,7 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
                     .about(&proxy.workload.reference),
             );
         }
-        plan.advice.extend(on_owner(proxy, lasting(flags)));
+        plan.advice.extend(on_owner(proxy, lasting(proxy, flags)));
         plan.advice.extend(on_pull_secrets(proxy, around.gloo));
     }
     if let Some(choice) = around.choice {
@@ -79,11 +80,15 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
 }
 
 /// Returns the command that makes the change last.
-fn lasting(flags: &Flags) -> CommandLine {
-    let command = gloo_rs("upgrade-values");
-    match &flags.revision {
-        Some(revision) => command.with("--revision", revision),
-        None => command,
+fn lasting(proxy: &GatewayProxy, flags: &Flags) -> CommandLine {
+    let command = match &flags.revision {
+        Some(revision) => gloo_rs("upgrade-values").with("--revision", revision),
+        None => gloo_rs("upgrade-values"),
+    };
+    // The proxy of a Gateway is in the Gateway's namespace, its values are in that of Gloo.
+    match proxy.workload.label(KUBE_GATEWAY_LABEL) {
+        Some(_) => command,
+        None => command.of_installation(&proxy.workload.reference.namespace),
     }
 }
 

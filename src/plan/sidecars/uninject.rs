@@ -22,7 +22,7 @@ const LASTING: &str = "set global.istioIntegration.enabled to false in Gloo's He
 pub(crate) fn uninject(proxy: &GatewayProxy, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
     if let Some(objection) = guard::against_gateway_api(&makers, gloo_rs("upgrade-values --remove"))
-        .or_else(|| guard::against_gloo_mtls(&makers))
+        .or_else(|| guard::against_gloo_mtls(&makers, &proxy.workload.reference.namespace))
     {
         return Err(objection);
     }

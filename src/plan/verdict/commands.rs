@@ -2,11 +2,6 @@
 
 use crate::command::{CommandLine, gloo_rs};
 
-/// Enrols a namespace in the mesh.
-pub(super) fn enroll(namespace: &str) -> CommandLine {
-    gloo_rs("istio enroll").value(namespace)
-}
-
 /// Makes an Upstream send mutual TLS. `upstream` is a value for `--upstream`.
 pub(super) fn enable_mtls(upstream: &str) -> CommandLine {
     gloo_rs("istio enable-mtls").with("--upstream", upstream)
@@ -15,11 +10,6 @@ pub(super) fn enable_mtls(upstream: &str) -> CommandLine {
 /// Shows the result of requests to each pod behind an Upstream.
 pub(super) fn describe(upstream: &str) -> CommandLine {
     gloo_rs("istio describe upstream").value(upstream)
-}
-
-/// Adds the sidecars to the gateway, and their cluster to its bootstrap.
-pub(super) fn inject() -> CommandLine {
-    gloo_rs("istio inject")
 }
 
 /// Follows a request through the routes.

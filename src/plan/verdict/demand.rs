@@ -22,8 +22,8 @@ pub(crate) fn of_pods(pods: &[Pod]) -> Evident<Demand> {
     };
     let fix = |of: &Effective| of.set_by().map(|policy| policy.opened_by(namespace));
     Ok(match (saying(Mode::Strict), saying(Mode::Disable)) {
-        (Some((first, true)), _) => Demand::Strict { by: by(first) },
-        (Some((first, false)), _) => Demand::Mixed { by: by(first) },
+        (Some((first, true)), _) => Demand::Strict { by: by(first), fix: fix(first) },
+        (Some((first, false)), _) => Demand::Mixed { by: by(first), fix: fix(first) },
         (None, Some((first, true))) => Demand::Disabled { by: by(first), fix: fix(first) },
         (None, Some((first, false))) => Demand::PartlyDisabled { by: by(first), fix: fix(first) },
         (None, None) => Demand::Lax {
@@ -90,13 +90,13 @@ mod tests {
         let strict = policy("s", &json!({"mtls": {"mode": "STRICT"}}));
         let open = policy("o", &json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "PERMISSIVE"}}));
         let by = || "PeerAuthentication shop/s (namespace)".to_owned();
+        let fix = || Some(gloo_rs("istio peer-auth permissive").with("-n", "shop"));
         let both = [pod("a"), pod("b")];
-        assert_eq!(demand(std::slice::from_ref(&strict), &json!(8080), &both), Demand::Strict { by: by() });
-        assert_eq!(demand(&[strict, open], &json!(8080), &both), Demand::Mixed { by: by() });
+        assert_eq!(demand(std::slice::from_ref(&strict), &json!(8080), &both), Demand::Strict { by: by(), fix: fix() });
+        assert_eq!(demand(&[strict, open], &json!(8080), &both), Demand::Mixed { by: by(), fix: fix() });
         let disable = policy("d", &json!({"mtls": {"mode": "DISABLE"}}));
         let open = policy("o", &json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "PERMISSIVE"}}));
         let by = || "PeerAuthentication shop/d (namespace)".to_owned();
-        let fix = || Some(gloo_rs("istio peer-auth permissive").with("-n", "shop"));
         let every = Demand::Disabled { by: by(), fix: fix() };
         assert_eq!(demand(std::slice::from_ref(&disable), &json!(8080), &both), every);
         let some = Demand::PartlyDisabled { by: by(), fix: fix() };
@@ -116,7 +116,7 @@ mod tests {
         );
         for target in [json!("web"), json!(8080)] {
             let found = demand(std::slice::from_ref(&port), &target, &[pod("a")]);
-            assert_eq!(found, Demand::Strict { by: "PeerAuthentication shop/p (port)".into() });
+            assert!(matches!(found, Demand::Strict { by, .. } if by == "PeerAuthentication shop/p (port)"));
         }
         let other = read(&[port], &json!("admin"), &[pod("a")]);
         assert_eq!(other, Err(PORT_UNKNOWN.into()), "a name that no container has");

@@ -9,10 +9,11 @@ use super::certs::Certs;
 use super::counters::{CounterChange, Receivers, Rise, Stat, Went};
 use super::hosts::Hosts;
 use super::pods::BackendPod;
-use crate::command::CommandLine;
+use crate::command::{CommandLine, Hint};
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
 use crate::plan::authorization::AuthorizationPolicy;
+use crate::plan::fix::{self, BackendFix, NoSidecar};
 use crate::plan::gateway::Gateway;
 use crate::plan::path::{Sends, Switched, of_upstream};
 
@@ -108,10 +109,10 @@ pub(crate) struct PodAuthorization {
 /// What the sidecars behind the Upstream accept, by their policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Demand {
-    /// All accept only mutual TLS.
-    Strict { by: String },
+    /// All accept only mutual TLS. `fix` is the command after which they accept plaintext as well.
+    Strict { by: String, fix: Option<CommandLine> },
     /// Some accept only mutual TLS.
-    Mixed { by: String },
+    Mixed { by: String, fix: Option<CommandLine> },
     /// None accepts only mutual TLS.
     Lax { by: String },
     /// All accept only plaintext. `fix` is the command that changes it.
@@ -188,6 +189,36 @@ impl<'e> Case<'e> {
     /// Returns the Upstream, if it was read.
     pub(crate) fn upstream(&self) -> Option<&Upstream> {
         self.evidence.upstream.as_ref().ok()
+    }
+
+    /// Returns what decides how the pods behind the Upstream are fixed.
+    pub(crate) fn backend(&self) -> BackendFix {
+        let upstream = self.upstream();
+        let without = |pod: &BackendPod| match pod.barred {
+            _ if pod.is_meshed => None,
+            _ if pod.is_ambient => Some(NoSidecar::Ambient),
+            Some(why) => Some(NoSidecar::Barred(why)),
+            None => Some(NoSidecar::Enrollable),
+        };
+        let opens = match &self.evidence.demand {
+            Ok(Demand::Strict { fix, .. } | Demand::Mixed { fix, .. }) => fix.clone(),
+            _ => None,
+        };
+        BackendFix {
+            namespace: upstream.and_then(|upstream| upstream.backend_namespace.clone()),
+            revision: None,
+            without: self.pods().into_iter().flatten().filter_map(without).collect(),
+            opens,
+            upstream: upstream.map(|upstream| upstream.name.clone()),
+        }
+    }
+
+    /// Returns the commands that set up the sidecars of the gateway, if it lacks any.
+    pub(crate) fn gateway_fix(&self) -> Option<Hint> {
+        match &self.evidence.gateway {
+            Gateway::NoSidecars { fix, .. } | Gateway::NoCluster { fix, .. } => fix::gateways(fix),
+            _ => None,
+        }
     }
 
     /// Returns the pods, if they were read.

@@ -14,7 +14,6 @@ use super::{Fact, Label, RequestVerdict, VerdictKind};
 use crate::command::{CommandLine, Hint, flag, gloo_rs, kubectl};
 use crate::error::Exit;
 use crate::plan::authorization::PolicyInForce;
-use crate::plan::gateway::Gateway;
 use crate::plan::path::Cause;
 
 /// Computes the verdict. `None` if there is no response.
@@ -119,8 +118,8 @@ fn decided(case: &Case<'_>) -> Vec<Fact> {
         Ok(_) | Err(_) => {}
     }
     match &case.evidence.demand {
-        Ok(evidence::Demand::Strict { by }) => parts.push(format!("peer STRICT ({by})")),
-        Ok(evidence::Demand::Mixed { by }) => parts.push(format!("peer STRICT for some pods ({by})")),
+        Ok(evidence::Demand::Strict { by, .. }) => parts.push(format!("peer STRICT ({by})")),
+        Ok(evidence::Demand::Mixed { by, .. }) => parts.push(format!("peer STRICT for some pods ({by})")),
         Ok(evidence::Demand::Lax { by }) => parts.push(format!("peer {by}")),
         Ok(evidence::Demand::Disabled { by, .. }) => parts.push(format!("peer DISABLE ({by})")),
         Ok(evidence::Demand::PartlyDisabled { by, .. }) => parts.push(format!("peer DISABLE for some pods ({by})")),
@@ -185,7 +184,7 @@ fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
         }
         TlsVerdict::Plain(why) => {
             verdict.facts.extend(why.into_iter().map(|text| fact(Label::Fact, text)));
-            verdict.fix = fix_plaintext(case).map(Hint::from);
+            verdict.fix = fix_plaintext(case);
         }
         TlsVerdict::Unproven { seen, missing } => {
             verdict.facts.extend(seen.into_iter().map(|text| fact(Label::Evidence, text)));
@@ -261,22 +260,22 @@ fn strayed(case: &Case<'_>, other: &str) -> RequestVerdict {
     verdict
 }
 
-fn fix_plaintext(case: &Case<'_>) -> Option<CommandLine> {
+fn fix_plaintext(case: &Case<'_>) -> Option<Hint> {
     let upstream = case.upstream()?;
     let pods = case.pods()?;
     if pods.is_empty() {
         return None;
     }
     if !pods.iter().all(|pod| pod.is_meshed) {
-        let can_be_enrolled = pods.iter().any(|pod| !pod.is_meshed && pod.barred.is_none());
-        return can_be_enrolled.then(|| commands::enroll(upstream.backend_namespace.as_deref().unwrap_or_default()));
+        return case.backend().enrolls();
     }
     // Without the gateway's certificate, or while the peer does not accept TLS, enabling TLS would break working
     // requests.
-    match (&case.evidence.demand, &case.evidence.gateway) {
-        (Ok(evidence::Demand::Disabled { fix, .. } | evidence::Demand::PartlyDisabled { fix, .. }), _) => fix.clone(),
-        (_, Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }) => Some(commands::inject()),
-        _ => Some(commands::enable_mtls(&upstream.name)),
+    match &case.evidence.demand {
+        Ok(evidence::Demand::Disabled { fix, .. } | evidence::Demand::PartlyDisabled { fix, .. }) => {
+            fix.clone().map(Hint::from)
+        }
+        _ => Some(case.gateway_fix().unwrap_or_else(|| commands::enable_mtls(&upstream.name).into())),
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) mod tls;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::command::{Hint, TypedTarget};
+use crate::command::{CommandLine, Hint, TypedTarget};
 use crate::error::Exit;
 use crate::plan::path::Cause;
 
@@ -137,6 +137,14 @@ impl RequestVerdict {
     pub(crate) fn on(mut self, target: &TypedTarget) -> Self {
         self.fix = self.fix.map(|hint| hint.on(target));
         self.next = self.next.map(|hint| hint.on(target));
+        self
+    }
+
+    /// Changes each command.
+    #[must_use]
+    pub(crate) fn each(mut self, change: impl Fn(CommandLine) -> CommandLine) -> Self {
+        self.fix = self.fix.map(|hint| hint.each(&change));
+        self.next = self.next.map(|hint| hint.each(&change));
         self
     }
 

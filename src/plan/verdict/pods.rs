@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::plan::labels::labels;
-use crate::plan::pod::{barred, is_meshed};
+use crate::plan::pod::{barred, is_ambient, is_meshed};
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 
 /// The maximum age in seconds of a restart that may explain the response.
@@ -30,6 +30,8 @@ pub(crate) struct BackendPod {
     pub around_sidecar: Option<String>,
     /// Why it gets no sidecar, whatever its namespace's labels are.
     pub barred: Option<&'static str>,
+    /// Whether it is in the ambient mesh.
+    pub is_ambient: bool,
 }
 
 impl BackendPod {
@@ -63,6 +65,7 @@ impl BackendPod {
             restarts: statuses().filter_map(|status| restart(status, now)).collect(),
             around_sidecar: around,
             barred: barred(pod),
+            is_ambient: is_ambient(pod),
         })
     }
 

@@ -13,6 +13,7 @@ use crate::command::gloo_rs;
 use crate::model::Object;
 use crate::model::kinds::UPSTREAM;
 use crate::plan::Unread;
+use crate::plan::fix::GatewayFix;
 use crate::plan::gateway::{BarePod, Gateway};
 use crate::plan::path::Sends;
 use crate::plan::path::fixture::switched;
@@ -73,6 +74,7 @@ fn pod() -> BackendPod {
         restarts: vec![],
         around_sidecar: None,
         barred: None,
+        is_ambient: false,
     }
 }
 
@@ -114,7 +116,7 @@ fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
         certs: Ok(certs("2026-12-01T00:00:00Z")),
         identity: Ok("/ns/gloo-system/sa/gateway-proxy".into()),
         upstream: Ok(Upstream { name: "default-httpbin-8000".into(), sent, backend_namespace: Some("default".into()) }),
-        demand: Ok(Demand::Strict { by: "PeerAuthentication istio-system/test (mesh)".into() }),
+        demand: Ok(Demand::Strict { by: "PeerAuthentication istio-system/test (mesh)".into(), fix: None }),
         authorization: Ok(Vec::new()),
         pods: Ok(vec![pod()]),
         gateway: Gateway::Ready,
@@ -288,9 +290,9 @@ fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     let verdict = is(&evidence, VerdictKind::Plaintext, Exit::Unconfirmed);
     assert_eq!(verdict.fix, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
     evidence.gateway = without_sds();
-    assert_eq!(judged(&evidence).fix, Some(commands::inject().into()));
+    assert_eq!(judged(&evidence).fix, Some("gloo-rs istio inject -n edge --name gateway-proxy".into()));
     evidence.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
-    assert_eq!(judged(&evidence).fix, Some(commands::enroll("default").into()));
+    assert_eq!(judged(&evidence).fix, Some("gloo-rs istio enroll default".into()));
 
     evidence.has_tls = Err("not allowed to create pods/portforward".into());
     evidence.answers = vec![from_backend(200, "<html>")];
@@ -315,7 +317,7 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
 
     let table: [(&str, Spoil); 9] = [
         ("permissive", |it| it.demand = Ok(lax())),
-        ("some pods only", |it| it.demand = Ok(Demand::Mixed { by: "shop/w, workload".into() })),
+        ("some pods only", |it| it.demand = Ok(Demand::Mixed { by: "shop/w, workload".into(), fix: None })),
         ("mode unknown", |it| it.demand = Err("not allowed to list peerauthentications".into())),
         ("pods unknown", |it| it.pods = Err("not allowed to list pods in default".into())),
         ("no pods", |it| it.pods = Ok(vec![])),
@@ -480,13 +482,14 @@ fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
     assert_eq!(verdict.fix, Some(commands::sds_logs().into()));
     evidence.gateway = without_sds();
     let verdict = judged(&evidence);
-    assert_eq!(verdict.fix, Some("gloo-rs istio inject".into()));
+    assert_eq!(verdict.fix, Some("gloo-rs istio inject -n edge --name gateway-proxy".into()));
     let said = format!("{verdict:?}");
     assert!(said.contains("pod gateway-proxy-1 has no sds") && !said.contains("istio-proxy"), "{said}");
 }
 
 fn without_sds() -> Gateway {
-    Gateway::NoSidecars { pods: vec![BarePod { name: "gateway-proxy-1".into(), missing: vec!["sds"] }] }
+    let pods = vec![BarePod { name: "gateway-proxy-1".into(), missing: vec!["sds"] }];
+    Gateway::NoSidecars { pods, fix: vec![GatewayFix::named("edge/gateway-proxy")] }
 }
 
 #[test]
@@ -518,7 +521,7 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
     let mut bare = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     bare.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     let verdict = is(&bare, VerdictKind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
-    assert_eq!(verdict.fix, Some(commands::enroll("default").into()));
+    assert_eq!(verdict.fix, Some("gloo-rs istio enroll default".into()));
 
     // The connection fails.
     let dead = [("upstream_cx_connect_fail", 0, 1), ("upstream_cx_total", 0, 1)];
@@ -553,9 +556,12 @@ fn a_missing_route_is_told_from_a_backend_that_says_404() {
 fn a_cluster_that_envoy_does_not_have_is_a_cause_of_its_own() {
     let mut evidence = guide(istio(), answer(503, ""), nowhere(&[("http.http.no_cluster", 0, 1)]));
     evidence.hosts = Ok((Hosts::default(), Hosts::default()));
-    evidence.gateway = Gateway::NoCluster { config_maps: vec!["gateway-proxy-envoy-config".into()] };
+    evidence.gateway = Gateway::NoCluster {
+        config_maps: vec!["gateway-proxy-envoy-config".into()],
+        fix: vec![GatewayFix::named("edge/gateway-proxy")],
+    };
     let verdict = is(&evidence, VerdictKind::Caused(Cause::NoCluster), Exit::Unconfirmed);
-    assert_eq!(verdict.fix, Some("gloo-rs istio inject".into()));
+    assert_eq!(verdict.fix, Some("gloo-rs istio inject -n edge --name gateway-proxy".into()));
 }
 
 #[test]

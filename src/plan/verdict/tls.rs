@@ -138,8 +138,8 @@ fn encryption(case: &Case<'_>) -> Result<String, String> {
 /// Returns the fact that the backend accepts only mutual TLS.
 fn demanded(case: &Case<'_>) -> Result<String, String> {
     let by = match &case.evidence.demand {
-        Ok(Demand::Strict { by }) => by,
-        Ok(Demand::Mixed { by }) => return Err(format!("some pods are STRICT ({by}), others are not")),
+        Ok(Demand::Strict { by, .. }) => by,
+        Ok(Demand::Mixed { by, .. }) => return Err(format!("some pods are STRICT ({by}), others are not")),
         Ok(Demand::Lax { by }) => return Err(format!("the peer accepts plaintext too: {by}")),
         Ok(Demand::Disabled { by, .. }) => return Err(format!("the peer accepts only plaintext: {by}")),
         Ok(Demand::PartlyDisabled { by, .. }) => return Err(format!("some pods accept only plaintext ({by})")),

@@ -52,7 +52,7 @@ fn pods(behind: &Behind) -> Vec<String> {
         Behind::NoUpstream => return Vec::new(),
         Behind::Pods { service, pods, .. } => return of_service(service, pods),
         Behind::NoService { service } => format!("none: service {service} does not exist"),
-        Behind::NoPort { service, port } => format!("none: service {service} has no port {port}"),
+        Behind::NoPort(no_port) => format!("none: {no_port}"),
         Behind::ByHand { service } => format!("unknown: service {service} has no selector"),
         Behind::Outside { kind } => format!("none: {kind}, not a Service of this cluster"),
         Behind::Unknown(why) => format!("unknown: {why}"),
@@ -130,7 +130,7 @@ fn one_gateway(proxy: &ProxyState) -> Vec<String> {
     lines.extend(proxy.certificates.iter().flat_map(|certificates| match certificates {
         Ok(certificates) => of_certificates(certificates),
         Err(why) => {
-            let rule = why.rule.as_ref().map(|rule| below(&format!("a rule of a Role that allows it: {rule}")));
+            let rule = why.rule.as_ref().map(|rule| below(&rule.sentence()));
             std::iter::once(fact("cert", &format!("unknown: {why}"))).chain(rule).collect()
         }
     }));

@@ -31,12 +31,8 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         authorization: Ok(Vec::new()),
     };
     let proxy = gloo_rs::exports::plan::path::ProxyState {
-        name: "gloo-system/gateway-proxy".into(),
-        account: "default".into(),
-        of_gateway_api: false,
-        is_idle: false,
         lacks: Ok(Vec::new()),
-        certificates: None,
+        ..gloo_rs::exports::plan::path::ProxyState::named("gloo-system/gateway-proxy")
     };
     judge(&Facts {
         target: RouteTarget::Upstream { namespace: "gloo-system".into(), name: "u".into() },
@@ -44,6 +40,7 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         sends_by: String::new(),
         behind: Behind::Pods { service: "shop/a".into(), port: Declared::Http, pods: vec![pod] },
         proxies: Ok(vec![proxy]),
+        enroll_revision: None,
         acceptance: None,
         owner: None,
     })

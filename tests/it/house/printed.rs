@@ -96,6 +96,79 @@ fn every_command_to_paste_is_built_of_words() {
     assert!(unused.is_empty(), "no longer there: {unused:#?}");
 }
 
+/// Commands about a Gloo installation that name none where they are built, each with the reason.
+const WITHOUT_INSTALLATION: [(&str, &str, &str); 10] = [
+    ("src/flow/setup/", "", "the plan adds what was typed where it shows a step"),
+    ("src/plan/verdict/", "proxy ", "verify adds the gateway that was typed"),
+    ("src/flow/revisions.rs", "istio inject --istio-discovery-address", "an example for any gateway"),
+    ("src/flow/inside/dump.rs", "proxy ", "the dump is a file of an unknown cluster"),
+    ("src/load/dump_file.rs", "proxy snapshot", "the file is of an unknown cluster"),
+    ("src/flow/guard/mod.rs", "istio inject", "no gateway is known"),
+    ("src/flow/peer_auth/caution.rs", "istio auto-mtls enable", "no destination is known"),
+    ("src/plan/path/fixes.rs", "istio auto-mtls enable", "no gateway is known"),
+    ("src/plan/sidecars/uninject.rs", "upgrade-values --remove", "a Gateway may be in another namespace than Gloo"),
+    ("src/plan/sidecars/inject.rs", "upgrade-values", "a Gateway may be in another namespace than Gloo"),
+];
+
+/// The commands about a Gloo installation in a source that do not say which.
+fn without_installation(file: &str, source: &str) -> Vec<String> {
+    let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let built = Regex::new(
+        r#"gloo_rs\(\s*"((?:istio inject|istio uninject|istio auto-mtls|upgrade-values|proxy )[^"]*)"\s*\)"#,
+    )
+    .unwrap();
+    // The rest of the statement. Files name their installation themselves, and `-u` is a name with its namespace.
+    let names = Regex::new(r#"\.of_installation\(|\.with\("(?:-n|-u|--values)"|^[^;]*\bscoped\("#).unwrap();
+    let end_of_statement = Regex::new(r";|\n\s*\}").unwrap();
+    let lines = |index: usize| source[..index].lines().count();
+    built
+        .captures_iter(source)
+        .filter(|found| {
+            let (start, end) = (found.get(0).unwrap().start(), found.get(0).unwrap().end());
+            let rest = end_of_statement.split(&source[end..]).next().unwrap_or_default();
+            let before = &source[source[..start].rfind(['\n', ';']).unwrap_or_default()..start];
+            !found[1].contains(" --values") && !names.is_match(rest) && !before.contains("scoped(")
+        })
+        .map(|found| format!("{file}:{}: {}", lines(found.get(0).unwrap().start()), &found[1]))
+        .collect()
+}
+
+#[test]
+fn a_command_about_an_installation_says_which() {
+    let mut broken = Vec::new();
+    let mut used = [false; WITHOUT_INSTALLATION.len()];
+    for file in files_below("src", ".rs").into_iter().filter(|file| is_code(file) && !file.starts_with("src/cli/")) {
+        for found in without_installation(&file, &read(&file)) {
+            let allowed = WITHOUT_INSTALLATION
+                .iter()
+                .position(|(place, part, _)| file.starts_with(place) && found.contains(part));
+            match allowed {
+                Some(index) => used[index] = true,
+                None => broken.push(found),
+            }
+        }
+    }
+    assert!(broken.is_empty(), "use of_installation(), or it is another Gloo's:\n{}", broken.join("\n"));
+    let unused: Vec<_> = WITHOUT_INSTALLATION.iter().zip(used).filter(|(_, used)| !used).map(|(it, _)| it).collect();
+    assert!(unused.is_empty(), "no longer there: {unused:#?}");
+}
+
+#[test]
+fn a_command_without_its_installation_is_found() {
+    let found = |source: &str| without_installation("x.rs", source).len();
+    assert_eq!(found(r#"hint(gloo_rs("istio inject"));"#), 1);
+    assert_eq!(found(r#"let a = gloo_rs("upgrade-values").after("x"); b.of_installation("n");"#), 1);
+    for fine in [
+        r#"gloo_rs("istio inject").of_installation(namespace)"#,
+        r#"gloo_rs("istio auto-mtls disable").with("-u", name)"#,
+        r#"again::scoped(gloo_rs("istio inject"), typed)"#,
+        r#"gloo_rs("upgrade-values --values FILE")"#,
+        r#"gloo_rs("istio enroll").value(namespace)"#,
+    ] {
+        assert_eq!(found(fine), 0, "{fine}");
+    }
+}
+
 #[test]
 fn a_command_in_a_text_is_found() {
     for line in [

@@ -98,6 +98,15 @@ fn what_may_not_be_looked_at_is_a_note_and_never_proven() -> Result<()> {
         "--istio-namespace NS needs permission in that namespace only",
     ];
     assert_said(&output, 4, &said);
+    // It was for the whole cluster.
+    assert!(output.stderr.contains("a rule of a ClusterRole that allows it: {apiGroups: [apps]"), "{output:#?}");
+    let named = bench.run("inject --istio-namespace istio-system");
+    assert_said(
+        &named,
+        4,
+        &["a rule of a Role that allows it: {apiGroups: [apps], resources: [deployments], verbs: [list]}"],
+    );
+    assert!(!named.stderr.contains("--istio-namespace NS"), "it was given: {named:#?}");
     assert_eq!(bench.versions()?, before);
 
     let typed = "inject --istio-discovery-address istiod.istio-system.svc:15012 --istio-proxy-image docker.io/istio/proxyv2:1.29.1";

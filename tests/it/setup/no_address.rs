@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::helm::{Bench, CHART};
 use super::{SHOP, UPSTREAM, ends};
@@ -12,8 +12,15 @@ use crate::stage::{self, Injector};
 const BALANCER: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: gateway-proxy-public}\n\
     spec: {type: LoadBalancer, selector: {gloo: gateway-proxy}, ports: [{name: http, port: 80, targetPort: 8080}]}\n";
 
+/// What has chosen one of the two istiods, while `--revision` is not typed.
+#[derive(PartialEq)]
+enum ChosenBy {
+    Namespace,
+    Gateway,
+}
+
 /// Sets up with this Helm. `is_without_wait` is whether Helm's wait would wait for the address.
-fn sets_up(helm: &'static Path, is_without_wait: bool) -> Result<()> {
+fn sets_up(helm: &'static Path, is_without_wait: bool, chosen_by: &ChosenBy) -> Result<()> {
     let bench = Bench::new(helm)?;
     let _injector = Injector::of_the_guide(&bench.plane)?;
     let chart = bench.sandbox.dir().join("balanced");
@@ -22,9 +29,12 @@ fn sets_up(helm: &'static Path, is_without_wait: bool) -> Result<()> {
     let chart = chart.to_str().expect("UTF-8");
     bench.helm(&["upgrade", "gloo", chart, "--reuse-values"])?;
 
-    // There are two istiods. Nothing but the namespace has chosen one, and `--revision` is not typed.
-    let enrolled = bench.sandbox.run(&["istio", "enroll", SHOP, "--revision", "1-28"]);
-    ensure!(enrolled.code == Some(0), "{enrolled:#?}");
+    let chooses: &[&str] = match chosen_by {
+        ChosenBy::Namespace => &["istio", "enroll", SHOP],
+        ChosenBy::Gateway => &["upgrade-values", "-n", "edge", "--chart", chart, "--apply", "--yes"],
+    };
+    let chosen = bench.sandbox.run(&[chooses, &["--revision", "1-28"]].concat());
+    ensure!(chosen.code == Some(0), "{chosen:#?}");
     let words = ["istio", "setup", "-n", "edge", "--via", "helm", "--chart", chart, "--upstream", UPSTREAM];
     let rest = ["--namespace-to-enroll", SHOP, "--no-verify"];
     let setup = |more: &str| bench.sandbox.run(&[&words[..], &rest, &[more]].concat());
@@ -38,16 +48,18 @@ fn sets_up(helm: &'static Path, is_without_wait: bool) -> Result<()> {
     let values = bench.values()?;
     let address = &values["gatewayProxies"]["gatewayProxy"]["istioDiscoveryAddress"];
     assert_eq!(address, "istiod-1-28.istio-system.svc:15012", "{values:#}");
+    let namespace = bench.plane.api().get("v1/Namespace", "", SHOP)?.context("the namespace")?;
+    assert_eq!(namespace["metadata"]["labels"]["istio.io/rev"], "1-28", "{namespace:#}");
     ends(&setup("--yes"), 0, &["nothing to change\n"], &[]);
     Ok(())
 }
 
 #[test]
 fn setup_with_helm_3_does_not_wait_for_an_address_that_never_comes() -> Result<()> {
-    sets_up(stage::helm(), true)
+    sets_up(stage::helm(), true, &ChosenBy::Namespace)
 }
 
 #[test]
 fn setup_with_helm_4_keeps_its_wait_which_needs_no_address() -> Result<()> {
-    sets_up(stage::helm_4(), false)
+    sets_up(stage::helm_4(), false, &ChosenBy::Gateway)
 }

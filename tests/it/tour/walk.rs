@@ -133,7 +133,7 @@ fn getting_started_can_be_typed_then_what_verify_says_mends_it_then_troubleshoot
             mends.push(mend);
         }
         let enable = "gloo-rs istio enable-mtls --upstream default-httpbin-8000";
-        assert_eq!(mends, ["gloo-rs istio enroll default", "gloo-rs istio inject", enable]);
+        assert_eq!(mends, ["gloo-rs istio enroll default", "gloo-rs istio inject --name gateway-proxy", enable]);
         // Envoy has what Gloo serves to it.
         let (code, compared) = shell.types("gloo-rs proxy served-config --diff --check")?;
         assert_eq!(code, Some(0), "{compared}");

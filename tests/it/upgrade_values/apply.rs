@@ -43,6 +43,7 @@ fn there_and_back(shop: &Shop, release: &str, chart: &Path, mine: &str) -> Resul
     let asked = shop.run(&[&apply[..], &REVISION].concat());
     assert_eq!(asked.code, Some(2), "{}", asked.stderr);
     assert!(asked.stderr.contains("--yes is required"), "{}", asked.stderr);
+    assert!(asked.stderr.contains("without --apply, --diff shows what would change"), "{}", asked.stderr);
     assert_eq!(shop.values(release)?, before);
 
     let done = shop.done(&[&apply[..], &REVISION, &["--yes"]].concat())?;

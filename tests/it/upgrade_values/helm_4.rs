@@ -47,6 +47,24 @@ fn a_live_injection_that_helm_4_conflicts_with_is_taken_out_first() -> Result<()
 }
 
 #[test]
+fn a_gateway_that_helm_owns_is_restarted_and_helm_4_still_upgrades_it() -> Result<()> {
+    let shop = Shop::with(stage::helm_4(), "restarted")?;
+    let name = shop.namespace.as_str();
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    let restarted_at = || -> Result<Value> {
+        let gateway = shop.plane.api().get("apps/v1/Deployment", name, "gateway-proxy")?.expect("the gateway");
+        Ok(gateway["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"].clone())
+    };
+    assert!(restarted_at()?.is_null());
+    let restarted = shop.sandbox.run(&["proxy", "restart", "gateway-proxy", "-n", name]);
+    assert_eq!(restarted.code, Some(0), "{}", restarted.stderr);
+    assert!(restarted_at()?.is_string());
+    shop.upgrade("gloo", &open_source(), "mine: 2\n")?;
+    assert_eq!(shop.history("gloo")?, ["superseded", "deployed"]);
+    Ok(())
+}
+
+#[test]
 fn helm_4_itself_fails_where_the_conflict_was_said() -> Result<()> {
     let shop = Shop::with(stage::helm_4(), "fails-so")?;
     shop.install("gloo", &open_source(), "mine: 1\n")?;

@@ -111,7 +111,7 @@ fn plaintext_that_is_answered_is_told_from_tls_that_nothing_shows() -> Result<()
     let verdict = bench.verdict("--path /headers")?;
     is(&verdict, "plaintext", 7);
     // Before the gateway has a certificate mutual TLS would break what works.
-    assert_eq!(verdict["mend"], json!("gloo-rs istio inject"));
+    assert_eq!(verdict["mend"], json!(format!("gloo-rs istio inject -n {} --name gateway-proxy", bench.gloo)));
 
     bench.ssl_config(&bench.upstream("httpbin-8000"), &istio())?;
     pair.sends(&pair.mtls()?)?;

@@ -2,6 +2,7 @@
 
 use super::peer::meshed;
 use super::{CauseCandidate, CauseCheck};
+use crate::command::Hint;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::Cause;
 use crate::plan::verdict::commands;
@@ -17,7 +18,7 @@ pub(super) fn no_secret(case: &Case<'_>) -> CauseCandidate {
         }
     };
     let around = match (&case.evidence.gateway, &case.evidence.certs) {
-        (Gateway::NoSidecars { pods }, _) => {
+        (Gateway::NoSidecars { pods, .. }, _) => {
             let pods: Vec<_> = pods.iter().map(|pod| format!("pod {pod}")).collect();
             CauseCheck::For(pods.join(", "))
         }
@@ -30,10 +31,7 @@ pub(super) fn no_secret(case: &Case<'_>) -> CauseCandidate {
             _ => CauseCheck::Mute,
         },
     };
-    let fix = match &case.evidence.gateway {
-        Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => commands::inject(),
-        _ => commands::sds_logs(),
-    };
+    let fix: Hint = case.gateway_fix().unwrap_or_else(|| commands::sds_logs().into());
     CauseCandidate::new(Cause::NoSecret, vec![counted, around]).fix(Some(fix))
 }
 

@@ -1,11 +1,8 @@
 //! Causes in which both ends do not match: plaintext to a strict peer, TLS to pods without a sidecar.
 
 use super::{CauseCandidate, CauseCheck};
-use crate::command::Hint;
 use crate::plan::Unread;
-use crate::plan::gateway::Gateway;
 use crate::plan::path::{Cause, Sends};
-use crate::plan::pod;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, CounterReading, Demand, SentTls};
@@ -13,8 +10,8 @@ use crate::plan::verdict::pods::{BackendPod, restarts};
 
 pub(super) fn strict_peer(case: &Case<'_>) -> CauseCandidate {
     let peer = match &case.evidence.demand {
-        Ok(Demand::Strict { by }) => CauseCheck::For(format!("peer is STRICT: {by}")),
-        Ok(Demand::Mixed { by }) => CauseCheck::Unknown(format!("some pods are STRICT ({by}), others are not")),
+        Ok(Demand::Strict { by, .. }) => CauseCheck::For(format!("peer is STRICT: {by}")),
+        Ok(Demand::Mixed { by, .. }) => CauseCheck::Unknown(format!("some pods are STRICT ({by}), others are not")),
         Ok(Demand::Lax { by }) => CauseCheck::Against(format!("peer is not STRICT: {by}")),
         Ok(Demand::Disabled { by, .. } | Demand::PartlyDisabled { by, .. }) => {
             CauseCheck::Against(format!("peer is DISABLE: {by}"))
@@ -35,12 +32,13 @@ pub(super) fn strict_peer(case: &Case<'_>) -> CauseCandidate {
             _ => CauseCheck::Unknown("how the connection ended".to_owned()),
         },
     };
-    let fix = match (&case.evidence.gateway, case.upstream()) {
-        (Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }, _) => Some(commands::inject()),
-        (_, Some(upstream)) if upstream.sent.is_mutual() => Some(commands::served()),
-        (_, Some(upstream)) => Some(commands::enable_mtls(&upstream.name)),
-        (_, None) => None,
-    };
+    let fix = case.gateway_fix().or_else(|| {
+        let upstream = case.upstream()?;
+        Some(match upstream.sent.is_mutual() {
+            true => commands::served().into(),
+            false => case.backend().of_refused_plaintext(commands::enable_mtls(&upstream.name).into()),
+        })
+    });
     CauseCandidate::new(Cause::StrictPeer, vec![peer, plaintext(case), pods, reset]).fix(fix)
 }
 
@@ -139,20 +137,10 @@ pub(super) fn no_sidecar(case: &Case<'_>) -> CauseCandidate {
         Ok(pods) => CauseCheck::For(unguarded(pods)),
         Err(why) => CauseCheck::Unknown(format!("sidecars ({why})")),
     };
-    let candidate = CauseCandidate::new(Cause::NoSidecar, vec![sends, failed, pods]).fix(fix_no_sidecar(case));
+    let candidate =
+        CauseCandidate::new(Cause::NoSidecar, vec![sends, failed, pods]).fix(case.backend().of_refused_tls());
     // Which of the pods got the request is not checked.
     if meets_both(case) { candidate.never_proven() } else { candidate }
-}
-
-/// Returns the command that enrols the namespace in the mesh. If that helps none of the pods, it returns what helps
-/// instead.
-fn fix_no_sidecar(case: &Case<'_>) -> Option<Hint> {
-    let upstream = case.upstream()?;
-    let mut without = case.pods().into_iter().flatten().filter(|pod| !pod.is_meshed);
-    match without.next().and_then(|pod| pod.barred) {
-        Some(why) if without.all(|pod| pod.barred.is_some()) => Some(pod::unbarred(why, &upstream.name)),
-        _ => upstream.backend_namespace.as_deref().map(|namespace| commands::enroll(namespace).into()),
-    }
 }
 
 fn guarded(pods: &[BackendPod]) -> String {

@@ -52,10 +52,10 @@ pub(super) fn no_cluster(case: &Case<'_>) -> Option<CauseCandidate> {
         _ => CauseCheck::Mute,
     };
     let fix = match why {
-        CauseCheck::For(_) => commands::inject(),
-        _ => commands::served(),
+        CauseCheck::For(_) => case.gateway_fix(),
+        _ => Some(commands::served().into()),
     };
-    Some(CauseCandidate::new(Cause::NoCluster, vec![counted, listed, why]).fix(Some(fix)))
+    Some(CauseCandidate::new(Cause::NoCluster, vec![counted, listed, why]).fix(fix))
 }
 
 pub(super) fn no_endpoint(case: &Case<'_>) -> CauseCandidate {

@@ -1,6 +1,7 @@
 //! The table on a real API server: one thing is broken, it and nothing else is found, it is mended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::Duration;
 
 use gloo_rs::exports::model::{Kind, kinds};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::world::{self, Break, Named, Row, flags};
 use super::super::{document, found};
-use crate::stage::{Options, Plane, wait_for};
+use crate::stage::{Options, Plane, tools, wait_for};
 use crate::support::Sandbox;
 
 const DEPLOYMENT: &str = "apps/v1/Deployment";
@@ -182,17 +183,86 @@ impl Bench {
         ["--overlay", "over.yaml"].map(str::to_owned).to_vec()
     }
 
-    /// Waits until this, and nothing else, is found: pods come and go a moment after their workload changes.
-    fn finds(&self, what: &str, flags: &[String], wanted: &[String]) {
+    /// Waits until this, and nothing else, is found: pods come and go a moment after their workload changes. The findings.
+    fn finds(&self, what: &str, flags: &[String], wanted: &[String]) -> Vec<Value> {
         let flags = flags.iter().map(String::as_str);
         let args: Vec<_> = ["check", "--read-only", "-o", "json"].into_iter().chain(flags).collect();
-        let mut last = Vec::new();
+        let (mut last, mut findings) = (Vec::new(), Vec::new());
         let done = wait_for(what, patience(), || {
-            last = found(&document(&self.sandbox.run(&args)));
+            let document = document(&self.sandbox.run(&args));
+            last = found(&document);
+            findings = document["findings"].as_array().cloned().unwrap_or_default();
             Ok((last == wanted).then_some(()))
         });
         assert!(done.is_ok(), "{what}: wanted {wanted:?}, found {last:?}");
+        findings
     }
+
+    /// Runs a command of a hint as it is printed, where it would change something as a dry run. Why it fails.
+    fn tries(&self, command: &str) -> Option<String> {
+        let (program, arguments) = command.split_once(' ').unwrap();
+        let words = arguments.split(' ');
+        let (is_done, told) = match program {
+            "gloo-rs" => {
+                let preview = (!READING.iter().any(|words| command.starts_with(words))).then_some("--dry-run");
+                let output = self.sandbox.run(&words.chain(preview).collect::<Vec<_>>());
+                (output.code == Some(0), format!("{output:?}"))
+            }
+            _ => {
+                let preview = (!READING.iter().any(|words| command.starts_with(words))).then_some("--dry-run=server");
+                let mut kubectl = Command::new(tools::kubectl());
+                kubectl.args(words.chain(preview)).env("KUBECONFIG", self.plane.kubeconfig());
+                let output = kubectl.env("HOME", self.sandbox.dir()).output().unwrap();
+                (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+            }
+        };
+        (!is_done).then_some(told)
+    }
+}
+
+/// Commands that change nothing.
+const READING: [&str; 4] = ["gloo-rs istio revisions", "gloo-rs istio describe", "kubectl get ", "kubectl describe "];
+
+/// Commands that this plane cannot try, each with the reason.
+const NOT_TRIED: [(&str, &str); 7] = [
+    ("gloo-rs upgrade-values", "no Helm release is installed"),
+    ("gloo-rs istio enroll", "no istiod adds sidecars to its dry-run pod"),
+    ("gloo-rs proxy logs", "no pod writes a log"),
+    ("gloo-rs proxy served-config", "no Gloo serves anything"),
+    ("kubectl logs ", "no pod writes a log"),
+    ("kubectl edit ", "a person edits"),
+    ("kubectl rollout restart ", "kubectl has no dry run of it"),
+];
+
+/// The first command of a hint.
+fn first_command(hint: &str) -> Option<&str> {
+    let begin = ["gloo-rs ", "kubectl "].iter().filter_map(|program| hint.find(program)).min()?;
+    let ends = [", or ", ", then ", "; ", " if ", " first"];
+    let command = &hint[begin..];
+    let end = ends.iter().filter_map(|end| command.find(end)).min().unwrap_or(command.len());
+    Some(&command[..end])
+}
+
+/// What is wrong with the hints of these findings. `tried` gets what was run.
+fn wrong_hints(bench: &Bench, breaks: &[Break], findings: &[Value], tried: &mut BTreeSet<String>) -> Vec<String> {
+    let is_istiod = |object: &&Value| object["kind"] == "Deployment" && object["metadata"]["labels"]["app"] == "istiod";
+    let istiods = world::broken(breaks).iter().filter(is_istiod).count();
+    let mut wrong = Vec::new();
+    for finding in findings {
+        let Some(command) = finding["hint"].as_str().and_then(first_command) else { continue };
+        let is_open = command.contains("REVISION") || command.contains("HOST");
+        if command.contains("REVISION") && istiods < 2 {
+            wrong.push(format!("{}: {command}: there is nothing to choose", finding["code"]));
+        }
+        if is_open || NOT_TRIED.iter().any(|(words, _)| command.starts_with(words)) {
+            continue;
+        }
+        if let Some(why) = bench.tries(command) {
+            wrong.push(format!("{}: {command}: {why}", finding["code"]));
+        }
+        tried.insert(command.split(' ').take(3).collect::<Vec<_>>().join(" "));
+    }
+    wrong
 }
 
 /// Each object that is not the same, with its diff.
@@ -255,6 +325,7 @@ fn each_thing_that_is_broken_in_a_cluster_is_found_there_and_nothing_else() {
         world::rows().iter().filter(|row| row.could_be_merged()).count() > 40,
         "most rows are laid over the cluster"
     );
+    let (mut wrong, mut tried) = (Vec::new(), BTreeSet::new());
     for (number, row) in world::chosen().iter().enumerate() {
         let Some(breaks) = row.in_cluster() else { continue };
         println!("row: {}", row.name);
@@ -262,9 +333,25 @@ fn each_thing_that_is_broken_in_a_cluster_is_found_there_and_nothing_else() {
             bench.finds(&format!("before {}", row.name), &bench.overlay(breaks), &row.finds);
         }
         bench.breaks(breaks);
-        bench.finds(&row.name, &flags(breaks), &row.finds);
+        let findings = bench.finds(&row.name, &flags(breaks), &row.finds);
+        let of_row = wrong_hints(&bench, breaks, &findings, &mut tried);
+        wrong.extend(of_row.into_iter().map(|what| format!("{}: {what}", row.name)));
         bench.mends(breaks, number);
         bench.is_as_before(&row.name);
         bench.finds(&format!("after {}", row.name), &[], &[]);
     }
+    assert!(wrong.is_empty(), "hints that fail as printed:\n{}", wrong.join("\n"));
+    assert!(tried.len() > 8 || std::env::var("GLOO_RS_ROW").is_ok(), "{tried:?}");
+}
+
+#[test]
+fn the_first_command_of_a_hint_is_what_comes_before_the_next_one() {
+    for (hint, command) in [
+        ("opted out: remove that, or gloo-rs istio disable-mtls -u x", "gloo-rs istio disable-mtls -u x"),
+        ("gloo-rs istio inject --name a, then gloo-rs istio enable-mtls -u b", "gloo-rs istio inject --name a"),
+        ("kubectl describe pods -l a=b -n c", "kubectl describe pods -l a=b -n c"),
+    ] {
+        assert_eq!(first_command(hint), Some(command));
+    }
+    assert_eq!(first_command("make it PERMISSIVE first"), None);
 }
