@@ -8,16 +8,23 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use colored::{Color, Colorize};
+use colored::Color;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+mod paint;
 
 use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
+use crate::render::line::Line;
 use crate::render::text as render_text;
+use crate::render::tone::{Tone, Toned as _};
 use crate::render::visible::Visible;
 use crate::render::wrap::wrapped;
+use paint::{colour_of, paint, painted};
+
+pub(crate) use paint::inert;
 
 /// The time before a progress line is shown. Shorter work needs none.
 const SOON: Duration = Duration::from_millis(300);
@@ -87,9 +94,18 @@ impl Ui {
     }
 
     /// Writes one line of the answer.
-    pub(crate) fn answer(&mut self, line: &str) {
-        let line = inert(line);
-        self.above_bar(|ui| ui.out(format!("{line}\n").as_bytes()));
+    pub(crate) fn answer(&mut self, line: impl Into<Line>) {
+        self.answer_lines(&[line.into().each(inert)]);
+    }
+
+    fn answer_lines(&mut self, lines: &[Line]) {
+        let block: String = lines.iter().map(|line| painted(self.colour_out, line) + "\n").collect();
+        self.above_bar(|ui| ui.out(block.as_bytes()));
+    }
+
+    /// The width of the terminal on stdout.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.width_out
     }
 
     /// Whether stdout is a terminal.
@@ -98,10 +114,8 @@ impl Ui {
     }
 
     /// Writes one line of an answer in sentences. On a terminal it is wrapped and keeps its indentation.
-    pub(crate) fn paragraph(&mut self, line: &str) {
-        for piece in wrapped(&inert(line), 0, 2, self.width_out) {
-            self.answer(&piece);
-        }
+    pub(crate) fn paragraph(&mut self, line: impl Into<Line>) {
+        self.answer_lines(&wrapped(&line.into().each(inert), 0, 2, self.width_out));
     }
 
     /// Writes trusted bytes of the answer, made by gloo-rs itself: a help text, a completion script.
@@ -130,13 +144,13 @@ impl Ui {
     /// Writes a unified diff to stdout, coloured if stdout has colour.
     pub(crate) fn diff(&mut self, diff: &str) {
         for line in diff.lines() {
-            let colour = match line.as_bytes().first() {
-                Some(b'+') => Some(Color::Green),
-                Some(b'-') => Some(Color::Red),
-                Some(b'@') => Some(Color::Cyan),
+            let tone = match line.as_bytes().first() {
+                Some(b'+') => Some(Tone::Good),
+                Some(b'-') => Some(Tone::Bad),
+                Some(b'@') => Some(Tone::Unknown),
                 _ => None,
             };
-            let line = paint(self.colour_out, &inert(line), colour);
+            let line = paint(self.colour_out, &inert(line), tone.map(colour_of));
             self.out(format!("{line}\n").as_bytes());
         }
     }
@@ -196,29 +210,29 @@ impl Ui {
     }
 
     /// Writes a status line to stderr, unless `-q` is set.
-    pub(crate) fn status(&mut self, line: &str) {
+    pub(crate) fn status(&mut self, line: impl Into<Line>) {
         if self.loudness > Loudness::Quiet {
-            self.err_line(line, "", None);
+            self.err_line(line.into(), "", None);
         }
     }
 
     /// Writes a line to stderr if `-v` is set.
-    pub(crate) fn verbose(&mut self, line: &str) {
+    pub(crate) fn verbose(&mut self, line: impl Into<Line>) {
         if self.loudness >= Loudness::Verbose {
-            self.err_line(line, "", None);
+            self.err_line(line.into(), "", None);
         }
     }
 
     /// Writes a warning or a note, with its details below.
     pub(crate) fn advice(&mut self, advice: &Advice) {
-        let (prefix, colour) = match advice.weight {
-            Weight::Warning => ("warning: ", Color::Yellow),
+        let prefix = match advice.weight {
+            Weight::Warning => "warning: ",
             Weight::Note if self.loudness == Loudness::Quiet => return,
-            Weight::Note => ("note: ", Color::Cyan),
+            Weight::Note => "note: ",
         };
-        self.err_line(&advice.message, prefix, Some(colour));
+        self.err_line(Line::from(&advice.message), prefix, advice.weight.tone());
         for line in render_text::below(advice) {
-            self.below(&line);
+            self.below(line);
         }
     }
 
@@ -227,7 +241,7 @@ impl Ui {
         self.error(&failure.message, &failure.details, &failure.hints);
         if self.loudness >= Loudness::Verbose {
             for cause in failure.causes.texts() {
-                self.below(&format!("cause: {cause}"));
+                self.below(Line::from("cause: ").text(cause));
             }
         }
     }
@@ -239,24 +253,24 @@ impl Ui {
         details: impl IntoIterator<Item = &'l String>,
         hints: impl IntoIterator<Item = &'l Hint>,
     ) {
-        self.err_line(line, "error: ", Some(Color::Red));
+        self.err_line(Line::from(line), "error: ", Some(Tone::Bad));
         for detail in details {
-            self.below(detail);
+            self.below(Line::from(detail));
         }
         for hint in hints {
-            self.below(&format!("hint: {hint}"));
+            self.below(Line::from("hint: ").hint(hint));
         }
     }
 
-    fn below(&mut self, line: &str) {
+    fn below(&mut self, line: Line) {
         self.err_line(line, "  ", None);
     }
 
-    fn err_line(&mut self, line: &str, lead: &str, colour: Option<Color>) {
-        let mut block = paint(self.colour_err, lead, colour);
+    fn err_line(&mut self, line: Line, lead: &str, tone: Option<Tone>) {
+        let mut block = paint(self.colour_err, lead, tone.map(colour_of));
         let follow = lead.len().min(2) + 2 * usize::from(lead.trim().is_empty());
-        for piece in wrapped(&inert(line), lead.len(), follow, self.width) {
-            block.push_str(&piece);
+        for piece in wrapped(&line.each(inert), lead.len(), follow, self.width) {
+            block.push_str(&painted(self.colour_err, &piece));
             block.push('\n');
         }
         // If stderr is closed, the error cannot be reported.
@@ -268,7 +282,9 @@ impl Ui {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return false;
         }
-        let question = wrapped(&format!("{} [y/N]", inert(question)), 0, 2, self.width).join("\n");
+        let question = Line::from(format!("{} [y/N]", inert(question)));
+        let question: Vec<_> = wrapped(&question, 0, 2, self.width).iter().map(Line::to_string).collect();
+        let question = question.join("\n");
         drop(write!(io::stderr().lock(), "{question} "));
         true
     }
@@ -329,37 +345,10 @@ fn columns() -> usize {
     text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))
 }
 
-fn paint(coloured: bool, text: &str, colour: Option<Color>) -> String {
-    // `colored` would look at stdout only, so the decision is set explicitly.
-    colored::control::set_override(coloured);
-    colour.map_or_else(|| text.to_owned(), |colour| text.color(colour).bold().to_string())
-}
-
 /// At most 80 columns: longer lines are hard to read, and an outage may be handled on any terminal.
 fn text_width(columns: Option<usize>) -> usize {
     const WIDEST: usize = 80;
     columns
         .or_else(|| terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0)))
         .map_or(WIDEST, |width| width.clamp(40, WIDEST))
-}
-
-/// The text with all characters made visible that control a terminal: control characters, ANSI, bidirectional controls.
-pub(crate) fn inert(text: &str) -> String {
-    if !text.chars().any(render_text::is_obeyed) {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| if render_text::is_obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_made_visible() {
-        assert_eq!(inert("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
-        assert_eq!(inert("plain \u{e4} text\twith tab"), "plain \u{e4} text\twith tab");
-    }
 }

@@ -9,8 +9,9 @@ use super::{CommandLine, TypedTarget};
 /// The text before a rule.
 const ALLOWS: &str = "a rule of a Role that allows it: ";
 
+/// A part of a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Command(CommandLine),
     /// A flag of the command that is running: `--force`.
@@ -112,6 +113,11 @@ impl Hint {
         self.0.iter().any(|piece| matches!(piece, Piece::Command(_)))
     }
 
+    /// The parts in order.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
     /// Appends another hint.
     #[must_use]
     pub fn and(mut self, other: impl Into<Self>) -> Self {
@@ -171,14 +177,20 @@ impl Serialize for Hint {
     }
 }
 
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Or(between) => f.write_str(between),
+            Self::Flag(name) => f.write_str(name),
+            Self::Command(command) => write!(f, "{command}"),
+        }
+    }
+}
+
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|piece| match piece {
-            Piece::Text(text) => f.write_str(text),
-            Piece::Or(between) => f.write_str(between),
-            Piece::Flag(name) => f.write_str(name),
-            Piece::Command(command) => write!(f, "{command}"),
-        })
+        self.0.iter().try_for_each(|piece| write!(f, "{piece}"))
     }
 }
 

@@ -263,13 +263,13 @@ impl<'t> Transaction<'t> {
             return Err(self.undo(interrupted(), report).await);
         }
         if change.is_already() {
-            report.line_about(object, &change.message);
+            report.line_about(object, &change.message, row_of(change).outcome);
             report.record(row_of(change));
             return Ok(());
         }
         match transaction::make(self.session, change.clone()).await {
             Ok(done) => {
-                report.line_about(object, &change.message);
+                report.line_about(object, &change.message, row_of(change).outcome);
                 self.done.push(done);
                 Ok(())
             }
@@ -380,7 +380,7 @@ impl Stands {
 pub(super) fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, report: &mut Report<'_>) -> Row {
     let (message, exit) = match state {
         Undone::Back => {
-            report.line_about(object, "rolled back");
+            report.line_about(object, "rolled back", Outcome::Failed);
             ("rolled back".to_owned(), Exit::RolledBack)
         }
         Undone::Stands(why) => (format!("still changed: {why}"), Exit::HalfDone),

@@ -16,6 +16,7 @@ use crate::model::{Object, ObjectRef};
 use crate::plan::change::Change;
 use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{Goal, NamespacePlan};
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{restart, shortfall};
 use crate::render::text::{self, seconds};
 use crate::verify::enrolment::{Proven, prove};
@@ -107,7 +108,7 @@ async fn roll<'p>(
     if let Some(change) = change {
         match transaction::make(run.session, change).await {
             Ok(done) => {
-                report.borrow_mut().line_about(&workload.reference, &done.change.message);
+                report.borrow_mut().line_about(&workload.reference, &done.change.message, Outcome::Changed);
                 rolled.done = Some(done);
             }
             Err(Unmade { error, perhaps }) => {
