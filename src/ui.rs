@@ -6,12 +6,11 @@
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 use colored::Color;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 mod paint;
+mod progress;
 
 use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason, plain};
@@ -23,11 +22,10 @@ use crate::render::tone::{Tone, Toned as _};
 use crate::render::visible::Visible;
 use crate::render::wrap::wrapped;
 use paint::{colour_of, paint, painted};
+use progress::Place;
 
 pub(crate) use paint::inert;
-
-/// The time before a progress line is shown. Shorter work needs none.
-const SOON: Duration = Duration::from_millis(300);
+pub(crate) use progress::Progress;
 
 /// The text before a line, in its own colour.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +45,13 @@ pub(crate) struct Ui {
     width_out: Option<usize>,
     stdout_closed: bool,
     stdout_failed: Option<io::Error>,
-    bar: Option<ProgressBar>,
+    /// Whether progress lines are shown: on a terminal that can remove them. A trace would be written into them.
+    has_progress: bool,
+    place: Place,
+    /// The line while nothing else is waited for: `asking https://...`.
+    asking: Option<String>,
+    /// Whether that line is the current one.
+    is_asking: bool,
     /// The incomplete end of untrusted bytes, until more of them come.
     visible: Visible,
 }
@@ -83,7 +87,10 @@ impl Ui {
             width_out: io::stdout().is_terminal().then(columns),
             stdout_closed: false,
             stdout_failed: None,
-            bar: None,
+            has_progress: io::stderr().is_terminal() && set("TERM") && !dumb && loudness == Loudness::Usual,
+            place: Place::default(),
+            asking: None,
+            is_asking: false,
             visible: Visible::default(),
         }
     }
@@ -99,6 +106,7 @@ impl Ui {
     }
 
     fn answer_lines(&mut self, lines: &[Line]) {
+        self.leave_asking();
         let block: String = lines.iter().map(|line| painted(self.colour_out, line) + "\n").collect();
         self.above_bar(|ui| ui.out(block.as_bytes()));
     }
@@ -120,12 +128,14 @@ impl Ui {
 
     /// Writes trusted bytes of the answer, made by gloo-rs itself: a help text, a completion script.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.end_progress();
         self.out(bytes);
     }
 
     /// Writes untrusted bytes of the answer as they come: unchanged to a pipe, with control characters made visible on
     /// a terminal.
     pub(crate) fn foreign(&mut self, bytes: &[u8]) {
+        self.end_progress();
         match self.width_out.is_some() {
             true => {
                 let shown = self.visible.push(bytes);
@@ -157,6 +167,7 @@ impl Ui {
 
     /// Writes lines of a log byte for byte; on a terminal with control characters made visible.
     pub(crate) fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
+        self.end_progress();
         const COLOURS: [Color; 6] =
             [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
         let lead =
@@ -182,6 +193,8 @@ impl Ui {
         if self.stdout_closed {
             return;
         }
+        // The answer has begun.
+        self.leave_asking();
         let mut stdout = io::stdout().lock();
         if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.stdout_closed = true;
@@ -275,6 +288,7 @@ impl Ui {
         }
         // If stderr is closed, the error cannot be reported.
         self.above_bar(|_| drop(io::stderr().lock().write_all(block.as_bytes())));
+        self.resume_asking();
     }
 
     /// Asks a question if there is a terminal. [`answer`] reads the reply.
@@ -282,6 +296,7 @@ impl Ui {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return false;
         }
+        self.leave_asking();
         let question = Line::from(format!("{} [y/N]", inert(question)));
         let question: Vec<_> = wrapped(&question, 0, 2, self.width).iter().map(Line::to_string).collect();
         let question = question.join("\n");
@@ -294,35 +309,69 @@ impl Ui {
         drop(io::stderr().lock().write_all(b"\n"));
     }
 
-    /// Starts a progress line on stderr, if that is a terminal. Short work shows none.
+    /// Starts a progress line that counts, on a terminal. Short work shows none.
     pub(crate) fn begin_progress(&mut self, what: &str) {
-        if self.width.is_none() || self.loudness == Loudness::Quiet {
-            return;
+        if self.has_progress {
+            self.is_asking = false;
+            self.place.count(what);
         }
-        let style = ProgressStyle::with_template("{msg}: {pos} ({elapsed})").expect("the template is a constant");
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
-        self.bar = Some(bar.with_message(inert(what)));
     }
 
     /// Counts one more completed item.
     pub(crate) fn advance(&mut self) {
-        if let Some(bar) = &self.bar {
-            if bar.is_hidden() && bar.elapsed() >= SOON {
-                bar.set_draw_target(ProgressDrawTarget::stderr());
-            }
+        if let (Some(bar), false) = (self.place.current(), self.is_asking) {
             bar.inc(1);
         }
     }
 
-    /// Removes the progress line.
-    pub(crate) fn end_progress(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+    /// Starts the progress line of a wait, on a terminal. The value is told what the wait sees.
+    pub(crate) fn waiting(&mut self, what: &str) -> Progress {
+        if !self.has_progress {
+            return Progress::none();
+        }
+        self.is_asking = false;
+        self.place.wait(what, self.width.unwrap_or(WIDEST))
+    }
+
+    /// Removes the progress line of a wait.
+    pub(crate) fn end_wait(&mut self) {
+        self.place.end();
+        self.is_asking = false;
+        self.resume_asking();
+    }
+
+    /// Starts the line that is shown while nothing else is waited for but this server.
+    pub(crate) fn asking(&mut self, server: &str) {
+        if self.has_progress {
+            self.asking = Some(format!("asking {server}"));
+            self.resume_asking();
         }
     }
 
+    fn resume_asking(&mut self) {
+        if let (Some(what), None) = (self.asking.clone(), self.place.current()) {
+            self.waiting(&what);
+            self.is_asking = true;
+        }
+    }
+
+    /// Removes the line of [`Self::asking`] until something else is written to stderr.
+    fn leave_asking(&mut self) {
+        if self.is_asking {
+            self.place.end();
+            self.is_asking = false;
+        }
+    }
+
+    /// Removes every progress line for the rest of the run.
+    pub(crate) fn end_progress(&mut self) {
+        self.place.end();
+        self.is_asking = false;
+        self.asking = None;
+    }
+
     fn above_bar(&mut self, write: impl FnOnce(&mut Self)) {
-        match self.bar.clone() {
+        match self.place.current() {
             Some(bar) => bar.suspend(|| write(self)),
             None => write(self),
         }
@@ -345,9 +394,11 @@ fn columns() -> usize {
     text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))
 }
 
+/// The most columns that are used.
+const WIDEST: usize = 80;
+
 /// At most 80 columns: longer lines are hard to read, and an outage may be handled on any terminal.
 fn text_width(columns: Option<usize>) -> usize {
-    const WIDEST: usize = 80;
     columns
         .or_else(|| terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0)))
         .map_or(WIDEST, |width| width.clamp(40, WIDEST))

@@ -314,7 +314,10 @@ impl<'t> Transaction<'t> {
         let short = short(workload);
         report.ui.status(&format!("waiting for {short}"));
         let stop = self.stop.clone();
-        match rollout::wait(self.session, workload, self.patience, &|| stop.is_set()).await {
+        let progress = report.ui.waiting(&short);
+        let ended = rollout::wait(self.session, workload, self.patience, &|| stop.is_set(), &progress).await;
+        report.ui.end_wait();
+        match ended {
             Ended::Done { pods, took } => {
                 report.ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
                 Ok(())
@@ -345,7 +348,9 @@ impl<'t> Transaction<'t> {
         if !done.is_empty() {
             report.ui.status("rolling back");
         }
+        report.ui.waiting("rolling back");
         let undone = transaction::roll_back(self.session, &done).await;
+        report.ui.end_wait();
         for (object, state) in &undone {
             let row = say_undone(object, state, cause.reason, report);
             report.record(row);

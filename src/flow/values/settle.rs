@@ -83,6 +83,20 @@ async fn controller(
 ) -> Result<(), Failure> {
     let name = short(workload);
     report.ui.status(&format!("waiting for Gloo's controller to change {name}"));
+    report.ui.waiting(&format!("{name}: waiting for Gloo's controller"));
+    let ended = changed_by_controller(session, workload, address, patience, stop).await;
+    report.ui.end_wait();
+    ended
+}
+
+async fn changed_by_controller(
+    session: &Session,
+    workload: &ObjectRef,
+    address: &str,
+    patience: Duration,
+    stop: &Interrupts,
+) -> Result<(), Failure> {
+    let name = short(workload);
     let begun = Instant::now();
     loop {
         let now = session.get(workload.kind, &workload.namespace, &workload.name).await;
@@ -116,7 +130,10 @@ async fn one(
     let reference = &workload.reference;
     let name = short(reference);
     report.ui.status(&format!("waiting for {name}"));
-    match rollout::wait(session, reference, global.wait_timeout, &|| stop.is_set()).await {
+    let progress = report.ui.waiting(&name);
+    let ended = rollout::wait(session, reference, global.wait_timeout, &|| stop.is_set(), &progress).await;
+    report.ui.end_wait();
+    match ended {
         Ended::Done { pods, took } => {
             report.ui.status(&format!("{name}: {pods} of {pods} pods new and ready ({})", seconds(took)));
         }
