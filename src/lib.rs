@@ -44,6 +44,7 @@ mod zip;
 use std::ffi::{OsStr, OsString};
 
 use cli::Early;
+use command::{Called, TypedTarget};
 use error::Exit;
 use options::{Format, Loudness, When};
 use ui::Ui;
@@ -64,14 +65,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>, format: Option<&OsStr>) -> 
         }
         Err(early) => {
             let mut ui = Ui::new(When::Auto, Loudness::Usual);
-            end(early, cli::wanted_format(&args, format), &mut ui)
+            let called = args.first().map_or(Called::GlooRs, |program| Called::by(program));
+            end(early, called, cli::wanted_format(&args, format), &mut ui)
         }
     }
 }
 
 /// Ends a run whose command line was not accepted. If a document was requested, one is written, whatever else is wrong
 /// with the command line.
-fn end(early: Early, format: Format, ui: &mut Ui) -> Exit {
+fn end(early: Early, called: Called, format: Format, ui: &mut Ui) -> Exit {
+    let target = TypedTarget { called, ..TypedTarget::default() };
     match early {
         Early::Text(text) => {
             ui.bytes(text.as_bytes());
@@ -82,12 +85,12 @@ fn end(early: Early, format: Format, ui: &mut Ui) -> Exit {
         }
         Early::Usage { rendered, failure } => {
             Ui::help(&rendered);
-            let mut report = flow::Report::new(ui, &[], format);
+            let mut report = flow::Report::new(ui, &[], format).on(target);
             report.said_failure(failure);
             report.finish()
         }
         Early::Refused { words, failure } => {
-            let mut report = flow::Report::new(ui, &words, format);
+            let mut report = flow::Report::new(ui, &words, format).on(target);
             report.failure(failure);
             report.finish()
         }

@@ -6,21 +6,26 @@
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
-use colored::{Color, Colorize};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use colored::Color;
+
+mod paint;
+mod progress;
 
 use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
+use crate::render::line::Line;
 use crate::render::text as render_text;
+use crate::render::tone::{Tone, Toned as _};
 use crate::render::visible::Visible;
 use crate::render::wrap::wrapped;
+use paint::{colour_of, paint, painted};
+use progress::Place;
 
-/// The time before a progress line is shown. Shorter work needs none.
-const SOON: Duration = Duration::from_millis(300);
+pub(crate) use paint::inert;
+pub(crate) use progress::Progress;
 
 /// The text before a line, in its own colour.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +45,13 @@ pub(crate) struct Ui {
     width_out: Option<usize>,
     stdout_closed: bool,
     stdout_failed: Option<io::Error>,
-    bar: Option<ProgressBar>,
+    /// Whether progress lines are shown: on a terminal that can remove them. A trace would be written into them.
+    has_progress: bool,
+    place: Place,
+    /// The line while nothing else is waited for: `asking https://...`.
+    asking: Option<String>,
+    /// Whether that line is the current one.
+    is_asking: bool,
     /// The incomplete end of untrusted bytes, until more of them come.
     visible: Visible,
 }
@@ -76,7 +87,10 @@ impl Ui {
             width_out: io::stdout().is_terminal().then(columns),
             stdout_closed: false,
             stdout_failed: None,
-            bar: None,
+            has_progress: io::stderr().is_terminal() && set("TERM") && !dumb && loudness == Loudness::Usual,
+            place: Place::default(),
+            asking: None,
+            is_asking: false,
             visible: Visible::default(),
         }
     }
@@ -87,9 +101,19 @@ impl Ui {
     }
 
     /// Writes one line of the answer.
-    pub(crate) fn answer(&mut self, line: &str) {
-        let line = inert(line);
-        self.above_bar(|ui| ui.out(format!("{line}\n").as_bytes()));
+    pub(crate) fn answer(&mut self, line: impl Into<Line>) {
+        self.answer_lines(&[line.into().each(inert)]);
+    }
+
+    fn answer_lines(&mut self, lines: &[Line]) {
+        self.leave_asking();
+        let block: String = lines.iter().map(|line| painted(self.colour_out, line) + "\n").collect();
+        self.above_bar(|ui| ui.out(block.as_bytes()));
+    }
+
+    /// The width of the terminal on stdout.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.width_out
     }
 
     /// Whether stdout is a terminal.
@@ -98,20 +122,20 @@ impl Ui {
     }
 
     /// Writes one line of an answer in sentences. On a terminal it is wrapped and keeps its indentation.
-    pub(crate) fn paragraph(&mut self, line: &str) {
-        for piece in wrapped(&inert(line), 0, 2, self.width_out) {
-            self.answer(&piece);
-        }
+    pub(crate) fn paragraph(&mut self, line: impl Into<Line>) {
+        self.answer_lines(&wrapped(&line.into().each(inert), 0, 2, self.width_out));
     }
 
     /// Writes trusted bytes of the answer, made by gloo-rs itself: a help text, a completion script.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.end_progress();
         self.out(bytes);
     }
 
     /// Writes untrusted bytes of the answer as they come: unchanged to a pipe, with control characters made visible on
     /// a terminal.
     pub(crate) fn foreign(&mut self, bytes: &[u8]) {
+        self.end_progress();
         match self.width_out.is_some() {
             true => {
                 let shown = self.visible.push(bytes);
@@ -130,19 +154,20 @@ impl Ui {
     /// Writes a unified diff to stdout, coloured if stdout has colour.
     pub(crate) fn diff(&mut self, diff: &str) {
         for line in diff.lines() {
-            let colour = match line.as_bytes().first() {
-                Some(b'+') => Some(Color::Green),
-                Some(b'-') => Some(Color::Red),
-                Some(b'@') => Some(Color::Cyan),
+            let tone = match line.as_bytes().first() {
+                Some(b'+') => Some(Tone::Good),
+                Some(b'-') => Some(Tone::Bad),
+                Some(b'@') => Some(Tone::Unknown),
                 _ => None,
             };
-            let line = paint(self.colour_out, &inert(line), colour);
+            let line = paint(self.colour_out, &inert(line), tone.map(colour_of));
             self.out(format!("{line}\n").as_bytes());
         }
     }
 
     /// Writes lines of a log byte for byte; on a terminal with control characters made visible.
     pub(crate) fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
+        self.end_progress();
         const COLOURS: [Color; 6] =
             [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
         let lead =
@@ -168,6 +193,8 @@ impl Ui {
         if self.stdout_closed {
             return;
         }
+        // The answer has begun.
+        self.leave_asking();
         let mut stdout = io::stdout().lock();
         if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.stdout_closed = true;
@@ -196,29 +223,29 @@ impl Ui {
     }
 
     /// Writes a status line to stderr, unless `-q` is set.
-    pub(crate) fn status(&mut self, line: &str) {
+    pub(crate) fn status(&mut self, line: impl Into<Line>) {
         if self.loudness > Loudness::Quiet {
-            self.err_line(line, "", None);
+            self.err_line(line.into(), "", None);
         }
     }
 
     /// Writes a line to stderr if `-v` is set.
-    pub(crate) fn verbose(&mut self, line: &str) {
+    pub(crate) fn verbose(&mut self, line: impl Into<Line>) {
         if self.loudness >= Loudness::Verbose {
-            self.err_line(line, "", None);
+            self.err_line(line.into(), "", None);
         }
     }
 
     /// Writes a warning or a note, with its details below.
     pub(crate) fn advice(&mut self, advice: &Advice) {
-        let (prefix, colour) = match advice.weight {
-            Weight::Warning => ("warning: ", Color::Yellow),
+        let prefix = match advice.weight {
+            Weight::Warning => "warning: ",
             Weight::Note if self.loudness == Loudness::Quiet => return,
-            Weight::Note => ("note: ", Color::Cyan),
+            Weight::Note => "note: ",
         };
-        self.err_line(&advice.message, prefix, Some(colour));
+        self.err_line(Line::from(&advice.message), prefix, advice.weight.tone());
         for line in render_text::below(advice) {
-            self.below(&line);
+            self.below(line);
         }
     }
 
@@ -227,7 +254,7 @@ impl Ui {
         self.error(&failure.message, &failure.details, &failure.hints);
         if self.loudness >= Loudness::Verbose {
             for cause in failure.causes.texts() {
-                self.below(&format!("cause: {cause}"));
+                self.below(Line::from("cause: ").text(cause));
             }
         }
     }
@@ -239,28 +266,29 @@ impl Ui {
         details: impl IntoIterator<Item = &'l String>,
         hints: impl IntoIterator<Item = &'l Hint>,
     ) {
-        self.err_line(line, "error: ", Some(Color::Red));
+        self.err_line(Line::from(line), "error: ", Some(Tone::Bad));
         for detail in details {
-            self.below(detail);
+            self.below(Line::from(detail));
         }
         for hint in hints {
-            self.below(&format!("hint: {hint}"));
+            self.below(Line::from("hint: ").hint(hint));
         }
     }
 
-    fn below(&mut self, line: &str) {
+    fn below(&mut self, line: Line) {
         self.err_line(line, "  ", None);
     }
 
-    fn err_line(&mut self, line: &str, lead: &str, colour: Option<Color>) {
-        let mut block = paint(self.colour_err, lead, colour);
+    fn err_line(&mut self, line: Line, lead: &str, tone: Option<Tone>) {
+        let mut block = paint(self.colour_err, lead, tone.map(colour_of));
         let follow = lead.len().min(2) + 2 * usize::from(lead.trim().is_empty());
-        for piece in wrapped(&inert(line), lead.len(), follow, self.width) {
-            block.push_str(&piece);
+        for piece in wrapped(&line.each(inert), lead.len(), follow, self.width) {
+            block.push_str(&painted(self.colour_err, &piece));
             block.push('\n');
         }
         // If stderr is closed, the error cannot be reported.
         self.above_bar(|_| drop(io::stderr().lock().write_all(block.as_bytes())));
+        self.resume_asking();
     }
 
     /// Asks a question if there is a terminal. [`answer`] reads the reply.
@@ -268,7 +296,10 @@ impl Ui {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return false;
         }
-        let question = wrapped(&format!("{} [y/N]", inert(question)), 0, 2, self.width).join("\n");
+        self.leave_asking();
+        let question = Line::from(format!("{} [y/N]", inert(question)));
+        let question: Vec<_> = wrapped(&question, 0, 2, self.width).iter().map(Line::to_string).collect();
+        let question = question.join("\n");
         drop(write!(io::stderr().lock(), "{question} "));
         true
     }
@@ -278,35 +309,69 @@ impl Ui {
         drop(io::stderr().lock().write_all(b"\n"));
     }
 
-    /// Starts a progress line on stderr, if that is a terminal. Short work shows none.
+    /// Starts a progress line that counts, on a terminal. Short work shows none.
     pub(crate) fn begin_progress(&mut self, what: &str) {
-        if self.width.is_none() || self.loudness == Loudness::Quiet {
-            return;
+        if self.has_progress {
+            self.is_asking = false;
+            self.place.count(what);
         }
-        let style = ProgressStyle::with_template("{msg}: {pos} ({elapsed})").expect("the template is a constant");
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
-        self.bar = Some(bar.with_message(inert(what)));
     }
 
     /// Counts one more completed item.
     pub(crate) fn advance(&mut self) {
-        if let Some(bar) = &self.bar {
-            if bar.is_hidden() && bar.elapsed() >= SOON {
-                bar.set_draw_target(ProgressDrawTarget::stderr());
-            }
+        if let (Some(bar), false) = (self.place.current(), self.is_asking) {
             bar.inc(1);
         }
     }
 
-    /// Removes the progress line.
-    pub(crate) fn end_progress(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+    /// Starts the progress line of a wait, on a terminal. The value is told what the wait sees.
+    pub(crate) fn waiting(&mut self, what: &str) -> Progress {
+        if !self.has_progress {
+            return Progress::none();
+        }
+        self.is_asking = false;
+        self.place.wait(what, self.width.unwrap_or(WIDEST))
+    }
+
+    /// Removes the progress line of a wait.
+    pub(crate) fn end_wait(&mut self) {
+        self.place.end();
+        self.is_asking = false;
+        self.resume_asking();
+    }
+
+    /// Starts the line that is shown while nothing else is waited for but this server.
+    pub(crate) fn asking(&mut self, server: &str) {
+        if self.has_progress {
+            self.asking = Some(format!("asking {server}"));
+            self.resume_asking();
         }
     }
 
+    fn resume_asking(&mut self) {
+        if let (Some(what), None) = (self.asking.clone(), self.place.current()) {
+            self.waiting(&what);
+            self.is_asking = true;
+        }
+    }
+
+    /// Removes the line of [`Self::asking`] until something else is written to stderr.
+    fn leave_asking(&mut self) {
+        if self.is_asking {
+            self.place.end();
+            self.is_asking = false;
+        }
+    }
+
+    /// Removes every progress line for the rest of the run.
+    pub(crate) fn end_progress(&mut self) {
+        self.place.end();
+        self.is_asking = false;
+        self.asking = None;
+    }
+
     fn above_bar(&mut self, write: impl FnOnce(&mut Self)) {
-        match self.bar.clone() {
+        match self.place.current() {
             Some(bar) => bar.suspend(|| write(self)),
             None => write(self),
         }
@@ -329,37 +394,12 @@ fn columns() -> usize {
     text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))
 }
 
-fn paint(coloured: bool, text: &str, colour: Option<Color>) -> String {
-    // `colored` would look at stdout only, so the decision is set explicitly.
-    colored::control::set_override(coloured);
-    colour.map_or_else(|| text.to_owned(), |colour| text.color(colour).bold().to_string())
-}
+/// The most columns that are used.
+const WIDEST: usize = 80;
 
 /// At most 80 columns: longer lines are hard to read, and an outage may be handled on any terminal.
 fn text_width(columns: Option<usize>) -> usize {
-    const WIDEST: usize = 80;
     columns
         .or_else(|| terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0)))
         .map_or(WIDEST, |width| width.clamp(40, WIDEST))
-}
-
-/// The text with all characters made visible that control a terminal: control characters, ANSI, bidirectional controls.
-pub(crate) fn inert(text: &str) -> String {
-    if !text.chars().any(render_text::is_obeyed) {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| if render_text::is_obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_made_visible() {
-        assert_eq!(inert("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
-        assert_eq!(inert("plain \u{e4} text\twith tab"), "plain \u{e4} text\twith tab");
-    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
 
-use crate::command::flag;
+use super::formats::name;
+use crate::command::{Called, flag};
 use crate::error::Failure;
 use crate::options::{Consent, Format, Global, Loudness, When};
 use crate::plan::advice::{Advice, Code};
@@ -154,6 +155,7 @@ impl GlobalArgs {
                 (false, _) => Loudness::Timed,
             },
             consent: if self.yes { Consent::Given } else { Consent::Ask },
+            called: Called::default(),
         })
     }
 }
@@ -163,21 +165,10 @@ fn empty(flag: &str) -> Failure {
 }
 
 fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
-    let name = |format: &Format| match format {
-        Format::Text => "text",
-        Format::Json => "json",
-        Format::Yaml => "yaml",
-        Format::Name => "name",
-        Format::Table => "table",
-        Format::Wide => "wide",
-        Format::Csv => "csv",
-        Format::Sarif => "sarif",
-        Format::Junit => "junit",
-    };
     match typed {
         None => Ok(formats[0]),
-        Some(typed) => formats.iter().find(|format| name(format) == typed).copied().ok_or_else(|| {
-            let known: Vec<_> = formats.iter().map(name).collect();
+        Some(typed) => formats.iter().find(|format| name(**format) == typed).copied().ok_or_else(|| {
+            let known: Vec<_> = formats.iter().copied().map(name).collect();
             Failure::usage(format!("--output {typed:?} is not a format of this command"))
                 .hint(format!("its formats are {}", known.join(", ")))
         }),

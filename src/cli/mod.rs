@@ -2,6 +2,7 @@
 
 mod check;
 mod complete;
+mod formats;
 mod global;
 mod help;
 mod istio;
@@ -25,6 +26,7 @@ pub(crate) use live::complete;
 pub(crate) use wanted::format as wanted_format;
 
 use crate::build::LINE;
+use crate::command::{Called, gloo_rs};
 use crate::error::{Exit, Failure};
 use crate::options::{Command, Format, Global};
 use crate::plan::advice::Advice;
@@ -35,7 +37,7 @@ use crate::plan::advice::Advice;
 #[derive(Debug, Parser)]
 #[command(name = "gloo-rs", version = LINE, propagate_version = false, disable_help_subcommand = true)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 80)]
-#[command(after_help = help::ROOT)]
+#[command(after_help = help::ROOT, help_template = help::root_template())]
 struct Cli {
     #[command(flatten)]
     global: global::GlobalArgs,
@@ -68,6 +70,8 @@ pub(crate) struct Invocation {
     /// The words of the command: `istio enable-mtls`.
     pub words: Vec<String>,
     pub global: Global,
+    /// The format on a terminal, if none was requested and it is another one there.
+    pub on_terminal: Option<Format>,
     pub command: Command,
     /// What has no effect, said once.
     pub advice: Vec<Advice>,
@@ -114,7 +118,9 @@ pub(crate) fn takes(words: &[&str], flag: &str) -> bool {
 /// # Errors
 /// What to print instead of running, and whether it is a failure.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
-    let matches = tree().try_get_matches_from(help_last(args)).map_err(|error| early(&error))?;
+    let args = help_last(args);
+    let called = args.first().map_or(Called::GlooRs, |program| Called::by(program));
+    let matches = tree_of(called).try_get_matches_from(args).map_err(|error| early(&error))?;
     let words = words(&matches);
     let cli = Cli::from_arg_matches(&matches).map_err(|error| early(&error))?;
     let refused = |failure| Early::Refused { words: words.clone(), failure };
@@ -123,11 +129,29 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     // A script is no document: a usual format set for all commands does not stand in its way.
     let formats = match (&cli.command, source) {
         (Word::Completion(_) | Word::Options, Some(ValueSource::EnvVariable)) => &Format::ALL,
-        (word, _) => word.formats(),
+        (Word::Proxy(proxy::ProxyCommand::Dump(args)), _) if args.has_view() => formats::OF_DUMP_VIEWS,
+        _ => formats::for_command(&words.join(" ")),
     };
-    let global = cli.global.options(formats).map_err(refused)?;
+    let on_terminal = cli.command.format_on_terminal().filter(|_| source.is_none());
+    let global = Global { called, ..cli.global.options(formats).map_err(refused)? };
     let command = cli.command.options(&global).map_err(refused)?;
-    Ok(Invocation { words, global, command, advice })
+    Ok(Invocation { words, global, on_terminal, command, advice })
+}
+
+/// The command tree with the name by which the program was started.
+fn tree_of(called: Called) -> clap::Command {
+    fn renamed(command: clap::Command, called: Called) -> clap::Command {
+        let (short, long) = (command.get_after_help(), command.get_after_long_help());
+        let [short, long] = [short, long].map(|text| text.map(|text| called.say(&text.to_string())));
+        let command = short.into_iter().fold(command, clap::Command::after_help);
+        let command = long.into_iter().fold(command, clap::Command::after_long_help);
+        command.mut_subcommands(|inner| renamed(inner, called))
+    }
+    let tree = tree().bin_name(called.name());
+    match called {
+        Called::GlooRs => tree,
+        Called::KubectlGloo => renamed(tree, called).help_template(called.say(&help::root_template())),
+    }
 }
 
 /// `gloo-rs help istio inject` is `gloo-rs istio inject --help`, as with kubectl.
@@ -159,7 +183,7 @@ fn early(error: &clap::Error) -> Early {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Early::Text(error.render().to_string()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => Early::Usage {
             rendered: error.render().to_string(),
-            failure: Failure::usage("no command given").hint("gloo-rs --help lists the commands"),
+            failure: Failure::usage("no command given").hint(gloo_rs("--help").then(" lists the commands")),
         },
         _ => {
             let failure = leftovers::failure_for(error).unwrap_or_else(|| usage::failure_for(error));
@@ -169,18 +193,9 @@ fn early(error: &clap::Error) -> Early {
 }
 
 impl Word {
-    /// The formats the command knows, its usual one first.
-    fn formats(&self) -> &'static [Format] {
-        match self {
-            Self::Istio(word) => word.formats(),
-            Self::Proxy(word) => word.formats(),
-            Self::UpgradeValues(_) => &[Format::Text, Format::Json, Format::Yaml],
-            Self::Check(_) => {
-                &[Format::Text, Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Sarif, Format::Junit]
-            }
-            Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
-            Self::Completion(_) | Self::Options => &[Format::Text],
-        }
+    /// The format for a person, if it is another one than the usual format.
+    fn format_on_terminal(&self) -> Option<Format> {
+        matches!(self, Self::Version(_)).then_some(Format::Table)
     }
 
     fn options(self, global: &Global) -> Result<Command, Failure> {

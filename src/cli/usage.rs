@@ -16,9 +16,11 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
     for line in lines {
         if let Some(usage) = line.strip_prefix("Usage: ") {
             let is_word = |word: &&str| !word.starts_with(['-', '[', '<']);
-            let command: Vec<_> = usage.split(' ').take_while(is_word).collect();
+            let words = usage.strip_prefix("kubectl ").unwrap_or(usage);
+            let command: Vec<_> = words.split(' ').take_while(is_word).collect();
             failure = misplaced(error, &command[1..]).into_iter().fold(failure, Failure::hint);
-            help = Some(format!("{} --help", command.join(" ")));
+            let words = command[1..].iter();
+            help = Some(words.fold(gloo_rs(""), |command, word| command.value(*word)).fixed("--help"));
             failure = failure.detail(format!("usage: {usage}"));
         } else if let Some(tip) = line.strip_prefix("tip: ") {
             let hint = match tip.contains("similar") {

@@ -5,7 +5,8 @@ use crate::options::VersionTask;
 
 /// Print the versions of gloo-rs, Gloo and Kubernetes
 ///
-/// Prints one document on stdout. If the server cannot be reached, the document says why.
+/// Prints a table on a terminal and JSON otherwise, unless -o or GLOO_RS_OUTPUT says which format. If the server cannot
+/// be reached, the output says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::VERSION)]
 pub(super) struct VersionArgs {

@@ -7,8 +7,9 @@ use serde::{Serialize, Serializer};
 use super::{CommandLine, TypedTarget};
 use crate::rights::Rule;
 
+/// A part of a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Rule(Box<Rule>),
     Command(CommandLine),
@@ -111,6 +112,11 @@ impl Hint {
         self.0.iter().any(|piece| matches!(piece, Piece::Command(_)))
     }
 
+    /// The parts in order.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
     /// Appends another hint.
     #[must_use]
     pub fn and(mut self, other: impl Into<Self>) -> Self {
@@ -170,15 +176,21 @@ impl Serialize for Hint {
     }
 }
 
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Rule(rule) => f.write_str(&rule.sentence()),
+            Self::Or(between) => f.write_str(between),
+            Self::Flag(name) => f.write_str(name),
+            Self::Command(command) => write!(f, "{command}"),
+        }
+    }
+}
+
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|piece| match piece {
-            Piece::Text(text) => f.write_str(text),
-            Piece::Rule(rule) => f.write_str(&rule.sentence()),
-            Piece::Or(between) => f.write_str(between),
-            Piece::Flag(name) => f.write_str(name),
-            Piece::Command(command) => write!(f, "{command}"),
-        })
+        self.0.iter().try_for_each(|piece| write!(f, "{piece}"))
     }
 }
 

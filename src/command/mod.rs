@@ -4,9 +4,11 @@ mod hint;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 
-pub(crate) use hint::{Hint, flag};
+pub(crate) use hint::{Hint, Piece, flag};
 
 /// The namespace in which a command looks without `-n`.
 const USUAL_INSTALLATION: &str = "gloo-system";
@@ -27,7 +29,42 @@ pub enum Driver {
     ConfigMap,
 }
 
-/// The cluster and the user from the command line. A printed command repeats them.
+/// The name by which gloo-rs was started. Printed commands begin with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Called {
+    #[default]
+    GlooRs,
+    /// As a plugin of kubectl, which starts the file `kubectl-gloo`.
+    KubectlGloo,
+}
+
+impl Called {
+    /// The name for the first word of a command line.
+    #[must_use]
+    pub(crate) fn by(program: &OsStr) -> Self {
+        match Path::new(program).file_name() {
+            Some(name) if name == "kubectl-gloo" => Self::KubectlGloo,
+            _ => Self::GlooRs,
+        }
+    }
+
+    /// The words that start the program.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::GlooRs => "gloo-rs",
+            Self::KubectlGloo => "kubectl gloo",
+        }
+    }
+
+    /// A text of the source code with each command of gloo-rs under this name.
+    #[must_use]
+    pub(crate) fn say(self, text: &str) -> String {
+        text.replace("gloo-rs ", &format!("{} ", self.name()))
+    }
+}
+
+/// The cluster and the user from the command line, and the name of the program. A printed command repeats them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypedTarget {
     pub kubeconfig: Option<String>,
@@ -35,6 +72,7 @@ pub struct TypedTarget {
     pub user: Option<String>,
     pub groups: Vec<String>,
     pub uid: Option<String>,
+    pub called: Called,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +182,7 @@ impl CommandLine {
             // Helm has no flag for a UID.
             Program::Helm(_) => ["--kube-context", "--kube-as-user", "--kube-as-group", ""],
         };
-        let TypedTarget { kubeconfig, context: typed, user: name, groups, uid: id } = &self.target;
+        let TypedTarget { kubeconfig, context: typed, user: name, groups, uid: id, called: _ } = &self.target;
         let mut flags = Vec::new();
         flags.extend(kubeconfig.as_deref().map(|value| ("--kubeconfig", value)));
         flags.extend(typed.as_deref().map(|value| (context, value)));
@@ -158,7 +196,7 @@ impl CommandLine {
     /// Formats the command as a line for a POSIX shell.
     fn line(&self) -> String {
         let program = match self.program {
-            Program::GlooRs => "gloo-rs",
+            Program::GlooRs => self.target.called.name(),
             Program::Kubectl => "kubectl",
             Program::Helm(Driver::Secret) => "helm",
             Program::Helm(Driver::ConfigMap) => "HELM_DRIVER=configmap helm",

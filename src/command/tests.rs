@@ -7,6 +7,7 @@ fn target() -> TypedTarget {
         user: Some("bob".into()),
         groups: vec!["a".into(), "$(id)".into()],
         uid: Some("7".into()),
+        called: Called::GlooRs,
     }
 }
 
@@ -28,6 +29,19 @@ fn each_program_gets_its_own_flags_for_cluster_and_user() {
              --kube-as-group a --kube-as-group '$(id)'"
         )
     );
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_the_commands_of_this_program_alone_have_its_name() {
+    let called = |program: &str| Called::by(OsStr::new(program));
+    assert_eq!(called("/usr/local/bin/kubectl-gloo"), Called::KubectlGloo);
+    for program in ["gloo-rs", "gloo-rs.old", "kubectl-gloo.exe/gloo-rs", "kubectl", ""] {
+        assert_eq!(called(program), Called::GlooRs, "{program}");
+    }
+    let target = TypedTarget { called: Called::KubectlGloo, ..TypedTarget::default() };
+    let hint = gloo_rs("check").after("first: ").text(", or ").command(kubectl("get pods"));
+    assert_eq!(hint.on(&target), "first: kubectl gloo check, or kubectl get pods");
+    assert_eq!(Called::KubectlGloo.say("curl $(gloo-rs proxy url)"), "curl $(kubectl gloo proxy url)");
 }
 
 #[test]

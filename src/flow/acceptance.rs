@@ -71,14 +71,17 @@ impl Held {
             report
                 .ui
                 .status(&format!("waiting for Gloo to serve {} ({most} at most)", count(changes.len(), "Upstream")));
-            tokio::select! {
+            let progress = report.ui.waiting("served by Gloo");
+            let verdicts = tokio::select! {
                 biased;
                 () = signals.next() => {
                     stop.set(Why::Asked);
                     vec![EffectVerdict::Interrupted; changes.len()]
                 }
-                verdicts = acceptance::wait(session, namespace, &changes, global.wait_timeout) => verdicts,
-            }
+                verdicts = acceptance::wait(session, namespace, &changes, global.wait_timeout, &progress) => verdicts,
+            };
+            report.ui.end_wait();
+            verdicts
         };
         if let Some(EffectVerdict::Unseen { why }) =
             verdicts.iter().find(|verdict| matches!(verdict, EffectVerdict::Unseen { .. }))

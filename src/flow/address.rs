@@ -35,7 +35,10 @@ pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report
     let (state, waited) = match (look.decide(&service).await?, task.patience) {
         (State::Pending(pending), Patience::Wait) => {
             report.ui.status(&pending::waiting(&pending, global.wait_timeout));
-            (look.wait(pending, global.wait_timeout).await?, AddressWait::Waited(global.wait_timeout))
+            report.ui.waiting(&pending::awaited(&pending));
+            let waited = look.wait(pending, global.wait_timeout).await;
+            report.ui.end_wait();
+            (waited?, AddressWait::Waited(global.wait_timeout))
         }
         (state, _) => (state, AddressWait::NotYet),
     };

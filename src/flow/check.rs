@@ -42,7 +42,7 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
         CheckCommand::Run(task) => task,
         CheckCommand::Explain(code) => {
             for line in findings::explained(code) {
-                report.line(&line);
+                report.line(global.called.say(&line));
             }
             report.field("explanation", findings::explanation(code));
             return Ok(());
@@ -59,11 +59,11 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
     let ended = Run::new(task, global).and_then(|run| run.results(report));
     match ended {
         Ok(results) => {
-            finish(&results, None, global.format, report);
+            finish(&results, None, global, report);
             Ok(())
         }
         Err(failure) => {
-            finish(&nothing, Some(&failure), global.format, report);
+            finish(&nothing, Some(&failure), global, report);
             Err(failure)
         }
     }
@@ -262,7 +262,8 @@ fn watched(snapshot: &Snapshot, gloo: &str, typed: &[String]) -> Result<Option<B
 }
 
 /// Prints the results in the requested format.
-fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: &mut Report<'_>) {
+fn finish(results: &Results, failure: Option<&Failure>, global: &Global, report: &mut Report<'_>) {
+    let format = global.format;
     if results.fails() {
         report.ends(Exit::WouldChange);
     }
@@ -284,8 +285,8 @@ fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: 
                 (_, true) => FindingOrder::BySection,
                 (_, false) => FindingOrder::ByCheck,
             };
-            for line in findings::lines(results, order) {
-                report.paragraph(&line);
+            for line in findings::lines(results, order, global.called) {
+                report.paragraph(line);
             }
         }
         _ => {}

@@ -264,13 +264,13 @@ impl<'t> Transaction<'t> {
             return Err(self.undo(interrupted(), report).await);
         }
         if change.is_already() {
-            report.line_about(object, &change.message);
+            report.line_about(object, &change.message, row_of(change).outcome);
             report.record(row_of(change));
             return Ok(());
         }
         match transaction::make(self.session, change.clone()).await {
             Ok(done) => {
-                report.line_about(object, &change.message);
+                report.line_about(object, &change.message, row_of(change).outcome);
                 self.done.push(done);
                 Ok(())
             }
@@ -358,7 +358,10 @@ impl<'t> Transaction<'t> {
         let short = short(workload);
         report.ui.status(&format!("waiting for {short}"));
         let stop = self.stop.clone();
-        match rollout::wait(self.session, workload, self.patience, &|| stop.is_set()).await {
+        let progress = report.ui.waiting(&short);
+        let ended = rollout::wait(self.session, workload, self.patience, &|| stop.is_set(), &progress).await;
+        report.ui.end_wait();
+        match ended {
             Ended::Done { pods, took } => {
                 report.ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
                 Ok(())
@@ -389,7 +392,9 @@ impl<'t> Transaction<'t> {
         if !done.is_empty() {
             report.ui.status("rolling back");
         }
+        report.ui.waiting("rolling back");
         let undone = transaction::roll_back(self.session, &done).await;
+        report.ui.end_wait();
         for (object, state) in &undone {
             let row = say_undone(object, state, cause.reason, report);
             report.record(row);
@@ -424,7 +429,7 @@ impl Stands {
 pub(super) fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, report: &mut Report<'_>) -> Row {
     let (message, exit) = match state {
         Undone::Back => {
-            report.line_about(object, "rolled back");
+            report.line_about(object, "rolled back", Outcome::Failed);
             ("rolled back".to_owned(), Exit::RolledBack)
         }
         Undone::Stands(why) => (format!("still changed: {why}"), Exit::HalfDone),

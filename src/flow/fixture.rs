@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::command::Called;
 use crate::options::{Consent, Format, Global, Loudness, When};
 
 /// The global options without any flag.
@@ -20,5 +21,6 @@ pub(super) fn global() -> Global {
         colour: When::Auto,
         loudness: Loudness::Usual,
         consent: Consent::Ask,
+        called: Called::default(),
     }
 }

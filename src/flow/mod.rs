@@ -66,7 +66,9 @@ pub(crate) fn run_traced(invocation: &Invocation, trace: Trace, ui: &mut Ui) -> 
 }
 
 fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Trace>, ui: &mut Ui) -> Exit {
-    let Invocation { words, global, command, advice } = invocation;
+    let Invocation { words, global, on_terminal, command, advice } = invocation;
+    let format = on_terminal.filter(|_| ui.is_terminal()).unwrap_or(global.format);
+    let global = &Global { format, ..global.clone() };
     let mut report = Report::new(ui, words, global.format).until(interrupts.clone()).on(global.target()).traced(trace);
     for advice in advice {
         report.advice(advice.clone());

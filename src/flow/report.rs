@@ -17,6 +17,7 @@ use crate::model::ObjectRef;
 use crate::options::{DryRunMode, FilesDestination, Format, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
+use crate::render::line::Line;
 use crate::render::text::{self, Mark};
 use crate::ui::{Lead, Ui};
 
@@ -217,7 +218,7 @@ impl<'u> Report<'u> {
 
     /// Prints a line that is not the result of an object. A document
     /// has a field for it, and with `-o name` it goes to stderr.
-    pub(crate) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: impl Into<Line>) {
         match self.format {
             Format::Name => self.ui.status(line),
             _ if self.is_document() => {}
@@ -234,7 +235,7 @@ impl<'u> Report<'u> {
     }
 
     /// Like [`Self::line`], for sentences that a terminal may wrap.
-    pub(crate) fn paragraph(&mut self, line: &str) {
+    pub(crate) fn paragraph(&mut self, line: impl Into<Line>) {
         match self.format {
             Format::Name => self.ui.status(line),
             _ if self.is_document() => {}
@@ -242,9 +243,9 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// Prints a line about an object, with its name in the form of this run.
-    pub(crate) fn line_about(&mut self, object: &ObjectRef, words: &str) {
-        self.line(&format!("{} {words}", text::subject(object, &self.usual_namespace)));
+    /// Prints the outcome of an object in these words, with its name in the form of this run.
+    pub(crate) fn line_about(&mut self, object: &ObjectRef, words: &str, outcome: Outcome) {
+        self.line(Line::from(text::subject(object, &self.usual_namespace)).text(" ").toned(words, &outcome));
     }
 
     /// Records the result of an object that its command has printed already.
@@ -253,7 +254,7 @@ impl<'u> Report<'u> {
         *self.counts.entry(row.outcome.name()).or_default() += 1;
         self.exit = self.exit.prevailing(row.exit);
         if self.format == Format::Name && row.outcome.is_answer() {
-            self.ui.answer(&row.object.to_string());
+            self.ui.answer(row.object.to_string());
         }
         if self.keeps != Keeps::Nothing {
             self.rows.push(row);
@@ -272,11 +273,11 @@ impl<'u> Report<'u> {
         }
         match row.outcome {
             Outcome::Changed | Outcome::Unchanged => match (self.format, self.answers) {
-                (Format::Name, Answers::Stdout) => self.ui.answer(&text::subject(&row.object, &self.usual_namespace)),
+                (Format::Name, Answers::Stdout) => self.ui.answer(text::subject(&row.object, &self.usual_namespace)),
                 (Format::Text, Answers::Stdout) => {
-                    self.ui.answer(&text::answer(&row, self.mark, &self.usual_namespace));
+                    self.ui.answer(text::answer(&row, self.mark, &self.usual_namespace));
                 }
-                (_, Answers::Stderr) => self.ui.status(&text::answer(&row, self.mark, &self.usual_namespace)),
+                (_, Answers::Stderr) => self.ui.status(text::answer(&row, self.mark, &self.usual_namespace)),
                 _ => {}
             },
             Outcome::Skipped => {

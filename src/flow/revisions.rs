@@ -36,7 +36,11 @@ pub(super) async fn print(
     if istiods.is_empty() {
         return Err(nothing(&session, istio_namespace));
     }
-    let width = if global.format == Format::Wide { RevisionsWidth::Wide } else { RevisionsWidth::Usual };
+    let width = match (global.format, report.ui.width()) {
+        (Format::Wide, _) => RevisionsWidth::Wide,
+        (_, Some(width)) => RevisionsWidth::Terminal(width),
+        (_, None) => RevisionsWidth::Usual,
+    };
     for line in lines(&shown, width) {
         report.line(&line);
     }

@@ -48,6 +48,9 @@ pub(super) async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<
     let trace = report.trace().or_else(|| trace(global.loudness));
     let session = Rc::new(report.interrupts().until_signal(Session::open(&target, trace)).await?);
     report.keep_session(&session);
+    if !session.may_prompt() {
+        report.ui.asking(session.server());
+    }
     let withheld = session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()));
     let insecure = session.insecure().map(|why| Advice::warning(Code::Insecure, why.to_string()));
     report.advice_if(withheld.or(insecure).map(|advice| advice.details([session.place()])));

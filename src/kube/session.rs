@@ -1,6 +1,7 @@
 //! A session: one cluster, one identity, one client, for the whole run.
 
 use ::kube::Config;
+use ::kube::config::ExecInteractiveMode;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
@@ -57,6 +58,7 @@ pub struct Session {
     withheld: Option<Withheld>,
     insecure: Option<Insecure>,
     has_authority: bool,
+    may_prompt: bool,
     wire: Wire,
 }
 
@@ -76,6 +78,9 @@ impl Session {
             .map_err(|bad| bad_proxy(&chosen.context, &bad))?;
         let insecure = insecure(&chosen.cluster, &server, proxy.as_ref());
         let withheld = withhold(&mut chosen.user, &server, proxy.as_ref());
+        let exec = chosen.user.exec.as_ref();
+        let may_prompt = target.environment.terminal()
+            && exec.is_some_and(|exec| exec.interactive_mode != Some(ExecInteractiveMode::Never));
         let bearer = Bearer::open(&mut chosen, target).await?;
         let config = config(&chosen, server)?;
         let client = client(&config, proxy.as_ref()).map_err(|error| unusable(&chosen.context, &error))?;
@@ -92,8 +97,14 @@ impl Session {
             insecure,
             has_authority: config.root_cert.is_some(),
             via: proxy.as_ref().map(ToString::to_string),
+            may_prompt,
             wire: Wire { client, bearer, timeout: target.timeout, trace, seen: ServerContact::default(), lanes, large },
         })
+    }
+
+    /// Whether its exec plugin may use the terminal, for example to ask for a password.
+    pub fn may_prompt(&self) -> bool {
+        self.may_prompt
     }
 
     /// The cluster of the session.

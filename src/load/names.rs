@@ -19,14 +19,17 @@ use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL, TAG_LABEL};
 /// They may not or cannot be listed.
 pub(crate) async fn list(session: &Session, names: Names, global: &Global) -> Result<Vec<String>, ApiError> {
     let namespace = Scope::Namespace(global.object_namespace());
-    let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
-        let query = Query { metadata_only: true, freshness: Freshness::AtHand, ..Query::labelled(labels) };
+    let listed = async |kind: &'static Kind, scope: Scope<'_>, query: Query| {
+        let query = Query { freshness: Freshness::AtHand, ..query };
         match session.list_page(kind, scope, &query).await {
             Err(ApiError { cause: ApiCause::TooLarge { .. }, .. }) => {
                 session.list_all(kind, scope, Query { freshness: Freshness::Now, ..query }).await
             }
             other => Ok(other?.items),
         }
+    };
+    let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
+        listed(kind, scope, Query { metadata_only: true, ..Query::labelled(labels) }).await
     };
     let found: BTreeSet<String> = match names {
         // Contexts are in the kubeconfig, not in the cluster.
@@ -51,6 +54,31 @@ pub(crate) async fn list(session: &Session, names: Names, global: &Global) -> Re
             let istiods = istiods?;
             let tags = webhooks.unwrap_or_default();
             labelled(&istiods, REVISION_LABEL).chain(labelled(&tags, TAG_LABEL)).collect()
+        }
+        Names::Workloads => {
+            let [deployments, stateful_sets, daemon_sets] =
+                [&kinds::DEPLOYMENT, &kinds::STATEFUL_SET, &kinds::DAEMON_SET].map(|kind| list(kind, namespace, ""));
+            let (deployments, stateful_sets, daemon_sets) = tokio::join!(deployments, stateful_sets, daemon_sets);
+            let of =
+                |kind: &str, items: &[Value]| named(items).map(|name| format!("{kind}/{name}")).collect::<Vec<_>>();
+            let mut all = of("deployment", &deployments?);
+            all.extend(of("statefulset", &stateful_sets.unwrap_or_default()));
+            all.extend(of("daemonset", &daemon_sets.unwrap_or_default()));
+            all.into_iter().collect()
+        }
+        Names::Hosts => {
+            let (services, routes) = tokio::join!(
+                listed(&kinds::VIRTUAL_SERVICE, Scope::All, Query::default()),
+                listed(&kinds::HTTP_ROUTE, Scope::All, Query::default())
+            );
+            let (services, routes) = (services.unwrap_or_default(), routes.unwrap_or_default());
+            let of =
+                |item: &Value, path: &str| item.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
+            let domains = services.iter().flat_map(|item| of(item, "/spec/virtualHost/domains"));
+            let hosts = domains.chain(routes.iter().flat_map(|item| of(item, "/spec/hostnames")));
+            let hosts = hosts.filter_map(|host| host.as_str().map(str::to_owned));
+            // A pattern is no host that a request has.
+            hosts.filter(|host| !host.contains('*')).collect()
         }
         Names::Releases => labelled(&list(&kinds::SECRET, namespace, "owner=helm").await?, "name").collect(),
     };

@@ -1,6 +1,6 @@
 //! The options of every command.
 
-use crate::command::TypedTarget;
+use crate::command::{Called, TypedTarget};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct Global {
     pub colour: When,
     pub loudness: Loudness,
     pub consent: Consent,
+    /// The name of the program in printed commands.
+    pub called: Called,
 }
 
 /// The default of Gloo's namespace.
@@ -38,6 +40,7 @@ impl Global {
             user: self.as_user.clone(),
             groups: self.as_groups.clone(),
             uid: self.as_uid.clone(),
+            called: self.called,
         }
     }
 

@@ -16,4 +16,8 @@ pub(crate) enum Names {
     Revisions,
     /// The releases of Helm.
     Releases,
+    /// The workloads of a namespace that can be restarted: `deployment/cart`.
+    Workloads,
+    /// The hosts of `VirtualServices` and `HTTPRoutes`.
+    Hosts,
 }

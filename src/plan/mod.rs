@@ -39,6 +39,7 @@ pub(crate) mod ssl_config;
 mod tests;
 pub(crate) mod values;
 pub(crate) mod verdict;
+pub(crate) mod waiting;
 
 use crate::error::Failure;
 use crate::model::{Kind, Object};

@@ -4,13 +4,17 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use super::line::Line;
+use super::rights;
 use super::table::{Align, table};
 use super::text::{count, short_name};
+use super::tone::Tone;
 use crate::check::codes::{ALL, RETIRED};
 use crate::check::groups::{self, CodeGroups, FindingGroup};
 use crate::check::results::{CheckStatus, Results, status};
 use crate::check::suppress::Suppression;
-use crate::check::{CHECKS, Check, Finding, FindingCode, NotJudged, Section, Severity};
+use crate::check::{CHECKS, Check, Finding, FindingCode, NotJudged, Ran, Section, Severity};
+use crate::command::{Called, TypedTarget, gloo_rs};
 use crate::model::{ObjectRef, kinds};
 
 /// Which findings are printed, and in which order.
@@ -28,16 +32,20 @@ pub(crate) enum FindingOrder {
 const WHOLE: usize = 3;
 /// The number of objects that are named of a larger group.
 const NAMED: usize = 10;
+/// The number of missing rights that are printed one by one.
+const RULES: usize = 3;
 /// The number of groups that are printed of one code.
 const GROUPS: usize = 5;
 
 /// The printed lines, in order: one for each check, the findings, the unknowns, and the summary. With sections, the
 /// unknowns come before the findings.
 #[must_use]
-pub(crate) fn lines(results: &Results, order: FindingOrder) -> Vec<String> {
-    let mut lines: Vec<String> =
-        results.shown().map(|ran| format!("Checking {}... {}", ran.check.title, status(ran))).collect();
-    lines.extend(results.messages());
+pub(crate) fn lines(results: &Results, order: FindingOrder, called: Called) -> Vec<Line> {
+    let mut lines: Vec<Line> = match order {
+        FindingOrder::BySection if saw_nothing(results) => Vec::new(),
+        _ => results.shown().map(|ran| checked(ran, order)).collect(),
+    };
+    lines.extend(results.messages().into_iter().map(Line::from));
     let codes = match order {
         FindingOrder::BySection => groups::by_section(results),
         FindingOrder::Each | FindingOrder::ByCheck => groups::by_check(results),
@@ -46,43 +54,65 @@ pub(crate) fn lines(results: &Results, order: FindingOrder) -> Vec<String> {
         FindingOrder::Each => {
             lines.extend(results.findings().flat_map(finding));
             lines.extend(not_judged(results));
-            lines.extend(unknown(results));
+            lines.extend(unknown(results, order));
         }
         FindingOrder::ByCheck => {
             lines.extend(codes.iter().flat_map(of_code).flatten());
             lines.extend(not_judged(results));
-            lines.extend(unknown(results));
+            lines.extend(unknown(results, order));
         }
         FindingOrder::BySection => {
             lines.extend(not_judged(results));
-            lines.extend(unknown(results));
+            lines.extend(unknown(results, order));
             lines.extend(Section::ALL.into_iter().flat_map(|section| in_section(&codes, section)));
         }
     }
-    lines.push(last(results, &codes));
+    lines.push(last(results, &codes, called));
     lines
 }
 
+/// The line of a check. Scripts match glooctl's words, so they stay where a script reads.
+fn checked(ran: &Ran, order: FindingOrder) -> Line {
+    let line = Line::from(format!("Checking {}... ", ran.check.title));
+    match (status(ran), order) {
+        (CheckStatus::Found { errors, warnings: 0 }, FindingOrder::Each | FindingOrder::BySection) => {
+            numbered(line, errors, Severity::Error)
+        }
+        (CheckStatus::Found { errors: 0, warnings }, FindingOrder::Each | FindingOrder::BySection) => {
+            numbered(line, warnings, Severity::Warning)
+        }
+        (CheckStatus::Found { errors, warnings }, FindingOrder::Each | FindingOrder::BySection) => {
+            counts(line, errors, warnings)
+        }
+        (status, _) => line.toned(&status, &status),
+    }
+}
+
 /// The heading and the findings of a section, the largest group of a code last. Nothing if there are none.
-fn in_section(codes: &[CodeGroups<'_>], section: Section) -> Vec<String> {
+fn in_section(codes: &[CodeGroups<'_>], section: Section) -> Vec<Line> {
     let mut codes = codes.iter().filter(|code| code.section() == section).peekable();
-    let heading = codes.peek().map(|_| [String::new(), format!("{}:", section.title())]);
+    let heading = codes.peek().map(|_| [Line::default(), Line::default().toned(section.title(), &section).text(":")]);
     heading.into_iter().flatten().chain(codes.flat_map(|code| of_code(code).into_iter().rev().flatten())).collect()
 }
 
 /// The largest groups of a code, each as its lines, and then how many others there are.
-fn of_code(code: &CodeGroups<'_>) -> Vec<Vec<String>> {
+fn of_code(code: &CodeGroups<'_>) -> Vec<Vec<Line>> {
     let (shown, others) = code.groups.split_at(code.groups.len().min(GROUPS));
     let others = others.first().map(|first| {
         let Finding { severity, code, .. } = first.first;
         let objects: usize = others.iter().map(FindingGroup::len).sum();
         let (causes, objects) = (count(others.len(), "more cause"), count(objects, "object"));
-        vec![format!("{} {}: {causes}, {objects}; -o wide lists them", severity.name(), code.id)]
+        vec![headed(*severity, format!("{}: {causes}, {objects}; -o wide lists them", code.id))]
     });
     shown.iter().map(group).chain(others).collect()
 }
 
-fn group(group: &FindingGroup<'_>) -> Vec<String> {
+/// The first line of a finding: its severity, and the rest.
+fn headed(severity: Severity, rest: impl AsRef<str>) -> Line {
+    Line::default().toned(severity.name(), &severity).text(" ").text(rest)
+}
+
+fn group(group: &FindingGroup<'_>) -> Vec<Line> {
     if group.len() <= WHOLE {
         return group.findings().flat_map(finding).collect();
     }
@@ -91,8 +121,7 @@ fn group(group: &FindingGroup<'_>) -> Vec<String> {
         true => format!("  in namespace {}", decided_by.name),
         false => format!("  because of {}/{}", decided_by.kind, short_name(decided_by, "")),
     };
-    let mut lines = vec![format!("{} {} {}: {}", severity.name(), code.id, count(group.len(), "object"), code.title)];
-    lines.push(cause);
+    let mut lines = vec![cause];
     let is_shared = group.findings().all(|other| other.message == *message);
     lines.extend(is_shared.then(|| format!("  {message}")));
     lines.extend(group.findings().take(NAMED).map(|finding| match is_shared {
@@ -102,8 +131,9 @@ fn group(group: &FindingGroup<'_>) -> Vec<String> {
     let more = group.len().saturating_sub(NAMED);
     lines.extend((more > 0).then(|| format!("    and {more} more; -o wide lists them")));
     let whose = if group.findings().all(|other| other.hint == *hint) { "hint" } else { "hint for the first" };
-    lines.extend(hint.as_ref().map(|hint| format!("  {whose}: {hint}")));
-    lines
+    let first = headed(*severity, format!("{} {}: {}", code.id, count(group.len(), "object"), code.title));
+    let hint = hint.as_ref().map(|hint| Line::from(format!("  {whose}: ")).hint(hint));
+    std::iter::once(first).chain(lines.into_iter().map(Line::from)).chain(hint).collect()
 }
 
 /// The object of a finding: `upstream.gloo.solo.io/shop/cart`.
@@ -111,18 +141,18 @@ fn subject(finding: &Finding) -> String {
     format!("{}/{}", finding.object.kind, short_name(&finding.object, ""))
 }
 
-fn finding(finding: &Finding) -> Vec<String> {
-    let mut lines = vec![format!("{} {} {}", finding.severity.name(), finding.code.id, subject(finding))];
-    lines.extend(finding.spot.as_ref().map(|spot| format!("  in {}:{}", spot.file, spot.line)));
-    lines.push(format!("  {}", finding.message));
-    lines.extend(finding.details.iter().map(|detail| format!("    {detail}")));
-    lines.extend(finding.hint.as_ref().map(|hint| format!("  hint: {hint}")));
+fn finding(finding: &Finding) -> Vec<Line> {
+    let mut lines = vec![headed(finding.severity, format!("{} {}", finding.code.id, subject(finding)))];
+    lines.extend(finding.spot.as_ref().map(|spot| format!("  in {}:{}", spot.file, spot.line)).map(Line::from));
+    lines.push(Line::from("  ").text(&finding.message));
+    lines.extend(finding.details.iter().map(|detail| Line::from("    ").text(detail)));
+    lines.extend(finding.hint.as_ref().map(|hint| Line::from("  hint: ").hint(hint)));
     lines
 }
 
 /// A line for each reason why the files do not tell enough.
-fn not_judged(results: &Results) -> impl Iterator<Item = String> {
-    results.not_judged().map(|(title, it)| not_judged_line(title, it))
+fn not_judged(results: &Results) -> impl Iterator<Item = Line> {
+    results.not_judged().map(|(title, it)| Line::from(not_judged_line(title, it)))
 }
 
 /// `not judged: mTLS of 3 objects, such as upstream.gloo.solo.io/shop/cart: its Service is not in the files`
@@ -132,35 +162,76 @@ pub(super) fn not_judged_line(title: &str, NotJudged { why, count: number, first
     format!("not judged: {title} of {what}: {why}")
 }
 
-fn unknown(results: &Results) -> Vec<String> {
-    let all = results.unknown().into_iter();
-    all.flat_map(|(unknown, titles)| {
-        let rule = unknown.rule.as_ref().map(|rule| format!("  {}", rule.sentence()));
-        std::iter::once(format!("unknown: {}: {}", titles.join(", "), unknown.why)).chain(rule)
-    })
-    .collect()
+/// What could not be read. Many missing rights are one `ClusterRole` instead of a line for each.
+fn unknown(results: &Results, order: FindingOrder) -> Vec<Line> {
+    let all = results.unknown();
+    let mut rules: Vec<_> =
+        all.iter().filter_map(|(unknown, _)| unknown.rule.as_ref()).map(ToString::to_string).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let is_one_role = order != FindingOrder::Each && rules.len() > RULES;
+    let mut lines = Vec::new();
+    for (unknown, titles) in &all {
+        let first = Line::default().toned("unknown", &Tone::Unknown);
+        let first = first.text(format!(": {}: {}", titles.join(", "), unknown.why));
+        match &unknown.rule {
+            None => lines.push(first),
+            Some(_) if is_one_role => {}
+            Some(rule) => {
+                lines.extend([first, Line::from(format!("  {}", rule.sentence()))]);
+            }
+        }
+    }
+    if is_one_role {
+        let lacks_rights = |ran: &&Ran| ran.unknown.iter().any(|unknown| unknown.rule.is_some());
+        let (number, of) = (results.shown().filter(lacks_rights).count(), results.shown().count());
+        // A check that stops at the first list that it may not read needs the others too.
+        let needed = results.shown().filter(lacks_rights).flat_map(|ran| ran.check.lists());
+        let role = rights::cluster_role(
+            &rules.iter().cloned().chain(needed.map(|kind| rights::to_list(&kind))).collect::<Vec<_>>(),
+        );
+        let first = Line::default().toned("unknown", &Tone::Unknown);
+        lines.push(first.text(format!(
+            ": {number} of {of} checks need {} that you do not have; -o wide lists them. This ClusterRole has all that they need:",
+            count(rules.len(), "right")
+        )));
+        // To be copied as it is.
+        lines.extend(role.iter().map(|line| Line::default().whole(line)));
+    }
+    lines
 }
 
-fn last(results: &Results, codes: &[CodeGroups<'_>]) -> String {
+fn last(results: &Results, codes: &[CodeGroups<'_>], called: Called) -> Line {
     let (errors, warnings) = (results.count(Severity::Error), results.count(Severity::Warning));
     let suppressed = results.suppressed().count();
     let left_out = if suppressed == 0 { String::new() } else { format!(" ({suppressed} suppressed)") };
     match (errors + warnings, results.is_whole()) {
-        (0, true) if results.is_of_files() => format!("no problem in what the files show{left_out}"),
-        (0, true) => format!("No problems detected.{left_out}"),
-        (0, false) => format!("no problem in what could be read{left_out}"),
+        (0, true) if results.is_of_files() => Line::from(format!("no problem in what the files show{left_out}")),
+        (0, true) => Line::default().toned("No problems detected.", &Tone::Good).text(left_out),
+        (0, false) => Line::from(format!("no problem in what could be read{left_out}")),
         _ => {
             let causes: usize = codes.iter().map(|code| code.groups.len()).sum();
             let objects: HashSet<_> = results.findings().map(|finding| &finding.object).collect();
             let from = format!("{} in {}", count(causes, "cause"), count(objects.len(), "object"));
-            let sum = format!("{}, {}: {from}{left_out}", count(errors, "error"), count(warnings, "warning"));
             let worst = groups::most_severe(codes).map_or("GRS101", |code| code.id);
-            format!(
-                "{sum}; gloo-rs check --explain {worst} explains {}",
-                if causes == 1 { "it" } else { "the most severe" }
-            )
+            // It asks no cluster.
+            let target = TypedTarget { called, ..TypedTarget::default() };
+            counts(Line::default(), errors, warnings)
+                .text(format!(": {from}{left_out}; "))
+                .whole(gloo_rs("check --explain").value(worst).on(&target))
+                .text(if causes == 1 { " explains it" } else { " explains the most severe" })
         }
     }
+}
+
+/// Appends `1 error, 2 warnings`.
+fn counts(line: Line, errors: usize, warnings: usize) -> Line {
+    numbered(numbered(line, errors, Severity::Error).text(", "), warnings, Severity::Warning)
+}
+
+fn numbered(line: Line, number: usize, severity: Severity) -> Line {
+    let words = count(number, severity.name());
+    if number == 0 { line.text(words) } else { line.toned(words, &severity) }
 }
 
 /// The fields of the document in addition to those of every command: glooctl's three, and those of gloo-rs.
@@ -325,6 +396,11 @@ pub fn page() -> String {
 mod tests {
     use super::*;
     use crate::check::codes;
+    use crate::model::Unknown;
+
+    fn shown(results: &Results, order: FindingOrder) -> Vec<String> {
+        lines(results, order, Called::GlooRs).iter().map(Line::to_string).collect()
+    }
 
     #[test]
     fn on_a_terminal_what_is_broken_now_comes_last() {
@@ -336,7 +412,7 @@ mod tests {
             finding(&codes::SDS_EXPOSED),
         ]);
         let of = |order| {
-            let lines = lines(&results, order).into_iter();
+            let lines = shown(&results, order).into_iter();
             lines
                 .filter(|line| line.ends_with(':') || line.contains(" GRS") && line.ends_with("cart"))
                 .collect::<Vec<_>>()
@@ -350,6 +426,51 @@ mod tests {
         assert_eq!(of(FindingOrder::BySection), sections);
     }
 
+    #[test]
+    fn a_check_has_glooctls_words_where_a_script_reads_and_plain_ones_elsewhere() {
+        let upstream = ObjectRef::new(&kinds::UPSTREAM, "shop", "cart");
+        let of = |codes: &[&'static FindingCode], order| {
+            let found = codes.iter().map(|code| Finding::new(code, &upstream, "a sentence"));
+            shown(&Results::of(found.collect()), order)[0].rsplit_once("... ").unwrap().1.to_owned()
+        };
+        let (error, warning) = (&codes::REJECTED, &codes::SDS_EXPOSED);
+        for (found, glooctl, plain) in [
+            (&[error, warning, warning][..], "1 Errors!", "1 error, 2 warnings"),
+            (&[error, error], "2 Errors!", "2 errors"),
+            (&[warning], "1 warning", "1 warning"),
+        ] {
+            assert_eq!(of(found, FindingOrder::ByCheck), glooctl);
+            for order in [FindingOrder::BySection, FindingOrder::Each] {
+                assert_eq!(of(found, order), plain);
+            }
+        }
+    }
+
+    #[test]
+    fn many_missing_rights_are_one_role_and_each_is_listed_when_wide() {
+        let mut results = Results::of(Vec::new());
+        results.ran[0].unknown = (0..25)
+            .map(|number| Unknown {
+                why: format!("not allowed to list kind{number}"),
+                rule: Some(format!("{{apiGroups: [a], resources: [kind{number}], verbs: [list]}}")),
+            })
+            .collect();
+        results.ran[0].unknown.push(Unknown::because("another reason"));
+        let terminal = shown(&results, FindingOrder::BySection);
+        assert!(terminal.len() < 10, "{terminal:#?}");
+        assert!(terminal[0].ends_with(": another reason"), "{terminal:#?}");
+        assert!(terminal[1].starts_with("unknown: 1 of 1 checks need 25 rights"), "{terminal:#?}");
+        let role = crate::yaml::parse(&terminal[2..terminal.len() - 1].join("\n")).unwrap();
+        assert_eq!(role["rules"][0]["resources"].as_array().map(Vec::len), Some(25));
+        let piped = shown(&results, FindingOrder::ByCheck);
+        assert!(piped[0].starts_with("Checking ") && piped[0].ends_with("... unknown"), "{piped:#?}");
+        let wide = shown(&results, FindingOrder::Each);
+        assert_eq!(wide.iter().filter(|line| line.contains("not allowed to list kind")).count(), 25);
+        results.ran[0].unknown.truncate(RULES);
+        let few = shown(&results, FindingOrder::BySection);
+        assert_eq!(few.iter().filter(|line| line.contains("a rule of a ClusterRole")).count(), RULES);
+    }
+
     fn broken_by(policy: usize, upstream: usize) -> Finding {
         let upstream = ObjectRef::new(&kinds::UPSTREAM, "shop", format!("u{upstream}"));
         let policy = ObjectRef::new(&kinds::PEER_AUTHENTICATION, "shop", format!("p{policy}"));
@@ -360,7 +481,7 @@ mod tests {
     fn two_thousand_objects_with_one_cause_are_a_few_lines_and_whole_when_wide() {
         let results = Results::of((0..2000).map(|number| broken_by(0, number)).collect());
         for order in [FindingOrder::ByCheck, FindingOrder::BySection] {
-            let lines = lines(&results, order);
+            let lines = shown(&results, order);
             assert!(lines.len() < 20, "{} lines", lines.len());
             assert!(lines.iter().any(|line| line.contains("2000 objects")), "{lines:#?}");
             assert!(lines.iter().any(|line| line.contains("shop/p0")), "{lines:#?}");
@@ -368,7 +489,7 @@ mod tests {
             assert_eq!(lines.iter().filter(|line| line.contains("a sentence")).count(), 1, "{lines:#?}");
             assert!(lines.last().is_some_and(|last| last.contains("1 cause in 2000 objects")), "{lines:#?}");
         }
-        let wide = lines(&results, FindingOrder::Each);
+        let wide = shown(&results, FindingOrder::Each);
         assert_eq!(wide.iter().filter(|line| line.contains("/shop/u")).count(), 2000);
     }
 
@@ -376,7 +497,7 @@ mod tests {
     fn many_causes_of_one_code_fit_a_few_screens_too_and_the_others_are_counted() {
         let results = Results::of((0..400).map(|number| broken_by(number / 4, number)).collect());
         for order in [FindingOrder::ByCheck, FindingOrder::BySection] {
-            let lines = lines(&results, order);
+            let lines = shown(&results, order);
             assert!(lines.len() < 50, "{} lines", lines.len());
             assert!(lines.iter().any(|line| line.contains("95 more causes, 380 objects")), "{lines:#?}");
         }

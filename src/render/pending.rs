@@ -62,11 +62,17 @@ fn hint(cause: &PendingCause, wait: AddressWait) -> Option<Hint> {
 /// The status line before the wait: what is waited for, and for how long at most.
 #[must_use]
 pub(crate) fn waiting(pending: &Pending, limit: Duration) -> String {
+    format!("waiting for {}, at most {}", awaited(pending), age(limit.as_secs()))
+}
+
+/// What is waited for: `an external address of service gloo-system/gateway-proxy`.
+#[must_use]
+pub(crate) fn awaited(pending: &Pending) -> String {
     let what = match &pending.cause {
         PendingCause::NoIngress(_) => "an external address",
         PendingCause::NoReadyPod(_) => "a ready pod",
     };
-    format!("waiting for {what} of {}, at most {}", named(&pending.service), age(limit.as_secs()))
+    format!("{what} of {}", named(&pending.service))
 }
 
 fn told(pending: &Pending, events: &Events, now: Timestamp) -> Failure {

@@ -2,15 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Align, table};
+use super::table::{Align, fitted, left_out, table};
 use crate::plan::revisions::{RevisionRow, RevisionsReport};
 
 /// The columns of `-o table` or `-o wide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RevisionsWidth {
     Usual,
+    /// The usual columns that fit a terminal of this width.
+    Terminal(usize),
     Wide,
 }
+
+/// The columns that a narrow terminal does without, the least important first.
+const DISPENSABLE: [&str; 6] = ["VERSION", "TAGS", "NS", "GATEWAYS", "STALE", "PODS"];
+
+/// The number of tags that the usual columns name.
+const TAGS: usize = 2;
 
 const COLUMNS: [(&str, Align); 9] = [
     ("REVISION", Align::Left),
@@ -20,11 +28,13 @@ const COLUMNS: [(&str, Align); 9] = [
     ("NS", Align::Right),
     ("PODS", Align::Right),
     ("STALE", Align::Right),
-    ("GATEWAYS", Align::Left),
+    ("GATEWAYS", Align::Right),
     ("IN USE", Align::Left),
 ];
 
-const MORE: [(&str, Align); 7] = [
+const MORE: [(&str, Align); 9] = [
+    ("ALL TAGS", Align::Left),
+    ("GATEWAY NAMES", Align::Left),
     ("NAMESPACE", Align::Left),
     ("ADDRESS", Align::Left),
     ("TRUST DOMAIN", Align::Left),
@@ -45,11 +55,13 @@ pub(crate) fn lines(report: &RevisionsReport, width: RevisionsWidth) -> Vec<Stri
         .rows
         .iter()
         .map(|row| match width {
-            RevisionsWidth::Usual => usual(row),
+            RevisionsWidth::Usual | RevisionsWidth::Terminal(_) => usual(row),
             RevisionsWidth::Wide => [usual(row), more(row)].concat(),
         })
         .collect();
-    table(&columns, &rows)
+    let RevisionsWidth::Terminal(width) = width else { return table(&columns, &rows) };
+    let (lines, dispensed) = fitted(&columns, &rows, width, &DISPENSABLE);
+    lines.into_iter().chain(left_out(&dispensed)).collect()
 }
 
 fn usual(row: &RevisionRow) -> Vec<String> {
@@ -59,11 +71,11 @@ fn usual(row: &RevisionRow) -> Vec<String> {
         istiod.revision.clone(),
         istiod.version.clone(),
         format!("{}/{}", istiod.ready, istiod.wanted),
-        joined(row.tags.as_deref()),
+        some_tags(row.tags.as_deref()),
         row.namespaces.as_ref().map_or_else(|| "?".to_owned(), |all| all.len().to_string()),
         number(row.pods),
         number(row.stale),
-        joined(row.gateways.as_deref()),
+        number(row.gateways.as_ref().map(|all| all.len() as u64)),
         row.in_use.shown().to_owned(),
     ]
 }
@@ -73,6 +85,8 @@ fn more(row: &RevisionRow) -> Vec<String> {
     let names: Option<Vec<String>> =
         row.namespaces.as_ref().map(|all| all.iter().map(|binding| binding.namespace.clone()).collect());
     vec![
+        joined(row.tags.as_deref()),
+        joined(row.gateways.as_deref()),
         istiod.namespace.clone(),
         istiod.address.clone(),
         istiod.trust_domain.clone(),
@@ -81,6 +95,12 @@ fn more(row: &RevisionRow) -> Vec<String> {
         istiod.webhook.clone().unwrap_or_else(|| "-".to_owned()),
         joined(names.as_deref()),
     ]
+}
+
+/// The first tags, and how many others there are: `prod,stable,+3`.
+fn some_tags(tags: Option<&[String]>) -> String {
+    let Some(tags) = tags.filter(|tags| tags.len() > TAGS) else { return joined(tags) };
+    format!("{},+{}", tags[..TAGS].join(","), tags.len() - TAGS)
 }
 
 fn joined(names: Option<&[String]>) -> String {
@@ -177,10 +197,31 @@ mod tests {
             lines(&report(), RevisionsWidth::Usual),
             [
                 "REVISION  VERSION  READY  TAGS  NS  PODS  STALE  GATEWAYS  IN USE",
-                "1-28      1.28.3   2/2    prod   1   203      0  -         yes",
-                "1-28      1.28.3   2/2    ?      ?     ?      ?  ?         ?",
+                "1-28      1.28.3   2/2    prod   1   203      0         0  yes",
+                "1-28      1.28.3   2/2    ?      ?     ?      ?         ?  ?",
             ]
         );
+    }
+
+    #[test]
+    fn a_terminal_of_80_columns_holds_the_table_of_a_large_mesh() {
+        let mut report = report();
+        let names = |of: &str, number: usize| Some((0..number).map(|it| format!("{of}-of-the-mesh-{it}")).collect());
+        for row in &mut report.rows {
+            row.istiod.revision = "asm-managed-rapid".into();
+            row.istiod.version = "1.28.3-asm.14".into();
+            (row.tags, row.gateways, row.pods) = (names("tag", 3), names("gateway", 5), Some(9999));
+        }
+        let wide = lines(&report, RevisionsWidth::Usual);
+        assert!(wide[1].contains("tag-of-the-mesh-0,tag-of-the-mesh-1,+1") && wide[1].chars().count() > 80, "{wide:?}");
+        let narrow = lines(&report, RevisionsWidth::Terminal(80));
+        assert!(narrow.iter().all(|line| line.chars().count() <= 80), "{narrow:#?}");
+        assert!(narrow[1].starts_with("asm-managed-rapid  2/2") && narrow[1].ends_with("5  yes"), "{narrow:#?}");
+        assert_eq!(narrow[3], "-o wide has VERSION, TAGS");
+        let whole = lines(&report, RevisionsWidth::Wide);
+        for name in ["tag-of-the-mesh-2", "gateway-of-the-mesh-4"] {
+            assert!(whole[1].contains(name), "{whole:?}");
+        }
     }
 
     #[test]

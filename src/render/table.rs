@@ -33,6 +33,36 @@ pub(crate) fn lines<'t>(
     std::iter::once(head).chain(rows).map(move |row| line(columns, &widths, &row))
 }
 
+/// The lines of a table for a terminal, and the columns that were left out so that it fits `width`: those of `order`, one
+/// after the other.
+#[must_use]
+pub(crate) fn fitted(
+    columns: &[(&'static str, Align)],
+    rows: &[Vec<String>],
+    width: usize,
+    order: &[&'static str],
+) -> (Vec<String>, Vec<&'static str>) {
+    let mut left_out = Vec::new();
+    loop {
+        let is_kept = |at: &usize| columns.get(*at).is_some_and(|(head, _)| !left_out.contains(head));
+        let kept: Vec<usize> = (0..columns.len()).filter(is_kept).collect();
+        let heads: Vec<_> = kept.iter().map(|at| columns[*at]).collect();
+        let cells = |row: &Vec<String>| kept.iter().filter_map(|at| row.get(*at).cloned()).collect();
+        let lines = table(&heads, &rows.iter().map(cells).collect::<Vec<_>>());
+        let fits = lines.iter().all(|line| length(line) <= width);
+        match order.get(left_out.len()) {
+            Some(next) if !fits => left_out.push(next),
+            _ => return (lines, left_out),
+        }
+    }
+}
+
+/// The line about the columns that were left out, if there are any.
+#[must_use]
+pub(crate) fn left_out(columns: &[&str]) -> Option<String> {
+    (!columns.is_empty()).then(|| format!("-o wide has {}", columns.join(", ")))
+}
+
 fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -58,6 +88,19 @@ mod tests {
             assert_eq!(lines[1], format!("{long}  1"));
             assert!(lines[2].len() < 300 && lines[2].ends_with("  2"), "{}", lines[2]);
         }
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_loses_columns_in_order_until_it_fits() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let columns = [("NAME", Align::Left), ("OWNER", Align::Left), ("IN USE", Align::Left)];
+        let rows = [row(["a-long-name", "somebody-else", "yes"])];
+        let of = |width| fitted(&columns, &rows, width, &["OWNER", "NAME"]);
+        assert_eq!(of(80).1, [""; 0]);
+        assert_eq!(of(20), (vec!["NAME         IN USE".to_owned(), "a-long-name  yes".to_owned()], vec!["OWNER"]));
+        assert_eq!(of(1), (vec!["IN USE".to_owned(), "yes".to_owned()], vec!["OWNER", "NAME"]));
+        assert_eq!(left_out(&of(1).1).as_deref(), Some("-o wide has OWNER, NAME"));
+        assert_eq!(left_out(&[]), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Results as lines for people and for `grep`.
 
+use super::line::Line;
 pub(crate) use crate::command::quoted as shell_word;
 use crate::error::Reason;
 use crate::model::ObjectRef;
@@ -34,10 +35,11 @@ pub(crate) fn subject(object: &ObjectRef, usual_namespace: &str) -> String {
 }
 
 /// The line of an object without a problem: `upstream.gloo.solo.io/x mTLS enabled in edge.yaml (dry run)`.
-pub(crate) fn answer(row: &Row, mark: Mark, usual_namespace: &str) -> String {
+pub(crate) fn answer(row: &Row, mark: Mark, usual_namespace: &str) -> Line {
     let mark = if row.outcome == Outcome::Changed { mark.text() } else { "" };
     let place = row.file.as_ref().filter(|file| *file != STDIN).map(|file| format!(" in {file}")).unwrap_or_default();
-    format!("{} {}{place}{mark}", subject(&row.object, usual_namespace), row.message)
+    let subject = Line::from(subject(&row.object, usual_namespace));
+    subject.text(" ").toned(&row.message, &row.outcome).text(place).text(mark)
 }
 
 /// The name of standard input: `-f -`.
@@ -93,8 +95,8 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 }
 
 /// The lines under a warning or note.
-pub(crate) fn below(advice: &Advice) -> impl Iterator<Item = String> + '_ {
-    advice.details.iter().cloned().chain(advice.hint.iter().map(|hint| format!("hint: {hint}")))
+pub(crate) fn below(advice: &Advice) -> impl Iterator<Item = Line> + '_ {
+    advice.details.iter().map(Line::from).chain(advice.hint.iter().map(|hint| Line::from("hint: ").hint(hint)))
 }
 
 /// A reason for skipping, in a few words for a summary.

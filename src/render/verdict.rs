@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::line::Line;
+use crate::command::Hint;
 use crate::model::ObjectRef;
 use crate::plan::verdict::{Fact, Label, RequestVerdict};
 
@@ -21,8 +23,8 @@ pub(crate) struct AskedRequest {
 }
 
 /// The lines: the verdict, then each fact.
-pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", asked.subject, verdict.title)];
+pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<Line> {
+    let mut lines = vec![Line::from(&asked.subject).text(": ").toned(&verdict.title, &verdict.kind)];
     let mut number = 0;
     for Fact { label, text } in &verdict.facts {
         let name = if *label == Label::Fact {
@@ -33,16 +35,22 @@ pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<Strin
         };
         lines.extend(block(&name, text));
     }
-    lines.extend(verdict.fix.iter().flat_map(|command| block("fix", &command.to_string())));
-    lines.extend(verdict.next.iter().flat_map(|next| block("next", &next.to_string())));
+    let hint = |label: &str, hint: &Hint| Line::from(labelled(label)).hint(hint);
+    lines.extend(verdict.fix.iter().map(|fix| hint("fix", fix)));
+    lines.extend(verdict.next.iter().map(|next| hint("next", next)));
     lines
 }
 
+/// The first column.
+fn labelled(label: &str) -> String {
+    format!("  {label:<10}")
+}
+
 /// The lines of a fact: `  label     text`, with further lines of the text below.
-fn block(label: &str, text: &str) -> Vec<String> {
+fn block(label: &str, text: &str) -> Vec<Line> {
     let text = text.replace(". reset reason: ", ".\nreset reason: ");
     let lines = text.lines().enumerate();
-    lines.map(|(number, line)| format!("  {:<10}{line}", if number == 0 { label } else { "" })).collect()
+    lines.map(|(number, line)| Line::from(labelled(if number == 0 { label } else { "" })).text(line)).collect()
 }
 
 /// The verdict as a value of the document.
@@ -102,7 +110,7 @@ mod tests {
             is_elsewhere: false,
         };
         assert_eq!(
-            lines(&asked, &verdict).join("\n"),
+            lines(&asked, &verdict).iter().map(Line::to_string).collect::<Vec<_>>().join("\n"),
             "default-httpbin-8000: 503, strict peer, gateway sends plaintext
   body      upstream connect error or disconnect/reset before headers.
             reset reason: connection termination

@@ -12,6 +12,7 @@ use crate::load::served::{self, ControlPlane, NoSnapshot, Obstacle};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::Unread;
 use crate::plan::effect::{AwaitedChange, EffectVerdict, LastLook, Said, Served, last_verdict, said, verdict};
+use crate::plan::waiting::{Counted, Seen, Watcher};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ pub(crate) async fn wait(
     gloo_namespace: &str,
     changes: &[AwaitedChange],
     patience: Duration,
+    watcher: &dyn Watcher,
 ) -> Vec<EffectVerdict> {
     let mut wait = Wait {
         session,
@@ -59,6 +61,7 @@ pub(crate) async fn wait(
         // A read that hangs is limited, so that it does not delay the end.
         drop(timeout(patience.saturating_sub(begun.elapsed()).max(FIRST_PAUSE), wait.look()).await);
         wait.judge();
+        watcher.sees(&wait.seen());
         let blind = wait.blind();
         let limit = if blind.is_some() { BLIND.min(patience) } else { patience };
         if wait.is_over() || wait.is_hopeless() || begun.elapsed() >= limit {
@@ -75,6 +78,12 @@ impl<'w> Wait<'w> {
     fn open(&self) -> impl Iterator<Item = (usize, &'w AwaitedChange)> {
         let changes = self.changes.iter().enumerate();
         changes.filter(|(number, _)| self.verdicts[*number].is_none())
+    }
+
+    fn seen(&self) -> Seen {
+        let done = self.verdicts.iter().flatten().count() as u64;
+        let counted = Some(Counted { done, of: self.verdicts.len() as u64, what: "Upstreams" });
+        Seen { counted, reason: self.error.clone().unwrap_or_default() }
     }
 
     fn is_over(&self) -> bool {

@@ -9,9 +9,13 @@ use crate::kube::{Query, Scope, Session};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::labels::workload_selector;
 use crate::plan::rollout::{self, Rollout};
+use crate::plan::waiting::{Counted, Seen, Watcher};
 
 /// Pause between two checks. Rollouts take seconds.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Pause between two reads of the reason why pods are missing.
+const REASONS: Duration = Duration::from_secs(2);
 
 /// How a rollout ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +52,11 @@ pub(crate) async fn wait(
     workload: &ObjectRef,
     patience: Duration,
     stopped: &dyn Fn() -> bool,
+    watcher: &dyn Watcher,
 ) -> Ended {
     let begun = Instant::now();
     let mut stuck = Stuck::default();
+    let mut told = Told { watcher, reason: String::new(), read: begun };
     loop {
         let out_of_time = begun.elapsed() >= patience;
         stuck.took = begun.elapsed();
@@ -77,18 +83,46 @@ pub(crate) async fn wait(
                     }
                     return Ended::Failed(stuck);
                 }
+                told.read_reason(session, workload, &now).await;
+                told.tell(&stuck);
             }
             // The API server may answer again before the timeout.
             Err(error) if out_of_time => {
                 stuck.complaints = vec![error.into_failure(session).message];
                 return Ended::Failed(stuck);
             }
-            Err(_) => {}
+            Err(error) => {
+                told.reason = error.into_failure(session).message;
+                told.tell(&stuck);
+            }
         }
         if stopped() {
             return Ended::Interrupted;
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// What the watcher of a rollout was told last.
+struct Told<'w> {
+    watcher: &'w dyn Watcher,
+    reason: String,
+    /// When the reason was read last; at first, when the wait began.
+    read: Instant,
+}
+
+impl Told<'_> {
+    /// Reads from time to time why pods are missing, if somebody sees it.
+    async fn read_reason(&mut self, session: &Session, workload: &ObjectRef, now: &Value) {
+        if self.watcher.is_watching() && self.read.elapsed() >= REASONS {
+            self.read = Instant::now();
+            self.reason = complaints(session, workload, now).await.into_iter().next().unwrap_or_default();
+        }
+    }
+
+    fn tell(&self, Stuck { ready, wanted, .. }: &Stuck) {
+        let counted = Some(Counted { done: *ready, of: *wanted, what: "pods new and ready" });
+        self.watcher.sees(&Seen { counted, reason: self.reason.clone() });
     }
 }
 

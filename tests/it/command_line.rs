@@ -192,3 +192,70 @@ fn the_errors_below_a_failure_are_in_the_document_and_shown_with_v() {
     assert!(run(&["-v"]).stderr.contains(&format!("  cause: {cause}\n")));
     assert!(!run(&[]).stderr.contains("os error"));
 }
+
+/// Whether a text names a command of this program under its own name.
+fn says_gloo_rs(text: &str) -> bool {
+    let words: Vec<_> = text.split([' ', '\n', '(']).collect();
+    words.windows(2).any(|pair| {
+        let word = pair[1];
+        pair[0] == "gloo-rs"
+            && (word.starts_with('-') || ["istio", "proxy", "check", "version", "options"].contains(&word))
+    })
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_usage_help_and_hints_have_its_name() {
+    fn leaves(command: &clap::Command, path: &[String], found: &mut Vec<Vec<String>>) {
+        found.push(path.to_vec());
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+            leaves(inner, &[path, &[inner.get_name().to_owned()]].concat(), found);
+        }
+    }
+    let run = |args: &[&str]| Sandbox::new().called("/usr/local/bin/kubectl-gloo").run(args);
+    let mut commands = Vec::new();
+    leaves(&gloo_rs::exports::cli::tree(), &[], &mut commands);
+    assert!(commands.len() > 35);
+    for path in commands {
+        for flag in ["-h", "--help"] {
+            let args: Vec<_> = path.iter().map(String::as_str).chain([flag]).collect();
+            let output = run(&args);
+            assert_eq!(output.code, Some(0), "{args:?}");
+            assert!(!says_gloo_rs(&output.stdout), "{args:?}\n{}", output.stdout);
+            let usage = format!(
+                "Usage: {}",
+                ["kubectl gloo"].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+            );
+            assert!(output.stdout.contains(&usage), "{args:?}\n{}", output.stdout);
+        }
+    }
+    for (args, hint) in [
+        (&["proxy", "no-such"][..], "kubectl gloo proxy --help"),
+        (&["check", "GRS101"], "kubectl gloo check --explain GRS101"),
+        (&["describe", "upstream", "x"], "kubectl gloo istio describe"),
+        (&["istio", "enable-mtls", "-u", "x", "--all"], "kubectl gloo istio enable-mtls --help"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.code, Some(2), "{args:?}");
+        assert!(output.stderr.contains(hint) && !says_gloo_rs(&output.stderr), "{args:?}\n{}", output.stderr);
+        let json = run(&[args, &["-o", "json"]].concat());
+        assert!(json.stdout.contains(hint) && !says_gloo_rs(&json.stdout), "{args:?}\n{}", json.stdout);
+    }
+    let explained = run(&["check", "--explain", "GRS101"]);
+    assert!(explained.stdout.contains("kubectl gloo ") && !says_gloo_rs(&explained.stdout), "{}", explained.stdout);
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_the_hints_of_a_run_have_its_name() {
+    let sandbox = Sandbox::new().called("kubectl-gloo");
+    let manifest = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: a, namespace: gloo-system}\nspec:\n  \
+        sslConfig: {secretRef: {name: own, namespace: gloo-system}}\n  kube: {serviceName: a, serviceNamespace: shop, servicePort: 80}\n";
+    sandbox.write("a.yaml", manifest);
+    let found = sandbox.run(&["check", "-f", "a.yaml", "--fail-on", "warning"]);
+    assert!(!says_gloo_rs(&found.stdout) && !says_gloo_rs(&found.stderr), "{}", found.stdout);
+    for format in ["json", "yaml", "sarif", "junit"] {
+        let document = sandbox.run(&["check", "-f", "a.yaml", "-o", format, "--color", "always"]);
+        assert!(!document.stdout.is_empty() && !document.stdout.contains('\u{1b}'), "{format}: {}", document.stdout);
+    }
+    let renamed = sandbox.run(&["istio", "revisions", "--kubeconfig", "missing"]);
+    assert!(!says_gloo_rs(&renamed.stderr), "{}", renamed.stderr);
+}

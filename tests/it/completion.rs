@@ -63,6 +63,14 @@ fn words_are_completed_without_a_cluster() {
     assert_eq!(complete(&["completion", "p"]), ["powershell"]);
     assert_eq!(complete(&["proxy", "url", "--prefer", ""]), ["ip", "hostname"]);
     assert_eq!(complete(&["proxy", "url", "--kube-context", ""]), ["stub"]);
+    // `--help` has only the options of the command.
+    assert_eq!(complete(&["proxy", "url", "--kube-c"]), ["--kube-context"]);
+    assert_eq!(complete(&["check", "--explain", "GRS10"]).first().map(String::as_str), Some("GRS101"));
+    assert_eq!(complete(&["check", "--explain", "a"]), ["all"]);
+    assert_eq!(complete(&["check", "-x", "upstreams,hel"]), ["upstreams,helm"]);
+    assert_eq!(complete(&["check", "-o", "s"]), ["sarif"]);
+    assert_eq!(complete(&["istio", "describe", "upstreams", "--output", "c"]), ["csv"]);
+    assert_eq!(complete(&["version", "-o", "n"]), [""; 0]);
     assert_eq!(trap.connections(), 0);
 }
 
@@ -82,7 +90,44 @@ fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
     let labelled = |label: &str, value: &str| json!({"metadata": {"name": "x", "labels": {label: value}}});
     let webhooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=istio.io%2Ftag";
     let release = labelled("name", "gloo");
-    let table: [Offer; 8] = [
+    let spec = |spec: Value| json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": [{"metadata": {"name": "x"}, "spec": spec}]});
+    let table: [Offer; 12] = [
+        (
+            &["istio", "describe", "upstream", "-n", "edge", "def"],
+            &[("/apis/gloo.solo.io/v1/namespaces/edge/upstreams?", list(&[named("default-a"), named("b")]))],
+            &["default-a"],
+        ),
+        (
+            &["proxy", "restart", "b"],
+            &[
+                (
+                    "/apis/apps/v1/namespaces/gloo-system/deployments?labelSelector=gloo%3Dgateway-proxy&",
+                    list(&[named("b")]),
+                ),
+                ("/apis/apps/v1/namespaces/gloo-system/daemonsets?labelSelector=gloo%3Dgateway-proxy&", list(&[])),
+            ],
+            &["b"],
+        ),
+        (
+            &["istio", "enroll", "shop", "--workload", ""],
+            &[
+                ("/apis/apps/v1/namespaces/shop/deployments?", list(&[named("cart")])),
+                ("/apis/apps/v1/namespaces/shop/statefulsets?", list(&[named("db")])),
+                ("/apis/apps/v1/namespaces/shop/daemonsets?", list(&[])),
+            ],
+            &["deployment/cart", "statefulset/db"],
+        ),
+        (
+            &["istio", "describe", "--host", "s"],
+            &[
+                (
+                    "/apis/gateway.solo.io/v1/virtualservices?",
+                    spec(json!({"virtualHost": {"domains": ["shop.example", "*", "*.s.example"]}})),
+                ),
+                ("/apis/gateway.networking.k8s.io/v1/httproutes?", spec(json!({"hostnames": ["s.example", "other"]}))),
+            ],
+            &["s.example", "shop.example"],
+        ),
         (
             &["istio", "enable-mtls", "-n", "edge", "-u", "def"],
             &[("/apis/gloo.solo.io/v1/namespaces/edge/upstreams?", list(&[named("default-a"), named("b")]))],

@@ -35,6 +35,7 @@ mod mesh;
 mod mtls;
 mod pair_self;
 mod peer_auth;
+mod progress;
 mod proxy_address;
 mod proxy_plane;
 mod release;

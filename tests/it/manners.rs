@@ -14,7 +14,7 @@ use crate::support::generated::{HOW, renewing};
 use crate::support::{Output, Sandbox};
 
 /// The kind of command, and one of it. The cluster is that of the guide, and nothing here changes it.
-const COMMANDS: [(&str, &str); 22] = [
+const COMMANDS: [(&str, &str); 23] = [
     ("address", "proxy url"),
     ("change", "istio enable-mtls -u default-httpbin-8000 --dry-run --force"),
     ("change-that-breaks", "istio enable-mtls -u default-httpbin-8000 --dry-run"),
@@ -26,6 +26,7 @@ const COMMANDS: [(&str, &str); 22] = [
     ("not-found", "istio enable-mtls -u default-htpbin-8000"),
     ("policy-refused", "istio peer-auth strict -n default --dry-run"),
     ("policy-forced", "istio peer-auth strict -n default --force --dry-run"),
+    ("revisions", "istio revisions"),
     ("screen", "istio describe upstream default-httpbin-8000"),
     ("sweep", "istio enable-mtls --all --dry-run"),
     ("sweep-document", "istio enable-mtls --all --dry-run -o json"),
@@ -181,4 +182,35 @@ fn no_setting_without_colour_has_an_escape_in_its_snapshot() {
             assert!(may || !body.contains("^["), "{name}, {setting}:\n{body}");
         }
     }
+}
+
+/// The commands of the hints in a text without wrapping.
+fn commands_of_hints(text: &str) -> Vec<&str> {
+    let hints = text.lines().filter_map(|line| line.trim_start().strip_prefix("hint: "));
+    let mut commands: Vec<&str> = hints.collect();
+    for between in [", then ", ", or ", "; "] {
+        commands = commands.into_iter().flat_map(|text| text.split(between)).collect();
+    }
+    commands.retain(|text| ["gloo-rs ", "kubectl ", "helm "].iter().any(|program| text.starts_with(program)));
+    commands
+}
+
+#[test]
+fn a_command_of_a_hint_is_in_one_line_of_a_terminal_however_narrow_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    let mut checked = 0;
+    for (name, _) in COMMANDS {
+        let text = fs::read_to_string(root.join(format!("{name}.txt"))).unwrap();
+        let section = |setting: &str| {
+            let (_, rest) = text.split_once(&format!("==== {setting}\n")).expect("the setting is there");
+            rest.split("\n==== ").next().unwrap_or_default()
+        };
+        let (piped, narrow) = (section("no terminal"), section("terminal, 80 columns"));
+        for command in commands_of_hints(piped) {
+            checked += 1;
+            let is_whole = narrow.starts_with("as ") || narrow.lines().any(|line| line.contains(command));
+            assert!(is_whole, "{name}: {command}\n{narrow}");
+        }
+    }
+    assert!(checked >= 10, "only {checked} commands");
 }

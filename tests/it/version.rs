@@ -161,3 +161,22 @@ fn the_flag_prints_one_line() {
         assert_eq!(output.stderr, "");
     }
 }
+
+#[test]
+fn a_terminal_gets_a_table_and_a_pipe_json_unless_a_format_is_asked_for() {
+    const CLIENT: &[&str] = &["version", "--client"];
+    let on_terminal = |args: &[&str], variable: &str| {
+        let output = Sandbox::new().env("GLOO_RS_OUTPUT", variable).run_on_terminal(80, args);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        (output.stdout + &output.stderr).replace('\r', "")
+    };
+    let json = Sandbox::new().run(CLIENT).stdout;
+    let table = Sandbox::new().run(&["version", "--client", "-o", "table"]).stdout;
+    assert!(document(&json).is_object() && !table.starts_with('{'), "{table}");
+    assert_eq!(on_terminal(CLIENT, "table"), table);
+    assert_eq!(on_terminal(CLIENT, "json"), json);
+    assert_eq!(on_terminal(&["version", "--client", "-o", "json"], "table"), json);
+    let output = Sandbox::new().run_on_terminal(80, CLIENT);
+    assert_eq!((output.stdout + &output.stderr).replace('\r', ""), table);
+    assert_eq!(Sandbox::new().env("GLOO_RS_OUTPUT", "table").run(CLIENT).stdout, table);
+}

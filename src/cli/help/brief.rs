@@ -10,8 +10,8 @@ pub(in crate::cli) fn shortened(command: Command) -> Command {
 
 fn short(arg: Arg) -> Arg {
     if arg.is_global_set() {
-        // `gloo-rs options` lists them.
-        return arg.hide_short_help(true);
+        // `gloo-rs options` lists them. Completion offers them.
+        return arg.hide_short_help(true).hide_long_help(true);
     }
     let Some(help) = arg.get_help().map(ToString::to_string) else { return arg };
     let long = arg.get_long_help().map_or_else(|| help.clone(), ToString::to_string) + &values(&arg);

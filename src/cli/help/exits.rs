@@ -62,6 +62,9 @@ pub(crate) fn for_command(command: &str) -> Option<&'static [Exit]> {
 /// What `-h` leaves out.
 const MORE: &str = "Options of every command: gloo-rs options. Examples and exit codes: --help";
 
+/// What `--help` leaves out.
+const OPTIONS: &str = "Options of every command: gloo-rs options";
+
 /// Puts the examples and the codes at the end of `--help`; `-h` stays short, apart from the root's examples.
 pub(crate) fn listed(command: Command, words: &str) -> Command {
     let below = |inner: Command| {
@@ -70,7 +73,7 @@ pub(crate) fn listed(command: Command, words: &str) -> Command {
     };
     let command = command.mut_subcommands(below);
     let Some(exits) = for_command(words) else {
-        return if words.is_empty() { command } else { command.after_help(MORE).after_long_help("") };
+        return if words.is_empty() { command } else { command.after_help(MORE).after_long_help(OPTIONS) };
     };
     let lines = exits.iter().map(|exit| {
         let meaning = exit.meaning().trim_end_matches('.').replace('`', "");
@@ -78,7 +81,7 @@ pub(crate) fn listed(command: Command, words: &str) -> Command {
     });
     let codes = format!("Exit codes:{}", lines.collect::<String>());
     let examples = command.get_after_help().map(|examples| format!("{examples}\n\n")).unwrap_or_default();
-    command.after_long_help(examples + &codes).after_help(MORE)
+    command.after_long_help(format!("{examples}{codes}\n\n{OPTIONS}")).after_help(MORE)
 }
 
 #[cfg(test)]
@@ -97,6 +100,61 @@ mod tests {
             assert!(!text.contains("--kubeconfig") && text.contains(MORE), "{text}");
         }
         assert!(crate::cli::global_options().contains("--kubeconfig"));
+    }
+
+    #[test]
+    fn the_first_screen_of_the_help_answers_the_three_questions_and_describe_comes_first() {
+        let mut root = crate::cli::tree().term_width(80);
+        for text in [root.render_help(), root.render_long_help()].map(|help| help.to_string()) {
+            let screen: Vec<_> = text.lines().take(24).collect();
+            let place = |part: &str| {
+                screen.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}\n{text}"))
+            };
+            let first = place("  gloo-rs ");
+            assert!(screen[first].contains("gloo-rs istio describe"), "{text}");
+            let questions = ["is it encrypted?", "503?", "where is the gateway?"].map(place);
+            assert!(questions.is_sorted() && questions[0] < first, "{text}");
+            assert!(place("Commands:") > questions[2] && text.contains("gloo-rs options"), "{text}");
+        }
+        let istio = root.find_subcommand("istio").unwrap();
+        assert_eq!(istio.get_subcommands().next().unwrap().get_name(), "describe");
+    }
+
+    #[test]
+    fn the_options_of_every_command_are_listed_by_options_alone() {
+        fn each(command: &mut Command, check: &impl Fn(&str)) {
+            check(&command.render_long_help().to_string());
+            command.get_subcommands_mut().for_each(|inner| each(inner, check));
+        }
+        let mut root = crate::cli::tree().term_width(80);
+        root.build();
+        each(&mut root, &|help| {
+            assert!(!help.contains("--kube-context") && !help.contains("--wait-timeout <"), "{help}");
+            assert!(help.contains(OPTIONS), "{help}");
+        });
+        let listed = crate::cli::global_options();
+        for arg in root.get_arguments().filter(|arg| arg.is_global_set() && !arg.is_hide_set()) {
+            assert!(listed.contains(&format!("--{}", arg.get_long().unwrap())), "{listed}");
+        }
+    }
+
+    #[test]
+    fn an_example_is_in_the_help_as_it_is_written_and_fits_80_columns() {
+        fn each(command: &mut Command, checked: &mut usize) {
+            let examples = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+            let help = command.render_long_help().to_string();
+            let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+            for line in examples.iter().flat_map(|examples| examples.lines()).filter(|line| line.starts_with("  ")) {
+                *checked += 1;
+                assert!(line.chars().count() <= 80 && lines.contains(&line), "{line}\n{help}");
+            }
+            command.get_subcommands_mut().for_each(|inner| each(inner, checked));
+        }
+        let mut root = crate::cli::tree().term_width(80);
+        root.build();
+        let mut checked = 0;
+        each(&mut root, &mut checked);
+        assert!(checked > 100, "{checked}");
     }
 
     #[test]

@@ -49,13 +49,16 @@ Examples:
 pub(crate) const SETUP: &str = "\
 Examples:
   # show the steps and change nothing
-  gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
+  gloo-rs istio setup --namespace-to-enroll default \\
+      --upstream default-httpbin-8000 --dry-run
 
   # without Helm; in the end the pods accept only mutual TLS
-  gloo-rs istio setup --via inject --namespace-to-enroll default -u default-httpbin-8000 --strict --yes
+  gloo-rs istio setup --via inject --namespace-to-enroll default \\
+      -u default-httpbin-8000 --strict --yes
 
   # another gateway proxy, and the request to verify with
-  gloo-rs istio setup --via inject --name edge-proxy -u default-httpbin-8000 --host shop.example --path /cart";
+  gloo-rs istio setup --via inject --name edge-proxy \\
+      -u default-httpbin-8000 --host shop.example --path /cart";
 
 /// After `istio teardown --help`.
 pub(crate) const TEARDOWN: &str = "\
@@ -136,7 +139,8 @@ pub(crate) const DESCRIBE_UPSTREAMS: &str = "\
 Examples:
   gloo-rs istio describe upstreams -A
   gloo-rs istio describe upstreams -A -o csv > audit.csv
-  gloo-rs istio describe upstreams -l team=shop --fail-on plaintext,broken,unknown";
+  gloo-rs istio describe upstreams -l team=shop \\
+      --fail-on plaintext,broken,unknown";
 
 /// After `istio enroll --help`.
 pub(crate) const ENROLL: &str = "\
@@ -156,14 +160,16 @@ pub(crate) const UNENROLL: &str = "\
 Examples:
   gloo-rs istio unenroll default --yes
   gloo-rs istio unenroll shop -f namespace.yaml --diff";
+
 /// After `istio verify --help`.
 pub(crate) const VERIFY: &str = "\
 Examples:
-  # over a route to the Upstream; /headers of httpbin returns the headers that it got
+  # over a route to the Upstream; /headers of httpbin returns what it got
   gloo-rs istio verify --upstream default-httpbin-8000 --path /headers
 
   # a host and path, for any Upstream that they lead to
-  gloo-rs istio verify --host shop.example --path /cart --port https --cacert ca.pem
+  gloo-rs istio verify --host shop.example --path /cart \\
+      --port https --cacert ca.pem
 
   # each gateway pod, through the API server
   gloo-rs istio verify --upstream default-httpbin-8000 --all-pods

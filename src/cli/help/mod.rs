@@ -5,21 +5,26 @@ pub(super) mod exits;
 pub(super) mod istio;
 pub(super) mod proxy;
 
-/// After the root's help: the questions that people come with.
+/// In the root's help: the questions that people come with.
 pub(super) const ROOT: &str = "\
 Examples:
+  # is it encrypted?
+  gloo-rs istio describe upstreams -A
+  # why does a request get 503?
+  gloo-rs istio describe --host shop.example --path /cart
+  gloo-rs istio verify --upstream default-httpbin-8000
   # where is the gateway?
   curl $(gloo-rs proxy url)/headers
-
-  # is it encrypted, and if not, or if a request gets 503, why?
-  gloo-rs istio describe upstreams -A
-  gloo-rs check
-
   # from a plain gateway to verified mutual TLS, as one plan
-  gloo-rs istio setup --upstream default-httpbin-8000 --dry-run
+  gloo-rs istio setup --upstream default-httpbin-8000 --dry-run";
 
-  # the options that every command has; GLOO_RS_* variables set them too
-  gloo-rs options";
+/// The last line of the root's help.
+const ROOT_END: &str = "Options of every command: gloo-rs options; GLOO_RS_* variables set them too";
+
+/// The root's help: the questions stand on its first screen.
+pub(super) fn root_template() -> String {
+    format!("{{about}}{{after-help}}\n\n{{usage-heading}} {{usage}}\n\n{{all-args}}\n\n{ROOT_END}\n")
+}
 
 /// After `options --help`.
 pub(super) const OPTIONS: &str = "\
@@ -32,8 +37,10 @@ Examples:
   # the values of the release, for helm upgrade -f
   gloo-rs upgrade-values --revision 1-28 > gloo-gateway.yaml
 
-  # a values file, an Argo CD Application or a Flux HelmRelease; needs no cluster with an address
-  gloo-rs upgrade-values --values app.yaml --istio-discovery-address istiod.istio-system.svc:15012
+  # a values file, an Argo CD Application or a Flux HelmRelease;
+  # with an address it needs no cluster
+  gloo-rs upgrade-values --values app.yaml \\
+      --istio-discovery-address istiod.istio-system.svc:15012
 
   # upgrade with your own helm; then remove Istio's settings again
   gloo-rs upgrade-values --revision 1-28 --apply --yes
@@ -67,7 +74,7 @@ A file for --suppress:
 pub(super) const VERSION: &str = "\
 Examples:
   gloo-rs version
-  gloo-rs version --client -o table";
+  gloo-rs version --client -o json";
 
 /// After `completion --help`.
 pub(super) const COMPLETION: &str = "\

@@ -7,7 +7,7 @@ use crate::cli::help;
 use crate::command::{flag, quoted};
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Command, Describe, DescribeSubject, Format, SweepScope};
+use crate::options::{Command, Describe, DescribeSubject, SweepScope};
 use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
 
@@ -83,14 +83,6 @@ fn read(names: &[String]) -> Vec<Verdict> {
 }
 
 impl DescribeArgs {
-    /// The formats it knows, its usual one first.
-    pub(crate) fn formats(&self) -> &'static [Format] {
-        match self.word {
-            Some(Word::Upstreams(_)) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Csv],
-            _ => &[Format::Text, Format::Json, Format::Yaml],
-        }
-    }
-
     pub(crate) fn options(self) -> Result<Command, Failure> {
         let (subject, threshold) = match self.word {
             Some(Word::Upstream(args)) => {

@@ -23,11 +23,13 @@ mod verify;
 use clap::Subcommand;
 
 use crate::error::Failure;
-use crate::options::{Command, Format, Global};
+use crate::options::{Command, Global};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum IstioCommand {
-    // In the order of the guide, as --help lists them.
+    // As --help lists them: first what tells the state, then the order of the guide.
+    Describe(describe::DescribeArgs),
+    Verify(verify::VerifyArgs),
     Setup(setup::SetupArgs),
     Teardown(teardown::TeardownArgs),
     Revisions(revisions::RevisionsArgs),
@@ -43,24 +45,9 @@ pub(super) enum IstioCommand {
     /// Set whether pods accept only mutual TLS: Istio's PeerAuthentication
     #[command(subcommand, arg_required_else_help = true)]
     PeerAuth(peer_auth::PeerAuthCommand),
-    Verify(verify::VerifyArgs),
-    Describe(describe::DescribeArgs),
 }
 
 impl IstioCommand {
-    /// The formats the command knows, its usual one first.
-    pub(super) fn formats(&self) -> &'static [Format] {
-        match self {
-            Self::PeerAuth(peer_auth::PeerAuthCommand::Get(_)) => &[Format::Table, Format::Json, Format::Yaml],
-            Self::Revisions(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
-            Self::Describe(args) => args.formats(),
-            Self::AutoMtls(auto_mtls::AutoMtlsCommand::Status(_)) | Self::Verify(_) => {
-                &[Format::Text, Format::Json, Format::Yaml]
-            }
-            _ => &[Format::Text, Format::Json, Format::Yaml, Format::Name],
-        }
-    }
-
     pub(super) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::EnableMtls(args) => args.options(global),

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::verify::check_host_and_path;
 use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
+use crate::command::gloo_rs;
 use crate::error::Failure;
 use crate::options::{Bringer, Command, RequestWish, SettingsSwitches, Setup, SetupProof, Strictness};
 use crate::plan::policy::Caution;
@@ -89,8 +90,9 @@ impl SetupArgs {
         }
         check_host_and_path(self.host.as_deref(), self.path.as_deref())?;
         if upstreams.len() > 1 && (self.host.is_some() || self.path.is_some()) {
-            return Err(Failure::usage("--host and --path need a single Upstream")
-                .hint("run the command for each Upstream, or use --no-verify and then gloo-rs istio verify"));
+            return Err(Failure::usage("--host and --path need a single Upstream").hint(
+                gloo_rs("istio verify").after("run the command for each Upstream, or use --no-verify and then "),
+            ));
         }
         Ok(Command::Setup(Setup {
             proxy: self.name.as_deref().map(proxy_name::parse).transpose()?,

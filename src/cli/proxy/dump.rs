@@ -10,7 +10,7 @@ use crate::cli::istio::names;
 use crate::envoy::dump::DumpSection;
 use crate::envoy::view::{self, ViewFilter};
 use crate::error::Failure;
-use crate::options::{Command, DumpSource, DumpTask, DumpView, Format, GLOO_SYSTEM, Global};
+use crate::options::{Command, DumpSource, DumpTask, DumpView, GLOO_SYSTEM, Global};
 
 /// Print Envoy's config dump, or a table of what is in it
 ///
@@ -80,12 +80,9 @@ impl Which {
 }
 
 impl DumpArgs {
-    /// Envoy's own bytes are JSON; only a table can be in other forms.
-    pub(crate) fn formats(&self) -> &'static [Format] {
-        match self.view {
-            None => &[Format::Text, Format::Json],
-            Some(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
-        }
+    /// Whether a part of the dump is asked for, which is a table.
+    pub(crate) fn has_view(&self) -> bool {
+        self.view.is_some()
     }
 
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {

@@ -15,7 +15,7 @@ mod url;
 use clap::Subcommand;
 
 use crate::error::Failure;
-use crate::options::{AddressForm, Command, Format, Global};
+use crate::options::{AddressForm, Command, Global};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProxyCommand {
@@ -31,18 +31,6 @@ pub(super) enum ProxyCommand {
 }
 
 impl ProxyCommand {
-    /// The formats the command knows, its usual one first.
-    pub(super) fn formats(&self) -> &'static [Format] {
-        match self {
-            Self::Url(_) | Self::Address(_) | Self::Stats(_) | Self::Logs(_) | Self::Snapshot(_) | Self::Restart(_) => {
-                &[Format::Text, Format::Json, Format::Yaml]
-            }
-            Self::ServedConfig(_) => &[Format::Table, Format::Json, Format::Yaml, Format::Text],
-            Self::Dump(args) => args.formats(),
-            Self::Certs(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
-        }
-    }
-
     pub(super) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::Url(args) => args.address.options(AddressForm::Url),

@@ -18,6 +18,7 @@ use crate::plan::destinations::{self, DestinationTarget as Written};
 use crate::plan::path::routed::ROUTES;
 use crate::plan::path::{Described, Verdict};
 use crate::render::describe::{self as render, CSV_HEAD, TargetRow, Width};
+use crate::render::line::Line;
 use crate::render::text::count;
 
 /// Which targets to describe, and which of them to show.
@@ -173,19 +174,26 @@ impl Found {
                 }
             }
             _ if self.rows.is_empty() => {}
-            Format::Wide => render::table(&self.rows, Width::Wide).iter().for_each(|line| report.line(line)),
+            Format::Wide => render::table(&self.rows, Width::Wide).into_iter().for_each(|line| report.line(line)),
             _ => {
                 // A script that reads the rows gets all of them.
-                let (rows, more) =
-                    if report.ui.is_terminal() { render::grouped(self.rows) } else { (self.rows, Vec::new()) };
-                render::table(&rows, Width::Usual).iter().chain(&more).for_each(|line| report.line(line));
+                let (width, (rows, more)) = match report.ui.width() {
+                    Some(width) => (Width::Terminal(width), render::grouped(self.rows)),
+                    None => (Width::Usual, (self.rows, Vec::new())),
+                };
+                let more = more.into_iter().map(Line::from);
+                render::table(&rows, width).into_iter().chain(more).for_each(|line| report.line(line));
             }
         }
         for why in &self.unread {
             report.advice(Advice::unknown("some verdicts or facts are unknown", why));
         }
-        let counts: Vec<_> = self.counts.iter().map(|(verdict, number)| format!("{number} {verdict}")).collect();
-        report.ui.status(&format!("{} ({})", counts.join(", "), count(all, "target")));
+        let mut line = Line::default();
+        for (place, (verdict, number)) in self.counts.iter().enumerate() {
+            let between = if place == 0 { "" } else { ", " };
+            line = line.text(between).toned(format!("{number} {verdict}"), verdict);
+        }
+        report.ui.status(line.text(format!(" ({})", count(all, "target"))));
         Ok(())
     }
 }

@@ -156,7 +156,7 @@ fn say(described: &[Described], fail_on: &[Verdict], report: &mut Report<'_>) {
             report.paragraph("");
         }
         for line in render::target(described) {
-            report.paragraph(&line);
+            report.paragraph(line);
         }
     }
     if described.iter().any(|described| fail_on.contains(&described.judged.verdict)) {

@@ -35,6 +35,7 @@ use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{self, Goal, NamespacePlan, NamespaceState, advice};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
+use crate::render::line::Line;
 use run::{Pace, Run};
 
 /// Enrolls or unenrolls the namespaces.
@@ -59,7 +60,7 @@ pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'
     for (object, why) in plans.iter().flat_map(|plan| left(task, plan)) {
         report.ui.status(&format!("not restarted: {}: {}", short(&object), why.message));
         if let Some(hint) = &why.hint {
-            report.ui.status(&format!("  hint: {}", hint.clone().on(&global.target())));
+            report.ui.status(Line::from("  hint: ").hint(&hint.clone().on(&global.target())));
         }
         report.record(Row::left(object, Outcome::Skipped, why));
     }

@@ -16,8 +16,11 @@ use crate::model::{Object, ObjectRef};
 use crate::plan::change::Change;
 use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{Goal, NamespacePlan};
+use crate::plan::outcome::Outcome;
 use crate::plan::rollout::{restart, shortfall};
+use crate::plan::waiting::{Counted, Seen, Watcher};
 use crate::render::text::{self, seconds};
+use crate::ui::Progress;
 use crate::verify::enrolment::{Proven, prove};
 use crate::verify::rollout::{self, Ended};
 
@@ -81,13 +84,49 @@ pub(super) async fn roll_all<'p>(
     // The first successful workload decides that the label remains.
     let label_stays = Cell::new(label_was_there);
     let report = RefCell::new(report);
-    let todo = plan.workloads.iter().filter(|(_, fate)| is_waited_for(fate));
-    stream::iter(todo)
+    let todo: Vec<_> = plan.workloads.iter().filter(|(_, fate)| is_waited_for(fate)).collect();
+    let progress = report.borrow_mut().ui.waiting("restarting");
+    let rollouts = Rollouts { progress, done: Cell::new(0), of: todo.len() as u64 };
+    rollouts.sees(&Seen::default());
+    let rolled = stream::iter(todo)
         .take_while(|_| std::future::ready(!run.stop.is_set()))
-        .map(|(workload, fate)| roll(run, plan, (workload, fate), pace, &label_stays, &report))
+        .map(|(workload, fate)| roll(run, plan, (workload, fate), pace, &label_stays, (&report, &rollouts)))
         .buffer_unordered(pace.parallel)
         .collect()
-        .await
+        .await;
+    report.borrow_mut().ui.end_wait();
+    rolled
+}
+
+/// The progress of all rollouts of a namespace, in one line.
+struct Rollouts {
+    progress: Progress,
+    done: Cell<u64>,
+    of: u64,
+}
+
+impl Rollouts {
+    fn sees(&self, seen: &Seen) {
+        let counted = Some(Counted { done: self.done.get(), of: self.of, what: "workloads" });
+        self.progress.sees(&Seen { counted, ..seen.clone() });
+    }
+}
+
+/// The progress of one of them.
+struct OneRollout<'r> {
+    all: &'r Rollouts,
+    name: &'r str,
+}
+
+impl Watcher for OneRollout<'_> {
+    fn is_watching(&self) -> bool {
+        self.all.progress.is_watching()
+    }
+
+    fn sees(&self, seen: &Seen) {
+        let (first, reason) = seen.line(self.name, usize::MAX);
+        self.all.sees(&Seen { reason: first + &reason, counted: None });
+    }
 }
 
 fn is_waited_for(fate: &Fate) -> bool {
@@ -100,14 +139,14 @@ async fn roll<'p>(
     (workload, fate): (&'p Object, &Fate),
     pace: Pace,
     label_stays: &Cell<bool>,
-    report: &RefCell<&mut Report<'_>>,
+    (report, rollouts): (&RefCell<&mut Report<'_>>, &Rollouts),
 ) -> Rolled<'p> {
     let mut rolled = Rolled { workload, done: None, end: End::Fine, undone: None };
     let change = change(workload, fate, &plan.goal, run.now).filter(|change| !change.is_already());
     if let Some(change) = change {
         match transaction::make(run.session, change).await {
             Ok(done) => {
-                report.borrow_mut().line_about(&workload.reference, &done.change.message);
+                report.borrow_mut().line_about(&workload.reference, &done.change.message, Outcome::Changed);
                 rolled.done = Some(done);
             }
             Err(Unmade { error, perhaps }) => {
@@ -117,7 +156,9 @@ async fn roll<'p>(
         }
     }
     if rolled.failure().is_none() {
-        let waited = caught(wait(run, plan, workload, pace, rolled.done.is_some(), report)).await;
+        let waited = caught(wait(run, plan, workload, pace, rolled.done.is_some(), (report, rollouts))).await;
+        rollouts.done.set(rollouts.done.get() + 1);
+        rollouts.sees(&Seen::default());
         rolled.end = waited.unwrap_or_else(|panicked| End::Failed(Failure::from(panicked)));
     }
     match &rolled.end {
@@ -145,7 +186,7 @@ async fn wait(
     workload: &Object,
     pace: Pace,
     is_ours: bool,
-    report: &RefCell<&mut Report<'_>>,
+    (report, rollouts): (&RefCell<&mut Report<'_>>, &Rollouts),
 ) -> End {
     let short = short(&workload.reference);
     report.borrow_mut().ui.status(&format!("waiting for {short}"));
@@ -155,7 +196,9 @@ async fn wait(
         // This run did not change the workload, so a rollback would not help.
         false => End::Unconfirmed(Failure { exit: Exit::Unconfirmed, ..failure }),
     };
-    let (pods, took) = match rollout::wait(run.session, &workload.reference, pace.patience, &|| stop.is_set()).await {
+    let watcher = OneRollout { all: rollouts, name: &short };
+    let waited = rollout::wait(run.session, &workload.reference, pace.patience, &|| stop.is_set(), &watcher).await;
+    let (pods, took) = match waited {
         Ended::Done { pods, took } => (pods, took),
         Ended::Held { why, .. } => {
             return failed(Failure::new(Exit::Failed, Reason::Rollout, format!("{short} {why}")));

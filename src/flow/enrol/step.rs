@@ -40,7 +40,7 @@ pub(super) async fn make(
     if !plan.label.is_already() {
         match transaction::make(run.session, plan.label.clone()).await {
             Ok(done) => {
-                report.line_about(&plan.namespace.reference, &done.change.message);
+                report.line_about(&plan.namespace.reference, &done.change.message, Outcome::Changed);
                 made.label = Some(done);
             }
             Err(Unmade { error, perhaps }) => {

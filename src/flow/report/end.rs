@@ -5,7 +5,9 @@ use crate::error::Exit;
 use crate::options::Loudness;
 use crate::plan::outcome::Outcome;
 use crate::render::document::Document;
+use crate::render::line::Line;
 use crate::render::text::{self, Mark};
+use crate::render::tone::Tone;
 
 /// With more names than this, the line is too long to copy.
 const MOST_AGAIN: usize = 50;
@@ -42,17 +44,20 @@ impl Report<'_> {
         ]
         .into_iter()
         .filter(|(outcome, _)| self.count(*outcome) > 0)
-        .map(|(outcome, word)| format!("{} {word}", self.count(outcome)))
         .collect();
         if parts.is_empty() {
             return;
         }
         let took = self.begun.elapsed().as_secs_f64();
-        let parts = match self.unconfirmed {
-            0 => parts.join(", "),
-            number => format!("{}; {number} not verified", parts.join(", ")),
-        };
-        self.ui.status(&format!("{parts} ({}, {took:.1}s)", text::count(total, sweep.noun)));
+        let mut line = Line::default();
+        for (number, (outcome, word)) in parts.iter().enumerate() {
+            let between = if number == 0 { "" } else { ", " };
+            line = line.text(between).toned(format!("{} {word}", self.count(*outcome)), outcome);
+        }
+        if self.unconfirmed > 0 {
+            line = line.text("; ").toned(format!("{} not verified", self.unconfirmed), &Tone::Bad);
+        }
+        self.ui.status(line.text(format!(" ({}, {took:.1}s)", text::count(total, sweep.noun))));
         if !self.skipped.is_empty() {
             let reasons: Vec<_> =
                 self.skipped.iter().map(|(reason, number)| format!("{number} {}", text::brief(*reason))).collect();
@@ -68,7 +73,7 @@ impl Report<'_> {
                 true => {
                     let names: Vec<_> = self.failed.iter().map(name).collect();
                     let again = sweep.again.clone().value(names.join(",")).on(&self.target);
-                    self.ui.status(&format!("  {again}"));
+                    self.ui.status(Line::from("  ").whole(again));
                 }
                 false => self.ui.status("  run the same command again: the others are already done"),
             }

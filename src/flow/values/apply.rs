@@ -144,6 +144,7 @@ async fn helm_upgrades(
 ) -> Result<(), Stopped> {
     report.ui.status(&format!("running {}", ready.helm.program.display()));
     let mut running = ready.helm.start(order)?;
+    report.ui.waiting("upgrading with helm");
     let mut said = Said::default();
     let listened = caught(async {
         while let Some(line) = running.line().await {
@@ -156,6 +157,7 @@ async fn helm_upgrades(
     .await;
     let last = said.reason();
     let ended = running.end().await;
+    report.ui.end_wait();
     // Helm's own rollback is not used.
     if ended.is_err() && ready.is_endless && is_half_done(session, upgrade).await {
         // Whether it succeeded is read from the release's history.

@@ -13,6 +13,7 @@ use crate::load::chart::AtHand;
 use crate::options::{Global, UpgradeValues, ValuesDestination};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::values::Edition;
+use crate::render::line::Line;
 use crate::render::values::command;
 
 /// The file name in the printed command if stdout was redirected and the real name is unknown.
@@ -33,7 +34,7 @@ pub(super) fn say(
         parts.push(words(&[RESET_VALUES]));
     }
     for line in command(&parts) {
-        report.ui.status(&line);
+        report.ui.status(Line::default().whole(line));
     }
 }
 

@@ -101,10 +101,13 @@ pub(super) async fn roll_back(
         storage: record.storage,
     };
     let mut running = ready.helm.start(order).map_err(|failure| failure.message)?;
+    report.ui.waiting("rolling back with helm");
     while let Some(line) = running.line().await {
         report.ui.status(&format!("  {}", upgrade.secrets.masked(&line)));
     }
-    running.end().await.map(|()| revision)
+    let ended = running.end().await;
+    report.ui.end_wait();
+    ended.map(|()| revision)
 }
 
 #[cfg(test)]

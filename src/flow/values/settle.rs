@@ -78,7 +78,10 @@ async fn controller(
 ) -> Result<(), Failure> {
     let name = short(workload);
     report.ui.status(&format!("waiting for Gloo's controller to change {name}"));
-    match made::wait(session, workload, wanted, patience, &|| stop.is_set()).await {
+    report.ui.waiting(&format!("{name}: waiting for Gloo's controller"));
+    let ended = made::wait(session, workload, wanted, patience, &|| stop.is_set()).await;
+    report.ui.end_wait();
+    match ended {
         Made::Done => Ok(()),
         Made::Interrupted => Err(interrupt::interrupted().detail(UPGRADED)),
         Made::Unread(error) => Err(unconfirmed(error.into_failure(session))),
@@ -101,7 +104,10 @@ async fn one(
     let reference = &workload.reference;
     let name = short(reference);
     report.ui.status(&format!("waiting for {name}"));
-    match rollout::wait(session, reference, global.wait_timeout, &|| stop.is_set()).await {
+    let progress = report.ui.waiting(&name);
+    let ended = rollout::wait(session, reference, global.wait_timeout, &|| stop.is_set(), &progress).await;
+    report.ui.end_wait();
+    match ended {
         Ended::Done { pods, took } => {
             report.ui.status(&format!("{name}: {pods} of {pods} pods new and ready ({})", seconds(took)));
         }

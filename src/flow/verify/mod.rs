@@ -58,7 +58,7 @@ impl JudgedRequest {
     /// The first result that is not as expected, as one line.
     pub(super) fn fault(&self) -> Option<String> {
         let (asked, verdict) = self.answers.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
-        shown::lines(asked, verdict).into_iter().next()
+        shown::lines(asked, verdict).first().map(ToString::to_string)
     }
 
     /// Whether the TLS settings between gateway and backend may be the cause.
@@ -70,7 +70,7 @@ impl JudgedRequest {
     pub(super) fn say(&self, report: &mut Report<'_>) {
         for (asked, verdict) in &self.answers {
             for line in shown::lines(asked, verdict) {
-                report.line(&line);
+                report.line(line);
             }
             report.ends(verdict.exit);
         }

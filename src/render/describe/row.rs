@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::target::{modes, revisions};
-use crate::plan::path::{Behind, Described, Membership, Sends};
+use crate::plan::path::{Behind, Described, Membership, Sends, Verdict};
 use crate::plan::routes::RouteTarget;
-use crate::render::table::{Align, table as columns};
+use crate::render::line::Line;
+use crate::render::table::{Align, fitted, left_out, table as columns};
 
 /// A row whose cells are all text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,13 @@ pub(crate) struct TargetRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     Usual,
+    /// The usual columns that fit a terminal of this width.
+    Terminal(usize),
     Wide,
 }
+
+/// The columns that a narrow terminal does without, the least important first.
+const DISPENSABLE: [&str; 3] = ["TLS", "PEER", "MESHED"];
 
 impl From<&Described> for TargetRow {
     fn from(described: &Described) -> Self {
@@ -113,7 +119,7 @@ impl TargetRow {
 }
 
 /// The lines of the table.
-pub(crate) fn table(rows: &[TargetRow], width: Width) -> Vec<String> {
+pub(crate) fn table(rows: &[TargetRow], width: Width) -> Vec<Line> {
     let mut head = vec![
         ("VERDICT", Align::Left),
         ("UPSTREAM", Align::Left),
@@ -125,7 +131,21 @@ pub(crate) fn table(rows: &[TargetRow], width: Width) -> Vec<String> {
     if width == Width::Wide {
         head.extend(["REVISION", "STATUS", "OWNER", "WHY"].map(|name| (name, Align::Left)));
     }
-    columns(&head, &rows.iter().map(|row| row.cells(width)).collect::<Vec<_>>())
+    let cells: Vec<_> = rows.iter().map(|row| row.cells(width)).collect();
+    let (lines, dispensed) = match width {
+        Width::Terminal(columns) => fitted(&head, &cells, columns, &DISPENSABLE),
+        Width::Usual | Width::Wide => (columns(&head, &cells), Vec::new()),
+    };
+    // The first line is the head.
+    let verdicts = std::iter::once(None).chain(rows.iter().map(|row| Verdict::named(row.verdict)));
+    let lines = lines.iter().zip(verdicts).map(|(line, verdict)| toned(line, verdict));
+    lines.chain(left_out(&dispensed).map(Line::from)).collect()
+}
+
+/// The line with its first cell in the tone of the verdict.
+fn toned(line: &str, verdict: Option<Verdict>) -> Line {
+    let rest = verdict.and_then(|verdict| Some((verdict, line.strip_prefix(verdict.name())?)));
+    rest.map_or_else(|| Line::from(line), |(verdict, rest)| Line::default().toned(verdict, &verdict).text(rest))
 }
 
 /// The number of rows that a terminal shows of one cause.
@@ -161,6 +181,8 @@ pub(crate) fn grouped(rows: Vec<TargetRow>) -> (Vec<TargetRow>, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::line::Style;
+    use crate::render::tone::Tone;
 
     fn row(name: usize, cause: &str) -> TargetRow {
         let text = String::new;
@@ -181,6 +203,18 @@ mod tests {
             why: text(),
             fix: text(),
         }
+    }
+
+    #[test]
+    fn a_cause_has_room_on_a_terminal_and_the_verdict_its_tone() {
+        let mut long = row(1, "strict peer, policy shop/default-strict");
+        (long.name, long.meshed, long.pods) = ("default-httpbin-8000".to_owned(), "12".to_owned(), "12".to_owned());
+        long.peer = "PERMISSIVE STRICT".to_owned();
+        let lines = table(&[long], Width::Terminal(80));
+        assert!(lines.iter().all(|line| line.to_string().len() <= 80), "{lines:#?}");
+        assert_eq!(lines[1].spans()[0].style, Style::Toned(Tone::Bad));
+        assert!(lines[1].to_string().ends_with("strict peer, policy shop/default-strict"), "{lines:#?}");
+        assert_eq!(lines[2].to_string(), "-o wide has TLS, PEER, MESHED");
     }
 
     #[test]

@@ -2,19 +2,24 @@
 
 use crate::plan::path::{Behind, Described, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, missing};
 use crate::plan::routes::RouteTarget;
+use crate::render::line::Line;
 
 /// The most pods that are named. The others are only counted.
 const NAMED: usize = 3;
 
 /// The lines for a target.
-pub(crate) fn lines(described: &Described) -> Vec<String> {
+pub(crate) fn lines(described: &Described) -> Vec<Line> {
     let Described { facts, judged } = described;
-    let mut lines = vec![format!("{}: {}", facts.target, judged.verdict), format!("  {}", judged.why)];
-    lines.extend(judged.fix.iter().map(|fix| format!("  hint: {fix}")));
+    let first = Line::from(facts.target.to_string()).text(": ").toned(judged.verdict, &judged.verdict);
+    let why = Line::from("  ").text(&judged.why);
+    let fix = judged.fix.iter().map(|fix| Line::from("  hint: ").hint(fix));
     let nothing_more = matches!(facts.behind, Behind::NoUpstream) || matches!(facts.target, RouteTarget::Other(_));
-    if nothing_more {
-        return lines;
-    }
+    let facts = if nothing_more { Vec::new() } else { facts_of(facts) };
+    [first, why].into_iter().chain(fix).chain(facts.into_iter().map(Line::from)).collect()
+}
+
+fn facts_of(facts: &Facts) -> Vec<String> {
+    let mut lines = Vec::new();
     lines.push(fact("TLS", &tls(&facts.sends)));
     lines.extend(Some(&facts.sends_by).filter(|by| !by.is_empty()).map(|by| below(&format!("by {by}"))));
     lines.extend(pods(&facts.behind));
@@ -121,25 +126,56 @@ fn gateways(facts: &Facts) -> Vec<String> {
     match &facts.proxies {
         Err(why) => vec![fact("gateway", &format!("unknown: {why}"))],
         Ok(proxies) if proxies.is_empty() => vec![fact("gateway", "none found")],
-        Ok(proxies) => proxies.iter().flat_map(one_gateway).collect(),
+        Ok(proxies) => alike(proxies).iter().flat_map(|proxies| of_gateways(proxies)).collect(),
     }
 }
 
-fn one_gateway(proxy: &ProxyState) -> Vec<String> {
-    let mut lines = vec![fact("gateway", &gateway(proxy))];
-    lines.extend(proxy.certificates.iter().flat_map(|certificates| match certificates {
-        Ok(certificates) => of_certificates(certificates),
-        Err(why) => {
-            let rule = why.rule.as_ref().map(|rule| below(&rule.sentence()));
-            std::iter::once(fact("cert", &format!("unknown: {why}"))).chain(rule).collect()
+/// The gateways in groups with the same state and the same kind of certificate.
+fn alike(proxies: &[ProxyState]) -> Vec<Vec<&ProxyState>> {
+    let mut groups: Vec<Vec<&ProxyState>> = Vec::new();
+    for proxy in proxies {
+        match groups.iter_mut().find(|group| is_alike(group[0], proxy)) {
+            Some(group) => group.push(proxy),
+            None => groups.push(vec![proxy]),
         }
-    }));
+    }
+    groups
+}
+
+fn is_alike(one: &ProxyState, other: &ProxyState) -> bool {
+    let shown = |certificates: &[ShownCertificate]| {
+        earliest(certificates).map(|first| (first.id.clone(), first.is_of_the_mesh, first.left > 0))
+    };
+    one.lacks == other.lacks
+        && match (&one.certificates, &other.certificates) {
+            (Some(Ok(one)), Some(Ok(other))) => shown(one) == shown(other),
+            (one, other) => one == other,
+        }
+}
+
+fn of_gateways(proxies: &[&ProxyState]) -> Vec<String> {
+    let mut lines = vec![fact("gateway", &gateway(proxies))];
+    match proxies.first().and_then(|first| first.certificates.as_ref()) {
+        None => {}
+        Some(Err(why)) => {
+            lines.push(fact("cert", &format!("unknown: {why}")));
+            lines.extend(why.rule.as_ref().map(|rule| below(&rule.sentence())));
+        }
+        Some(Ok(_)) => {
+            let all = proxies.iter().filter_map(|proxy| proxy.certificates.as_ref()?.as_ref().ok()).flatten();
+            lines.extend(of_certificates(&all.cloned().collect::<Vec<_>>()));
+        }
+    }
     lines
+}
+
+fn earliest(certificates: &[ShownCertificate]) -> Option<&ShownCertificate> {
+    certificates.iter().min_by_key(|it| it.left)
 }
 
 /// The certificate that expires first. Problems of other certificates are part of the verdict.
 fn of_certificates(certificates: &[ShownCertificate]) -> Vec<String> {
-    let Some(first) = certificates.iter().min_by_key(|it| it.left) else {
+    let Some(first) = earliest(certificates) else {
         return vec![fact("cert", "none in use: Envoy gets one for the first cluster that needs it")];
     };
     let root = match first.is_of_the_mesh {
@@ -155,10 +191,70 @@ fn of_certificates(certificates: &[ShownCertificate]) -> Vec<String> {
     ]
 }
 
-fn gateway(proxy: &ProxyState) -> String {
-    match &proxy.lacks {
-        Err(why) => format!("{}: unknown: {why}", proxy.name),
-        Ok(lacks) if lacks.is_empty() => format!("{}: sidecars and bootstrap are complete", proxy.name),
-        Ok(lacks) => format!("{}: lacks {}", proxy.name, missing(lacks)),
+/// `gloo-system/a, gloo-system/b and 3 more: sidecars and bootstrap are complete`
+fn gateway(proxies: &[&ProxyState]) -> String {
+    let names: Vec<_> = proxies.iter().take(NAMED).map(|proxy| proxy.name.as_str()).collect();
+    let more = if proxies.len() > NAMED { format!(" and {} more", proxies.len() - NAMED) } else { String::new() };
+    let names = names.join(", ") + &more;
+    match proxies.first().map(|first| &first.lacks) {
+        None => names,
+        Some(Err(why)) => format!("{names}: unknown: {why}"),
+        Some(Ok(lacks)) if lacks.is_empty() => format!("{names}: sidecars and bootstrap are complete"),
+        Some(Ok(lacks)) if proxies.len() == 1 => format!("{names}: lacks {}", missing(lacks)),
+        Some(Ok(lacks)) => format!("{names}: each lacks {}", missing(lacks)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(name: &str, lacks: &[&str]) -> ProxyState {
+        let lacks = Ok(lacks.iter().map(|it| (*it).to_owned()).collect());
+        ProxyState { lacks, ..ProxyState::named(&format!("gloo-system/{name}")) }
+    }
+
+    fn shown(proxies: &[ProxyState]) -> Vec<String> {
+        alike(proxies).iter().flat_map(|proxies| of_gateways(proxies)).collect()
+    }
+
+    #[test]
+    fn gateways_that_are_alike_are_printed_once_and_another_one_has_its_own_lines() {
+        let lacks = ["container sds"];
+        let proxies = [proxy("a", &[]), proxy("bare", &lacks), proxy("b", &[]), proxy("c", &[]), proxy("d", &[])];
+        assert_eq!(
+            shown(&proxies),
+            [
+                "  gateway  gloo-system/a, gloo-system/b, gloo-system/c and 1 more: sidecars and bootstrap are complete",
+                "  gateway  gloo-system/bare: lacks container sds",
+            ]
+        );
+        assert_eq!(
+            shown(&[proxy("a", &lacks), proxy("b", &lacks)]),
+            ["  gateway  gloo-system/a, gloo-system/b: each lacks container sds"]
+        );
+    }
+
+    #[test]
+    fn of_gateways_that_are_alike_the_certificate_that_ends_first_is_shown() {
+        let with = |name: &str, id: &str, left: i64| {
+            let certificate = ShownCertificate {
+                namespace: "gloo-system".into(),
+                pod: format!("{name}-pod"),
+                id: id.into(),
+                ends: format!("in {left}"),
+                left,
+                is_of_the_mesh: Some(true),
+            };
+            ProxyState { certificates: Some(Ok(vec![certificate])), ..proxy(name, &[]) }
+        };
+        let lines = shown(&[with("a", "one", 900), with("b", "one", 300), with("c", "one", 0), with("d", "two", 900)]);
+        let of = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+        assert_eq!(
+            (of("  gateway "), of("in 300"), of("in 900"), of("expired since in 0")),
+            (3, 1, 1, 1),
+            "{lines:#?}"
+        );
+        assert!(lines.contains(&below("by pod gloo-system/b-pod")), "{lines:#?}");
     }
 }

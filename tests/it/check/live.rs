@@ -190,9 +190,39 @@ fn somebody_who_may_list_in_one_namespace_learns_what_is_unknown() {
     .unwrap();
     assert!(output.stdout.contains("Checking Deployments... OK\n"), "{output:?}");
     assert!(output.stdout.contains("Checking injection labels... unknown\n"), "{output:?}");
-    assert!(output.stdout.contains("not allowed to list namespaces\n"), "{output:?}");
+    assert!(!output.stdout.contains("No problems detected"), "{output:?}");
+    let wide = sandbox.run(&[&args[..], &["-o", "wide"]].concat());
+    assert!(wide.stdout.contains("not allowed to list namespaces\n"), "{wide:?}");
     let rule =
         "  a rule of a ClusterRole that allows it: {apiGroups: [\"\"], resources: [namespaces], verbs: [list]}\n";
-    assert!(output.stdout.contains(rule), "{output:?}");
-    assert!(!output.stdout.contains("No problems detected"), "{output:?}");
+    assert!(wide.stdout.contains(rule), "{wide:?}");
+}
+
+#[test]
+fn somebody_without_rights_gets_one_role_that_an_administrator_can_apply() {
+    let plane = stage::shared();
+    let gloo = plane.install_gloo("check-no-rights").unwrap();
+    let sandbox = Sandbox::new().env("KUBECONFIG", plane.kubeconfig().to_str().unwrap());
+    let args = ["check", "-n", &gloo, "--read-only", "--as", "stranger"];
+    let output = sandbox.run(&args);
+    assert_eq!(output.code, Some(4), "{output:?}");
+    let terminal = sandbox.run_on_terminal(80, &args);
+    assert!(terminal.stderr.lines().count() <= 45, "{}", terminal.stderr);
+    let role = output.stdout.lines().skip_while(|line| !line.starts_with("apiVersion: "));
+    let role: Vec<_> = role.take_while(|line| !line.starts_with("no problem")).collect();
+    assert!(role.contains(&"kind: ClusterRole"), "{output:?}");
+    for line in &role {
+        assert!(terminal.stderr.lines().any(|shown| shown == *line), "{line}\n{}", terminal.stderr);
+    }
+    // What it prints is enough, as it is printed.
+    let binding = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: gloo-rs-check}, \
+         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gloo-rs-check}, \
+         subjects: [{kind: User, name: stranger, apiGroup: rbac.authorization.k8s.io}]}";
+    plane.api().apply(&format!("{}\n---\n{binding}", role.join("\n"))).unwrap();
+    let after = wait_for("the role holds", PATIENCE, || {
+        let output = sandbox.run(&args);
+        Ok((!output.stdout.contains("Checking Upstreams... unknown")).then_some(output))
+    })
+    .unwrap();
+    assert!(!after.stdout.contains("not allowed to") && !after.stdout.contains("... unknown"), "{after:?}");
 }

@@ -146,8 +146,10 @@ fn examples() -> Vec<Example> {
     for (path, command) in leaves().into_iter().chain([("gloo-rs".to_owned(), cli::tree())]) {
         let help = help(&command);
         let (_, lines) = help.split_once("Examples:").unwrap_or_else(|| panic!("{path} --help has no examples"));
-        let lines = lines.lines().take_while(|line| !line.starts_with("Exit codes"));
-        examples.extend(lines.flat_map(|line| Example::new(&format!("{path} --help"), line)));
+        let (lines, _) = lines.split_once("\nExit codes").or(lines.split_once("\nUsage:")).expect("the examples end");
+        // A long command goes on after a backslash.
+        let lines = lines.replace("\\\n", "");
+        examples.extend(lines.lines().flat_map(|line| Example::new(&format!("{path} --help"), line)));
     }
     examples
 }

@@ -14,7 +14,7 @@ const WIDTH: usize = 100;
 /// Every command with the words that lead to it, the program itself first, its global flags propagated.
 fn commands() -> Vec<(Vec<String>, Command)> {
     // A man page is long help: what `-h` hides is shown.
-    let mut tree = cli::tree().mut_args(|arg| arg.hide_short_help(false)).term_width(WIDTH);
+    let mut tree = cli::tree().mut_args(|arg| arg.hide_short_help(false).hide_long_help(false)).term_width(WIDTH);
     // Not the commit and the platform of this build.
     tree = tree.version(env!("CARGO_PKG_VERSION"));
     tree.build();

@@ -17,6 +17,8 @@ pub struct Sandbox {
     ports: Vec<u16>,
     patience: Option<Duration>,
     most_memory: Option<u32>,
+    /// The first word of the command line, if it is another one than the path of the binary.
+    called: Option<&'static str>,
 }
 
 /// The result of a run, with the sandbox's directory and ports replaced.
@@ -35,6 +37,7 @@ impl Sandbox {
             ports: Vec::new(),
             patience: None,
             most_memory: None,
+            called: None,
         }
     }
 
@@ -45,6 +48,12 @@ impl Sandbox {
     /// Sets a variable.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Starts the binary under this name, as a link with it does.
+    pub fn called(mut self, name: &'static str) -> Self {
+        self.called = Some(name);
         self
     }
 
@@ -206,6 +215,10 @@ impl Sandbox {
                 shell
             }
         };
+        if let (Some(name), None) = (self.called, self.most_memory) {
+            use std::os::unix::process::CommandExt as _;
+            command.arg0(name);
+        }
         command.args(args).env_clear().envs(self.environment()).current_dir(self.dir());
         command
     }
