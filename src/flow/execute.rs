@@ -327,7 +327,10 @@ impl<'t> Transaction<'t> {
         let (reference, short) = (&workload.reference, short(&workload.reference));
         report.ui.status(&format!("waiting for Gloo's controller to change {short}"));
         let stop = self.stop.clone();
-        let why = match controller::wait(self.session, reference, sidecars, self.patience, &|| stop.is_set()).await {
+        report.ui.waiting(&format!("{short}: waiting for Gloo's controller"));
+        let made = controller::wait(self.session, reference, sidecars, self.patience, &|| stop.is_set()).await;
+        report.ui.end_wait();
+        let why = match made {
             Made::Done => return Ok(()),
             Made::Interrupted => interrupted(),
             Made::Unread(error) => error.into_failure(self.session),
