@@ -62,7 +62,8 @@ fn the_switches_are_refused_while_a_gateway_lacks_the_sidecars_and_turned_by_one
     let refused = gloo.run("auto-mtls enable --yes");
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("without: gateway-proxy"), "{refused:?}");
-    assert!(refused.stderr.contains("gloo-rs istio inject --name gateway-proxy"), "{refused:?}");
+    let inject = format!("gloo-rs istio inject -n {} --name gateway-proxy", gloo.namespace);
+    assert!(refused.stderr.contains(&inject), "{refused:?}");
     assert_eq!(gloo.settings(), before);
     gloo.done("inject --revision 1-28");
     let unasked = gloo.run("auto-mtls enable");

@@ -55,7 +55,8 @@ fn a_gateway_without_sidecars_and_then_without_the_cluster_is_warned_of_until_it
     assert_eq!((&said.codes[..], said.warnings), (&["noGatewaySidecars".to_owned()][..], 1), "{said:?}");
     let [pod] = &said.details[..] else { panic!("{said:?}") };
     assert!(pod.starts_with(&format!("pod {}/gateway-proxy-", gloo.namespace)), "{said:?}");
-    assert!(said.hints.starts_with("gloo-rs istio inject, or global.istioIntegration.enabled "), "{said:?}");
+    let inject = format!("gloo-rs istio inject -n {} --name gateway-proxy", gloo.namespace);
+    assert!(said.hints.starts_with(&format!("{inject}, or global.istioIntegration.enabled ")), "{said:?}");
     give_sidecars(&gloo);
     let said = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
     assert_eq!((&said.codes[..], said.warnings), (&["noSdsCluster".to_owned()][..], 1), "{said:?}");

@@ -209,15 +209,15 @@ fn a_name_in_another_namespace_is_hinted_at_and_taken_when_it_is_given() {
     assert!(absent.stderr.contains(&format!("hint: it is in namespace {0}: -n {0}\n", there.namespace)), "{absent:?}");
     assert!(absent.stderr.contains("near: only-there-81"), "{absent:?}");
 
-    let typo = here.run(&["enable-mtls", "-u", &format!("{}x/only-there-80", there.namespace)]);
+    let typo = here.run(&["enable-mtls", "-u", &format!("x{}/only-there-80", there.namespace)]);
     assert_eq!(typo.code, Some(4), "{typo:?}");
-    assert!(typo.stderr.contains(&format!("there is no namespace {0}x, near: {0}", there.namespace)), "{typo:?}");
+    assert!(typo.stderr.contains(&format!("there is no namespace x{0}, near: {0}", there.namespace)), "{typo:?}");
     for command in
         [&["istio", "inject"][..], &["upgrade-values"], &["proxy", "logs"], &["istio", "describe", "upstream", "x"]]
     {
-        let typo = here.sandbox.run(&[command, &["-n", &format!("{}x", there.namespace)]].concat());
+        let typo = here.sandbox.run(&[command, &["-n", &format!("x{}", there.namespace)]].concat());
         assert_eq!(typo.code, Some(4), "{typo:?}");
-        let said = format!("there is no namespace {}x", there.namespace);
+        let said = format!("there is no namespace x{}", there.namespace);
         assert!(typo.stderr.contains(&said), "{command:?}: {typo:?}");
     }
 

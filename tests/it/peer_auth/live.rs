@@ -56,7 +56,8 @@ fn a_route_that_names_the_service_is_covered_by_auto_mtls_alone() {
     let way = format!("routetable {}/kube, spec.routes[0].routeAction.single -> service", shop.gloo);
     assert!(strict["results"][0]["details"][0].as_str().unwrap().starts_with(&way), "{strict:#}");
     let hint = strict["results"][0]["hint"].as_str().unwrap();
-    assert!(hint.starts_with("gloo-rs istio auto-mtls enable; --force "), "{hint}");
+    let enable = format!("gloo-rs istio auto-mtls enable -n {}; --force ", shop.gloo);
+    assert!(hint.starts_with(&enable), "{hint}");
     let on = json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": true, "enableIntegration": true}}}});
     shop.plane.api().merge("gloo.solo.io/v1/Settings", &shop.gloo, "default", &on).unwrap();
     assert_eq!(shop.run_here(&["strict"]).code, Some(0));
