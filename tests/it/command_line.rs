@@ -232,7 +232,7 @@ fn as_a_plugin_of_kubectl_usage_help_and_hints_have_its_name() {
         (&["proxy", "no-such"][..], "kubectl gloo proxy --help"),
         (&["check", "GRS101"], "kubectl gloo check --explain GRS101"),
         (&["describe", "upstream", "x"], "kubectl gloo istio describe"),
-        (&["istio", "enable-mtls", "-u", "x", "--all"], "kubectl gloo istio enable-mtls --help"),
+        (&["istio", "enable-mtls", "--upstreem", "x"], "kubectl gloo istio enable-mtls --help"),
     ] {
         let output = run(args);
         assert_eq!(output.code, Some(2), "{args:?}");
