@@ -35,6 +35,14 @@ pub(crate) struct Lead<'l> {
     pub colour: usize,
 }
 
+/// The state of stdout.
+enum Stdout {
+    Open,
+    /// The reader has closed it, or its failure was reported.
+    Closed,
+    Failed(io::Error),
+}
+
 /// The output streams of a run.
 pub(crate) struct Ui {
     loudness: Loudness,
@@ -43,8 +51,7 @@ pub(crate) struct Ui {
     width: Option<usize>,
     /// The width of the terminal on stdout; `None` if stdout is not a terminal.
     width_out: Option<usize>,
-    stdout_closed: bool,
-    stdout_failed: Option<io::Error>,
+    stdout: Stdout,
     /// Whether progress lines are shown: on a terminal that can remove them. A trace would be written into them.
     has_progress: bool,
     place: Place,
@@ -85,8 +92,7 @@ impl Ui {
             colour_err: colour(io::stderr().is_terminal()),
             width: io::stderr().is_terminal().then(columns),
             width_out: io::stdout().is_terminal().then(columns),
-            stdout_closed: false,
-            stdout_failed: None,
+            stdout: Stdout::Open,
             has_progress: io::stderr().is_terminal() && set("TERM") && !dumb && loudness == Loudness::Usual,
             place: Place::default(),
             asking: None,
@@ -112,7 +118,7 @@ impl Ui {
     }
 
     /// The width of the terminal on stdout.
-    pub(crate) fn width(&self) -> Option<usize> {
+    pub(crate) fn columns(&self) -> Option<usize> {
         self.width_out
     }
 
@@ -167,9 +173,9 @@ impl Ui {
 
     /// Writes lines of a log byte for byte; on a terminal with control characters made visible.
     pub(crate) fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
-        self.end_progress();
         const COLOURS: [Color; 6] =
             [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
+        self.end_progress();
         let lead =
             lead.map(|lead| paint(self.colour_out, &inert(lead.text), Some(COLOURS[lead.colour % COLOURS.len()])));
         let mut bytes = Vec::new();
@@ -190,29 +196,33 @@ impl Ui {
     }
 
     fn out(&mut self, bytes: &[u8]) {
-        if self.stdout_closed {
+        if self.reader_is_gone() {
             return;
         }
         // The answer has begun.
         self.leave_asking();
         let mut stdout = io::stdout().lock();
         if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            self.stdout_closed = true;
-            self.stdout_failed = (error.kind() != io::ErrorKind::BrokenPipe).then_some(error);
+            self.stdout = match error.kind() {
+                io::ErrorKind::BrokenPipe => Stdout::Closed,
+                _ => Stdout::Failed(error),
+            };
         }
     }
 
-    /// Whether the reader of stdout has closed it.
+    /// Whether nothing more can be written to stdout.
     pub(crate) fn reader_is_gone(&self) -> bool {
-        self.stdout_closed
+        !matches!(self.stdout, Stdout::Open)
     }
 
     /// Why the answer is incomplete although its reader is still there (a full disk); returned once. A closed reader is
     /// no failure.
     pub(crate) fn lost_answer(&mut self) -> Option<Failure> {
-        let error = self.stdout_failed.take()?;
-        let message = format!("stdout: {}; the output is incomplete", plain(&error));
-        Some(Failure::new(Exit::Failed, Reason::File, message).caused_by(&error))
+        let Stdout::Failed(error) = &self.stdout else { return None };
+        let message = format!("stdout: {}; the output is incomplete", plain(error));
+        let failure = Failure::new(Exit::Failed, Reason::File, message).caused_by(error);
+        self.stdout = Stdout::Closed;
+        Some(failure)
     }
 
     /// Writes a text to stderr that is already formatted: clap's messages.

@@ -5,7 +5,7 @@ use crate::options::VersionTask;
 
 /// Print the versions of gloo-rs, Gloo and Kubernetes
 ///
-/// Prints a table on a terminal and JSON otherwise, unless -o or GLOO_RS_OUTPUT says which format. If the server cannot
+/// Prints a table on a terminal and JSON otherwise, unless -o says which format. If the server cannot
 /// be reached, the output says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::VERSION)]

@@ -70,7 +70,7 @@ impl Held {
             let most = seconds(global.wait_timeout);
             report
                 .ui
-                .status(&format!("waiting for Gloo to serve {} ({most} at most)", count(changes.len(), "Upstream")));
+                .status(format!("waiting for Gloo to serve {} ({most} at most)", count(changes.len(), "Upstream")));
             let progress = report.ui.waiting("served by Gloo");
             let verdicts = tokio::select! {
                 biased;

@@ -34,7 +34,7 @@ pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report
     let service = look.service(&task.target, global).await?;
     let (state, waited) = match (look.decide(&service).await?, task.patience) {
         (State::Pending(pending), Patience::Wait) => {
-            report.ui.status(&pending::waiting(&pending, global.wait_timeout));
+            report.ui.status(pending::waiting(&pending, global.wait_timeout));
             report.ui.waiting(&pending::awaited(&pending));
             let waited = look.wait(pending, global.wait_timeout).await;
             report.ui.end_wait();
@@ -77,7 +77,7 @@ fn say(found: &FoundAddresses, form: AddressForm, report: &mut Report<'_>) {
         AddressForm::Address => Address::address,
     };
     for address in &found.addresses {
-        report.line(&line(address));
+        report.line(line(address));
     }
     report.field("addresses", found.addresses.iter().map(render::address::value).collect());
 }

@@ -138,7 +138,7 @@ impl<'r> Run<'r> {
 
     async fn cluster(&self, overlay: &[PathBuf], report: &mut Report<'_>) -> Result<Results, Failure> {
         let session = session::open(self.global, report).await?;
-        report.ui.status(&session::place(&session));
+        report.ui.status(session::place(&session));
         let wants = checked::wants(&checked::kinds_of(&self.checks), self.gloo, &self.task.namespaces);
         let mut otherwise = self.task.namespaces.clone();
         otherwise.push(self.gloo.to_owned());

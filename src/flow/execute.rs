@@ -325,7 +325,7 @@ impl<'t> Transaction<'t> {
     async fn made(&mut self, awaited: &Awaited, report: &mut Report<'_>) -> Result<(), Failure> {
         let Awaited { workload, sidecars } = awaited;
         let (reference, short) = (&workload.reference, short(&workload.reference));
-        report.ui.status(&format!("waiting for Gloo's controller to change {short}"));
+        report.ui.status(format!("waiting for Gloo's controller to change {short}"));
         let stop = self.stop.clone();
         report.ui.waiting(&format!("{short}: waiting for Gloo's controller"));
         let made = controller::wait(self.session, reference, sidecars, self.patience, &|| stop.is_set()).await;
@@ -359,14 +359,14 @@ impl<'t> Transaction<'t> {
     async fn wait(&mut self, before: &Object, report: &mut Report<'_>) -> Result<(), Failure> {
         let workload = &before.reference;
         let short = short(workload);
-        report.ui.status(&format!("waiting for {short}"));
+        report.ui.status(format!("waiting for {short}"));
         let stop = self.stop.clone();
         let progress = report.ui.waiting(&short);
         let ended = rollout::wait(self.session, workload, self.patience, &|| stop.is_set(), &progress).await;
         report.ui.end_wait();
         match ended {
             Ended::Done { pods, took } => {
-                report.ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
+                report.ui.status(format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
                 Ok(())
             }
             Ended::Held { why, hint } => {

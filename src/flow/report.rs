@@ -284,11 +284,11 @@ impl<'u> Report<'u> {
                 if let Some(reason) = row.reason {
                     *self.skipped.entry(reason).or_default() += 1;
                 }
-                self.ui.verbose(&format!("skipped {}", text::trouble(&row, &self.usual_namespace)));
+                self.ui.verbose(format!("skipped {}", text::trouble(&row, &self.usual_namespace)));
             }
             Outcome::Refused | Outcome::NotFound | Outcome::Failed => {
                 if row.exit == Exit::Done {
-                    self.ui.status(&text::trouble(&row, &self.usual_namespace));
+                    self.ui.status(text::trouble(&row, &self.usual_namespace));
                 } else {
                     self.ui.error(&text::trouble(&row, &self.usual_namespace), &row.details, row.hint.as_ref());
                 }

@@ -36,7 +36,7 @@ pub(super) async fn print(
     if istiods.is_empty() {
         return Err(nothing(&session, istio_namespace));
     }
-    let width = match (global.format, report.ui.width()) {
+    let width = match (global.format, report.ui.columns()) {
         (Format::Wide, _) => RevisionsWidth::Wide,
         (_, Some(width)) => RevisionsWidth::Terminal(width),
         (_, None) => RevisionsWidth::Usual,

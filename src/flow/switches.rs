@@ -166,10 +166,10 @@ fn say(settings: &Object, report: &mut Report<'_>) {
         "" => String::new(),
         namespace => format!(" in {namespace}"),
     };
-    report.line(&format!("auto-mTLS is {}", word(used)));
-    report.line(&format!("  {}{place}", settings.reference));
-    report.line(&format!("  enableIntegration  {}", word(on.integration)));
-    report.line(&format!("  enableAutoMtls     {}", word(on.auto_mtls)));
+    report.line(format!("auto-mTLS is {}", word(used)));
+    report.line(format!("  {}{place}", settings.reference));
+    report.line(format!("  enableIntegration  {}", word(on.integration)));
+    report.line(format!("  enableAutoMtls     {}", word(on.auto_mtls)));
     report.field(
         "autoMtls",
         json!({

@@ -94,7 +94,7 @@ fn not_found<'o>(name: &GatewayName, namespace: Option<&str>, there: impl Iterat
     let line = format!("Gateway {}: not found in {place}", name.as_str());
     let failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
     let there: Vec<_> = there.map(|gateway| gateway.reference.name.as_str()).collect();
-    match nearest(name.as_str(), there.into_iter()) {
+    match nearest(name.as_str(), there) {
         near if near.is_empty() => failure,
         near => failure.detail(format!("near: {}", near.join(", "))),
     }

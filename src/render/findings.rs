@@ -16,6 +16,7 @@ use crate::check::suppress::Suppression;
 use crate::check::{CHECKS, Check, Finding, FindingCode, NotJudged, Ran, Section, Severity};
 use crate::command::{Called, TypedTarget, gloo_rs};
 use crate::model::{ObjectRef, kinds};
+use crate::rights::Rule;
 
 /// Which findings are printed, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,8 +166,7 @@ pub(super) fn not_judged_line(title: &str, NotJudged { why, count: number, first
 /// What could not be read. Many missing rights are one `ClusterRole` instead of a line for each.
 fn unknown(results: &Results, order: FindingOrder) -> Vec<Line> {
     let all = results.unknown();
-    let mut rules: Vec<_> =
-        all.iter().filter_map(|(unknown, _)| unknown.rule.as_ref()).map(ToString::to_string).collect();
+    let mut rules: Vec<Rule> = all.iter().filter_map(|(unknown, _)| unknown.rule.as_deref().cloned()).collect();
     rules.sort_unstable();
     rules.dedup();
     let is_one_role = order != FindingOrder::Each && rules.len() > RULES;
@@ -187,9 +187,8 @@ fn unknown(results: &Results, order: FindingOrder) -> Vec<Line> {
         let (number, of) = (results.shown().filter(lacks_rights).count(), results.shown().count());
         // A check that stops at the first list that it may not read needs the others too.
         let needed = results.shown().filter(lacks_rights).flat_map(|ran| ran.check.lists());
-        let role = rights::cluster_role(
-            &rules.iter().cloned().chain(needed.map(|kind| rights::to_list(&kind))).collect::<Vec<_>>(),
-        );
+        let needed: Vec<_> = needed.map(|kind| rights::to_list(&kind)).collect();
+        let role = rights::cluster_role(rules.iter().chain(&needed));
         let first = Line::default().toned("unknown", &Tone::Unknown);
         lines.push(first.text(format!(
             ": {number} of {of} checks need {} that you do not have; -o wide lists them. This ClusterRole has all that they need:",
@@ -452,7 +451,7 @@ mod tests {
         results.ran[0].unknown = (0..25)
             .map(|number| Unknown {
                 why: format!("not allowed to list kind{number}"),
-                rule: Some(format!("{{apiGroups: [a], resources: [kind{number}], verbs: [list]}}")),
+                rule: Some(Box::new(rights::to_list(&format!("kind{number}.a")))),
             })
             .collect();
         results.ran[0].unknown.push(Unknown::because("another reason"));

@@ -41,7 +41,9 @@ pub(crate) fn edited(
     }
     for (text, seat) in sources.iter().filter_map(ValuesSource::seat) {
         let mut objects = of_objects.iter_mut();
-        if let Some((.., edits)) = objects.find(|(of, place, _)| of == text && Some(&*place) == seat.place()) {
+        if let Some((.., edits)) =
+            objects.find(|(of, place, _)| of == text && seat.place().is_some_and(|it| it == place))
+        {
             without_emptied(texts[*text], seat, edits);
         }
     }

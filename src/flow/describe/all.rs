@@ -170,14 +170,14 @@ impl Found {
             Format::Csv => {
                 report.line(CSV_HEAD);
                 for row in &self.rows {
-                    report.line(&render::csv(row));
+                    report.line(render::csv(row));
                 }
             }
             _ if self.rows.is_empty() => {}
             Format::Wide => render::table(&self.rows, Width::Wide).into_iter().for_each(|line| report.line(line)),
             _ => {
                 // A script that reads the rows gets all of them.
-                let (width, (rows, more)) = match report.ui.width() {
+                let (width, (rows, more)) = match report.ui.columns() {
                     Some(width) => (Width::Terminal(width), render::grouped(self.rows)),
                     None => (Width::Usual, (self.rows, Vec::new())),
                 };

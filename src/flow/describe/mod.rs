@@ -40,7 +40,7 @@ struct Cluster<'g> {
 /// The named object does not exist, or the API server does not answer.
 pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = session::open(global, report).await?;
-    report.ui.status(&format!("{}, {}", session::place(&session), now()));
+    report.ui.status(format!("{}, {}", session::place(&session), now()));
     let (gloo, guessed) = home(&session, global).await;
     let cluster = Cluster { session, gloo, guessed, global };
     match &task.subject {

@@ -58,7 +58,7 @@ pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'
         }
     };
     for (object, why) in plans.iter().flat_map(|plan| left(task, plan)) {
-        report.ui.status(&format!("not restarted: {}: {}", short(&object), why.message));
+        report.ui.status(format!("not restarted: {}: {}", short(&object), why.message));
         if let Some(hint) = &why.hint {
             report.ui.status(Line::from("  hint: ").hint(&hint.clone().on(&global.target())));
         }

@@ -189,7 +189,7 @@ async fn wait(
     (report, rollouts): (&RefCell<&mut Report<'_>>, &Rollouts),
 ) -> End {
     let short = short(&workload.reference);
-    report.borrow_mut().ui.status(&format!("waiting for {short}"));
+    report.borrow_mut().ui.status(format!("waiting for {short}"));
     let stop = run.stop.clone();
     let failed = |failure: Failure| match is_ours {
         true => End::Failed(failure),
@@ -206,7 +206,7 @@ async fn wait(
         Ended::Interrupted => return End::Failed(interrupted()),
         Ended::Failed(stuck) => return failed(not_ready(workload, stuck)),
     };
-    report.borrow_mut().ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
+    report.borrow_mut().ui.status(format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
     match prove(run.session, workload, pods, plan.goal.revision()).await {
         Proven::AsWanted(proven) => {
             let pods = text::count(proven, "pod");

@@ -299,18 +299,17 @@ pub(super) fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
 fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
     let Behind::Pods { pods, .. } = &first.facts.behind else { return Hint::from("check what answers there") };
     let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
-    let commands = match &first.facts.sends {
-        Sends::Plaintext { .. } => after_permissive(namespace, first, joins),
-        _ => {
-            let backend = fixes::backend(&first.facts);
-            if !backend.without.is_empty() {
-                let enroll = backend.enrolls().unwrap_or_else(|| "take out the pods that get no sidecar".into());
-                return Hint::from("first: ").and(enroll);
-            }
-            let lacks = |proxy: &&ProxyState| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty());
-            let lacking = first.facts.proxies.iter().flatten().find(lacks);
-            vec![lacking.map_or_else(|| gloo_rs("istio inject"), path::inject)]
+    let commands = if let Sends::Plaintext { .. } = &first.facts.sends {
+        after_permissive(namespace, first, joins)
+    } else {
+        let backend = fixes::backend(&first.facts);
+        if !backend.without.is_empty() {
+            let enroll = backend.enrolls().unwrap_or_else(|| "take out the pods that get no sidecar".into());
+            return Hint::from("first: ").and(enroll);
         }
+        let lacks = |proxy: &&ProxyState| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty());
+        let lacking = first.facts.proxies.iter().flatten().find(lacks);
+        vec![lacking.map_or_else(|| gloo_rs("istio inject"), path::inject)]
     };
     let mut hint = Hint::from("first: ");
     for (index, command) in commands.into_iter().enumerate() {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ProxyPodsSession;
 use crate::bounded;
-use crate::command::{gloo_rs, kubectl};
+use crate::command::{flag, gloo_rs, kubectl};
 use crate::envoy::certs::{self, COLUMNS, Roots, Secret};
 use crate::envoy::view::{ColumnWidth, KeptRows, ViewRow};
 use crate::error::{Exit, Failure, Reason};
@@ -53,7 +53,7 @@ pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report
     if let Some(least) = task.fail_under {
         let least = i64::try_from(least.as_secs()).unwrap_or(i64::MAX);
         let is_short = |row: &ViewRow| row["secondsLeft"].as_i64().is_some_and(|left| left < least);
-        let short: Vec<_> = rows.iter().filter(is_short).map(until).collect();
+        let short: Vec<_> = rows.iter().filter(is_short).map(|row| until(&row)).collect();
         if !short.is_empty() {
             let (all, least) = (rows.iter().count(), render::age::left(least));
             let line = format!("{} of {all} certificates are valid for less than {least}", short.len());
@@ -68,11 +68,10 @@ pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report
 fn too_large(pod: &ProxyPod) -> Failure {
     let line =
         format!("pod {}/{}: the certificates of the selected pods take too much memory", pod.namespace, pod.name);
-    Failure::new(Exit::Failed, Reason::InPod, line)
-        .hint(gloo_rs("proxy dump secrets").then(" shows them with --name only for one secret"))
+    Failure::new(Exit::Failed, Reason::InPod, line).hint(flag("--name").text(" pod/NAME reads only one pod"))
 }
 
-fn until(row: ViewRow) -> String {
+fn until(row: &ViewRow) -> String {
     let text = |key: &str| crate::envoy::view::cell(row.get(key));
     format!("{} {} until {} ({})", text("secret"), text("kind"), text("validTo"), text("validFor"))
 }

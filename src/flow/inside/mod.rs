@@ -41,7 +41,7 @@ pub(super) async fn open(
     }
     for pod in &chosen.pods {
         let of = if chosen.of > 1 { format!(" ({} of {})", chosen.pods.len(), chosen.of) } else { String::new() };
-        report.ui.status(&format!("pod {}/{}{of}", pod.namespace, pod.name));
+        report.ui.status(format!("pod {}/{}{of}", pod.namespace, pod.name));
     }
     Ok(ProxyPodsSession { session, pods: chosen.pods })
 }

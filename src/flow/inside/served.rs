@@ -73,7 +73,7 @@ async fn compare_pods(
         }
         let comparison = comparison(task, offers, &state, pod);
         if inside.pods.len() > 1 {
-            report.line(&format!("# pod {}/{}", pod.namespace, pod.name));
+            report.line(format!("# pod {}/{}", pod.namespace, pod.name));
         }
         for line in render::comparison_lines(&comparison) {
             report.line(&line);
@@ -117,7 +117,7 @@ async fn control_plane<'s>(
     report: &mut Report<'_>,
 ) -> Result<ControlPlane<'s>, Failure> {
     let plane = served::find(session, namespace).await.map_err(|unseen| unseen.failure)?;
-    report.ui.status(&format!("role {role}, as pod {namespace}/{} serves it", plane.pod()));
+    report.ui.status(format!("role {role}, as pod {namespace}/{} serves it", plane.pod()));
     Ok(plane)
 }
 

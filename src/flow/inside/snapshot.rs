@@ -77,7 +77,7 @@ pub(crate) async fn take(task: &SnapshotTask, global: &Global, report: &mut Repo
     archive.member(MANIFEST)?;
     archive.write(format!("{manifest:#}\n").as_bytes())?;
     let place = archive.finish()?.display().to_string();
-    report.line(&format!("proxy snapshot written to {place}"));
+    report.line(format!("proxy snapshot written to {place}"));
     report.field("snapshot", json!({"file": place, "takenAt": manifest["takenAt"], "pods": manifest["pods"]}));
     match failures.len() {
         0 => Ok(()),

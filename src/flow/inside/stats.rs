@@ -36,7 +36,7 @@ pub(crate) async fn print(task: &StatsTask, global: &Global, report: &mut Report
     }
     for pod in &inside.pods {
         if inside.pods.len() > 1 && task.wish.format != StatsFormat::Json {
-            report.line(&format!("# pod {}/{}", pod.namespace, pod.name));
+            report.line(format!("# pod {}/{}", pod.namespace, pod.name));
         }
         inside.print(pod, &stats(&task.wish), report).await.map_err(|failure| of_filter(task, failure))?;
     }

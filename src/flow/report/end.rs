@@ -61,7 +61,7 @@ impl Report<'_> {
         if !self.skipped.is_empty() {
             let reasons: Vec<_> =
                 self.skipped.iter().map(|(reason, number)| format!("{number} {}", text::brief(*reason))).collect();
-            self.ui.status(&format!("skipped: {}", reasons.join(", ")));
+            self.ui.status(format!("skipped: {}", reasons.join(", ")));
             if self.ui.loudness() < Loudness::Verbose && !self.is_document() {
                 self.ui.status("  list them with -v or -o json");
             }

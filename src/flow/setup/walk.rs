@@ -35,11 +35,11 @@ impl Way {
             let head = format!("step {} of {}", index + 1, plan.len());
             let what = format!("{} {}", planned.step.word, planned.step.what);
             if let (true, Some(spared)) = (planned.is_already(), &planned.spared) {
-                report.ui.status(&format!("{head}: {what}: already: {}", spared.by));
+                report.ui.status(format!("{head}: {what}: already: {}", spared.by));
                 made.push(MadeByStep::Nothing);
                 continue;
             }
-            report.ui.status(&format!("{head}: {what}"));
+            report.ui.status(format!("{head}: {what}"));
             let begun = Instant::now();
             // Also runs a step that is already done: an earlier run
             // that was killed may have left a rollout in progress.
@@ -47,7 +47,7 @@ impl Way {
             match outcome.unwrap_or_else(|panicked| Err(Failure::from(panicked).into())) {
                 Ok(of_step) => {
                     made.push(of_step);
-                    report.ui.status(&format!("{head}: done ({})", seconds(begun.elapsed())));
+                    report.ui.status(format!("{head}: done ({})", seconds(begun.elapsed())));
                 }
                 Err(Stopped { why, stands, .. }) => {
                     let state = match &planned.step.act {
@@ -59,7 +59,7 @@ impl Way {
                 }
             }
         }
-        report.line(&format!("{} done: {}", self.word, count(plan.len(), "step")));
+        report.line(format!("{} done: {}", self.word, count(plan.len(), "step")));
         Ok(())
     }
 

@@ -136,7 +136,9 @@ async fn of_objects(
         }
     };
     plan.istiod.iter().for_each(|line| notes.status(line));
-    render::values::changes(&plan.fields, 0, task.secrets).iter().for_each(|line| notes.status(line));
+    for line in render::values::changes(&plan.fields, 0, task.secrets) {
+        notes.status(&line);
+    }
     notes.advices(plan.advice.iter().cloned());
     for change in plan.changes.iter().filter(|change| !change.is_already()) {
         notes.advices(owner::find(&change.before.value).map(|owner| on_owner(&change.before.reference, &owner)));

@@ -142,7 +142,7 @@ async fn helm_upgrades(
     stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
-    report.ui.status(&format!("running {}", ready.helm.program.display()));
+    report.ui.status(format!("running {}", ready.helm.program.display()));
     let mut running = ready.helm.start(order)?;
     report.ui.waiting("upgrading with helm");
     let mut said = Said::default();
@@ -150,7 +150,7 @@ async fn helm_upgrades(
         while let Some(line) = running.line().await {
             let line = upgrade.secrets.masked(&line);
             let line = short_line(&line).to_owned();
-            report.ui.status(&format!("  {line}"));
+            report.ui.status(format!("  {line}"));
             said.hear(&line);
         }
     })

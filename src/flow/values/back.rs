@@ -25,7 +25,7 @@ pub(crate) async fn auto_mtls_back(
     let place = format!("release {}/{}: ", record.namespace, record.name);
     match roll_back(session, upgraded, task, global, report).await {
         Ok(()) => {
-            report.line(&format!("{place}auto-mTLS rolled back"));
+            report.line(format!("{place}auto-mTLS rolled back"));
             true
         }
         Err(why) => {

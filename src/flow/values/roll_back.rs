@@ -90,7 +90,7 @@ pub(super) async fn roll_back(
     let Some(revision) = before(&states(&history), upgrade.newest.0) else {
         return Err("no earlier revision was deployed".to_owned());
     };
-    report.ui.status(&format!("rolling back to revision {revision}"));
+    report.ui.status(format!("rolling back to revision {revision}"));
     let order = Order {
         target: ready.target.clone(),
         command: "rollback",
@@ -103,7 +103,7 @@ pub(super) async fn roll_back(
     let mut running = ready.helm.start(order).map_err(|failure| failure.message)?;
     report.ui.waiting("rolling back with helm");
     while let Some(line) = running.line().await {
-        report.ui.status(&format!("  {}", upgrade.secrets.masked(&line)));
+        report.ui.status(format!("  {}", upgrade.secrets.masked(&line)));
     }
     let ended = running.end().await;
     report.ui.end_wait();

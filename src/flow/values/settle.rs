@@ -59,7 +59,7 @@ pub(super) async fn wait(
     let history = release::history(session, &upgrade.record.namespace, &upgrade.record.name).await;
     let now = history.first().map_or(0, |entry| entry.revision);
     let Record { name, namespace, revision, .. } = &upgrade.record;
-    report.line(&format!("release {namespace}/{name} upgraded (revision {revision} -> {now})"));
+    report.line(format!("release {namespace}/{name} upgraded (revision {revision} -> {now})"));
     Ok(now)
 }
 
@@ -77,7 +77,7 @@ async fn controller(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let name = short(workload);
-    report.ui.status(&format!("waiting for Gloo's controller to change {name}"));
+    report.ui.status(format!("waiting for Gloo's controller to change {name}"));
     report.ui.waiting(&format!("{name}: waiting for Gloo's controller"));
     let ended = made::wait(session, workload, wanted, patience, &|| stop.is_set()).await;
     report.ui.end_wait();
@@ -103,13 +103,13 @@ async fn one(
 ) -> Result<(), Failure> {
     let reference = &workload.reference;
     let name = short(reference);
-    report.ui.status(&format!("waiting for {name}"));
+    report.ui.status(format!("waiting for {name}"));
     let progress = report.ui.waiting(&name);
     let ended = rollout::wait(session, reference, global.wait_timeout, &|| stop.is_set(), &progress).await;
     report.ui.end_wait();
     match ended {
         Ended::Done { pods, took } => {
-            report.ui.status(&format!("{name}: {pods} of {pods} pods new and ready ({})", seconds(took)));
+            report.ui.status(format!("{name}: {pods} of {pods} pods new and ready ({})", seconds(took)));
         }
         Ended::Held { why, hint } => {
             let failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{name} {why}")));

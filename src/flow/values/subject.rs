@@ -82,9 +82,9 @@ pub(super) fn of_files(
         }
         (found, _) => found?,
     };
-    report.ui.status(&choice.line());
+    report.ui.status(choice.line());
     if let Some(name) = &files.home.name {
-        report.ui.status(&format!("values of {name} in {}", files::shown(&files.texts[files.home.text])));
+        report.ui.status(format!("values of {name} in {}", files::shown(&files.texts[files.home.text])));
     }
     sources::say(&files, report);
     Ok(ValuesSubject { values, chart, choice, at_hand, file: Some(files), release: None, conflict: None })

@@ -41,7 +41,7 @@ impl Raised {
                 report.advice(Advice::note(Code::NoEffect, message).hint("somebody else may be using these levels"));
                 continue;
             }
-            report.ui.status(&format!("pod {}: log levels {wish}, were {}", pod.name, now.shown()));
+            report.ui.status(format!("pod {}: log levels {wish}, were {}", pod.name, now.shown()));
             self.0.push((pod.clone(), now.clone()));
             log_levels::set(&inside.session, pod, &now, wish).await?;
         }
@@ -72,11 +72,9 @@ impl Raised {
         let mut left = Vec::new();
         for ((pod, before), end) in self.0.iter().zip(ends) {
             match end {
-                Back::Done => report.ui.status(&format!("pod {}: log levels reset to {}", pod.name, before.shown())),
+                Back::Done => report.ui.status(format!("pod {}: log levels reset to {}", pod.name, before.shown())),
                 Back::Gone => {
-                    report
-                        .ui
-                        .status(&format!("pod {} no longer exists, so there are no log levels to reset", pod.name));
+                    report.ui.status(format!("pod {} no longer exists, so there are no log levels to reset", pod.name));
                 }
                 Back::Failed(failure) => left.push((pod, before, failure)),
             }

@@ -48,7 +48,7 @@ pub(crate) async fn print(task: &LogsTask, global: &Global, report: &mut Report<
     let started = match &task.level {
         None => Ok(()),
         Some(wish) => {
-            report.ui.status(&crate::flow::session::place(&inside.session));
+            report.ui.status(crate::flow::session::place(&inside.session));
             tokio::select! {
                 biased;
                 () = signals.next() => Err(None),
