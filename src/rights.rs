@@ -60,9 +60,9 @@ impl Serialize for Rule {
 #[cfg(test)]
 impl Rule {
     /// The rule to list a resource of the core group in the whole cluster.
-    pub(crate) fn listing(resource: &str) -> Box<Self> {
+    pub(crate) fn listing(resource: &str) -> Self {
         let (verb, group) = ("list".to_owned(), String::new());
-        Box::new(Self { verb, resource: resource.to_owned(), group, namespace: None, user: None })
+        Self { verb, resource: resource.to_owned(), group, namespace: None, user: None }
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_rule_of_the_whole_cluster_is_one_of_a_cluster_role() {
-        let whole = *Rule::listing("pods");
+        let whole = Rule::listing("pods");
         let of_namespace = Rule { namespace: Some("shop".to_owned()), ..whole.clone() };
         let rule = "{apiGroups: [\"\"], resources: [pods], verbs: [list]}";
         assert_eq!(whole.sentence(), format!("a rule of a ClusterRole that allows it: {rule}"));

@@ -43,6 +43,26 @@ enum Stdout {
     Failed(io::Error),
 }
 
+/// The progress line while nothing else is waited for: `asking https://...`.
+enum Asking {
+    Nobody,
+    Hidden(String),
+    Shown(String),
+}
+
+impl Asking {
+    fn is_shown(&self) -> bool {
+        matches!(self, Self::Shown(_))
+    }
+
+    /// Another line takes its place.
+    fn hide(&mut self) {
+        if let Self::Shown(what) = self {
+            *self = Self::Hidden(std::mem::take(what));
+        }
+    }
+}
+
 /// The output streams of a run.
 pub(crate) struct Ui {
     loudness: Loudness,
@@ -55,10 +75,7 @@ pub(crate) struct Ui {
     /// Whether progress lines are shown: on a terminal that can remove them. A trace would be written into them.
     has_progress: bool,
     place: Place,
-    /// The line while nothing else is waited for: `asking https://...`.
-    asking: Option<String>,
-    /// Whether that line is the current one.
-    is_asking: bool,
+    asking: Asking,
     /// The incomplete end of untrusted bytes, until more of them come.
     visible: Visible,
 }
@@ -95,8 +112,7 @@ impl Ui {
             stdout: Stdout::Open,
             has_progress: io::stderr().is_terminal() && set("TERM") && !dumb && loudness == Loudness::Usual,
             place: Place::default(),
-            asking: None,
-            is_asking: false,
+            asking: Asking::Nobody,
             visible: Visible::default(),
         }
     }
@@ -322,14 +338,14 @@ impl Ui {
     /// Starts a progress line that counts, on a terminal. Short work shows none.
     pub(crate) fn begin_progress(&mut self, what: &str) {
         if self.has_progress {
-            self.is_asking = false;
+            self.asking.hide();
             self.place.count(what);
         }
     }
 
     /// Counts one more completed item.
     pub(crate) fn advance(&mut self) {
-        if let (Some(bar), false) = (self.place.current(), self.is_asking) {
+        if let (Some(bar), false) = (self.place.current(), self.asking.is_shown()) {
             bar.inc(1);
         }
     }
@@ -339,45 +355,45 @@ impl Ui {
         if !self.has_progress {
             return Progress::none();
         }
-        self.is_asking = false;
+        self.asking.hide();
         self.place.wait(what, self.width.unwrap_or(WIDEST))
     }
 
     /// Removes the progress line of a wait.
     pub(crate) fn end_wait(&mut self) {
         self.place.end();
-        self.is_asking = false;
+        self.asking.hide();
         self.resume_asking();
     }
 
     /// Starts the line that is shown while nothing else is waited for but this server.
     pub(crate) fn asking(&mut self, server: &str) {
         if self.has_progress {
-            self.asking = Some(format!("asking {server}"));
+            self.asking = Asking::Hidden(format!("asking {server}"));
             self.resume_asking();
         }
     }
 
     fn resume_asking(&mut self) {
-        if let (Some(what), None) = (self.asking.clone(), self.place.current()) {
+        if let (Asking::Hidden(what), None) = (&self.asking, self.place.current()) {
+            let what = what.clone();
             self.waiting(&what);
-            self.is_asking = true;
+            self.asking = Asking::Shown(what);
         }
     }
 
     /// Removes the line of [`Self::asking`] until something else is written to stderr.
     fn leave_asking(&mut self) {
-        if self.is_asking {
+        if self.asking.is_shown() {
             self.place.end();
-            self.is_asking = false;
+            self.asking.hide();
         }
     }
 
     /// Removes every progress line for the rest of the run.
     pub(crate) fn end_progress(&mut self) {
         self.place.end();
-        self.is_asking = false;
-        self.asking = None;
+        self.asking = Asking::Nobody;
     }
 
     fn above_bar(&mut self, write: impl FnOnce(&mut Self)) {

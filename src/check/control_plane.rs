@@ -45,7 +45,7 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
             None => "its Envoy has no connection to a control plane",
             Some(_) => "its Envoy is not connected to Gloo and gets no new configuration",
         };
-        let hint = kubectl("logs").value(pod).of_installation(namespace);
+        let hint = kubectl("logs").value(pod).with("-n", namespace);
         found.push(Finding::new(&codes::ENVOY_DISCONNECTED, &reference, message).hint(hint));
     }
     if !grown.is_empty() || !refused.is_empty() {

@@ -9,7 +9,7 @@ use super::pieces::{Malformed, Pieces};
 use crate::bounded::{self, NoValue};
 
 /// The memory limit for the parsed values of one resource.
-const MOST_PARSED: usize = 20 << 20;
+const MOST_PARSED: usize = 24 << 20;
 
 /// The type of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,7 +143,34 @@ impl std::fmt::Display for NoDump {
     }
 }
 
+/// The keys in a dump that have resources.
+const LISTS: [&str; 16] = [
+    "bootstrap",
+    "static_clusters",
+    "dynamic_active_clusters",
+    "dynamic_warming_clusters",
+    "static_endpoint_configs",
+    "dynamic_endpoint_configs",
+    "static_listeners",
+    "dynamic_listeners",
+    "dynamic_active_listeners",
+    "dynamic_warming_listeners",
+    "dynamic_draining_listeners",
+    "static_route_configs",
+    "dynamic_route_configs",
+    "static_secrets",
+    "dynamic_active_secrets",
+    "dynamic_warming_secrets",
+];
+
 impl DumpReader {
+    /// A reader of the resources of these sections. Those of others are skipped, whatever their size is.
+    pub(crate) fn of(sections: &[DumpSection]) -> Self {
+        let is_needed = |list: &&str| place(list).is_some_and(|place| sections.contains(&place.section));
+        let unneeded = LISTS.into_iter().filter(|list| !is_needed(list)).collect();
+        Self { pieces: Pieces::without(unneeded), ..Self::default() }
+    }
+
     /// Reads the next bytes.
     ///
     /// # Errors

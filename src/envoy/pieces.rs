@@ -76,6 +76,10 @@ pub(crate) struct Pieces {
     sections: usize,
     key: Vec<u8>,
     piece: Vec<u8>,
+    /// The lists and values that are not needed: only their ends are looked for.
+    unneeded: Vec<&'static str>,
+    /// Whether the current piece is one of those.
+    skips: bool,
     /// Where the current text begins in the piece.
     text: usize,
     seen: u64,
@@ -90,6 +94,8 @@ impl Default for Pieces {
             sections: 0,
             key: Vec::new(),
             piece: Vec::new(),
+            unneeded: Vec::new(),
+            skips: false,
             text: 0,
             seen: 0,
         }
@@ -97,6 +103,11 @@ impl Default for Pieces {
 }
 
 impl Pieces {
+    /// Passes on no piece of these lists. They may be of any size.
+    pub(crate) fn without(unneeded: Vec<&'static str>) -> Self {
+        Self { unneeded, ..Self::default() }
+    }
+
     /// Reads the next bytes and passes on each piece that ends in them.
     ///
     /// # Errors
@@ -144,13 +155,9 @@ impl Pieces {
             }
             _ => {}
         }
-        if self.piece.len() == LARGEST {
-            return Err("an element of more than 8 MiB");
+        if !self.skips {
+            self.keep(byte)?;
         }
-        if matches!(self.inside, Inside::String { .. }) && self.piece.len() - self.text > LONGEST_TEXT {
-            return Err("a text of more than 1 MiB");
-        }
-        self.piece.push(byte);
         self.inside = match (self.inside, byte) {
             (Inside::String { escaped: false, depth }, b'"') => Inside::Container { depth },
             (Inside::String { escaped, depth }, _) => Inside::String { escaped: !escaped && byte == b'\\', depth },
@@ -165,6 +172,18 @@ impl Pieces {
         if self.inside == (Inside::Container { depth: 0 }) {
             self.ended(take);
         }
+        Ok(())
+    }
+
+    /// Adds a byte to the piece.
+    fn keep(&mut self, byte: u8) -> Result<(), &'static str> {
+        if self.piece.len() == LARGEST {
+            return Err("an element of more than 8 MiB");
+        }
+        if matches!(self.inside, Inside::String { .. }) && self.piece.len() - self.text > LONGEST_TEXT {
+            return Err("a text of more than 1 MiB");
+        }
+        self.piece.push(byte);
         Ok(())
     }
 
@@ -225,6 +244,8 @@ impl Pieces {
             return Ok(());
         }
         self.piece.clear();
+        self.skips = matches!(self.level, Level::Section | Level::List)
+            && self.unneeded.iter().any(|key| key.as_bytes() == self.key);
         self.inside = match byte {
             b'"' | b'{' | b'[' => Inside::Container { depth: 0 },
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => Inside::Scalar,
@@ -235,7 +256,7 @@ impl Pieces {
 
     fn ended(&mut self, take: &mut dyn FnMut(Piece<'_>)) {
         (self.inside, self.want) = (Inside::Skeleton, Want::CommaOrEnd);
-        if matches!(self.level, Level::Section | Level::List) {
+        if matches!(self.level, Level::Section | Level::List) && !self.skips {
             let key = String::from_utf8_lossy(&self.key);
             take(Piece { section: self.sections - 1, key: &key, json: &self.piece });
         }
@@ -290,6 +311,18 @@ mod tests {
                 assert_eq!(pieces(&text, chunk).unwrap(), expected, "{chunk}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_needed_is_skipped_whatever_its_size() {
+        let large = "x".repeat(LONGEST_TEXT + 2);
+        let text = format!(r#"{{"configs": [{{"a": ["{large}", {{"b": "\\"]"}}], "c": [1], "a": 2, "d": "e"}}]}}"#);
+        let mut pieces = Pieces::without(vec!["a"]);
+        let mut found = Vec::new();
+        let read = pieces.push(text.as_bytes(), &mut |piece| found.push((piece.key.to_owned(), piece.json.to_vec())));
+        assert_eq!(read.and_then(|()| pieces.finish()), Ok(()));
+        assert_eq!(found, [("c".to_owned(), b"1".to_vec()), ("d".to_owned(), b"\"e\"".to_vec())]);
+        assert_eq!(why(&text), "a text of more than 1 MiB");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek as _};
 use std::path::Path;
 
 use crate::command::gloo_rs;
-use crate::envoy::dump::{DumpReader, DumpSection};
+use crate::envoy::dump::{DumpReader, DumpSection, NoDump};
 use crate::envoy::view::View;
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::zip;
@@ -74,7 +74,7 @@ fn one(
     view: &mut View,
 ) -> Result<DumpState, Failure> {
     view.begin(pod.map(|pod| ("pod", pod.to_owned())).into_iter().collect());
-    let mut reader = DumpReader::default();
+    let mut reader = DumpReader::of(&view.sections());
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a config dump: {why}"));
     let mut chunk = Vec::with_capacity(CHUNK);
     let mut skipped = None;
@@ -88,12 +88,18 @@ fn one(
         let start = if skipped.is_none() { start_of_json(&chunk) } else { 0 };
         skipped.get_or_insert_with(|| lines(&chunk[..start]));
         reader.push(&chunk[start..], &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
-        view.fits_in_memory().map_err(|why| bad(&why))?;
+        view.fits_in_memory().map_err(|why| too_much(shown, &why, Reason::File))?;
     }
     let sections = reader.finish().map_err(|why| bad(&why))?;
     view.end();
-    view.fits_in_memory().map_err(|why| bad(&why))?;
+    view.fits_in_memory().map_err(|why| too_much(shown, &why, Reason::File))?;
     Ok(DumpState { pod: pod.map(str::to_owned), sections, skipped: skipped.unwrap_or_default() })
+}
+
+/// The failure for a dump whose selected rows take too much memory.
+pub(crate) fn too_much(of: &str, why: &NoDump, reason: Reason) -> Failure {
+    Failure::new(Exit::Failed, reason, format!("{of}: {why}"))
+        .hint("select a part: NAME, --port, --domain or --upstream")
 }
 
 /// Returns the position of the first line that begins with `{`. Before it there may be what a tool printed: a log line of

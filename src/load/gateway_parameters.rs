@@ -32,12 +32,31 @@ pub(crate) async fn read(session: &Session, global: &Global, name: &GatewayName)
     };
     let settings = session.get(&kinds::SETTINGS, &of_class.reference.namespace, SETTINGS).await;
     let settings = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
-    let is_alike = |other: &Object| other.value["spec"]["gatewayClassName"] == class.reference.name.as_str();
-    let others = others.map(|all| {
-        let others = all.into_iter().filter(|other| is_alike(other) && other.reference != gateway.reference);
-        others.map(|other| other.reference).collect()
-    });
+    let others = match others {
+        Ok(all) => alike(session, &gateway.reference, &of_class.reference.namespace, all).await,
+        Err(why) => Err(why),
+    };
     Ok(GatewayParameters { gateway: gateway.reference, of_class, own, settings, others })
+}
+
+/// The other Gateways of this installation of Gloo: one switch in its Settings gives all of them their sidecars.
+async fn alike(
+    session: &Session,
+    gateway: &ObjectRef,
+    installation: &str,
+    all: Vec<Object>,
+) -> Result<Vec<ObjectRef>, Unread> {
+    let classes = session.list_all(&kinds::KUBE_GATEWAY_CLASS, Scope::All, Query::default()).await;
+    let classes = classes.map_err(|error| unread::unread(session, error))?;
+    let is_ours = |class: &&Value| {
+        class["spec"]["controllerName"] == GATEWAY_CONTROLLER
+            && class["spec"]["parametersRef"]["namespace"] == installation
+    };
+    let names: Vec<_> = classes.iter().filter(is_ours).filter_map(|class| class["metadata"]["name"].as_str()).collect();
+    let is_alike =
+        |other: &Object| other.value["spec"]["gatewayClassName"].as_str().is_some_and(|class| names.contains(&class));
+    let others = all.into_iter().filter(|other| is_alike(other) && other.reference != *gateway);
+    Ok(others.map(|other| other.reference).collect())
 }
 
 /// The Deployment that Gloo's controller made for the Gateway.
@@ -124,7 +143,8 @@ async fn of_class(session: &Session, class: &Object) -> Result<Object, Failure> 
     let text = |key: &str| reference[key].as_str().unwrap_or_default();
     let kind = &kinds::GATEWAY_PARAMETERS;
     if text("name").is_empty() || text("kind") != kind.kind || text("group") != kind.group {
-        let line = format!("{} names no GatewayParameters in its parametersRef; nothing changed", class.reference);
+        let line =
+            format!("{} names no GatewayParameters in its parametersRef; nothing changed", shown(&class.reference));
         let edit = kubectl("edit gatewayclass").value(&class.reference.name);
         return Err(Failure::new(Exit::Failed, Reason::NotFound, line).hint(edit));
     }
@@ -162,8 +182,6 @@ fn kind_of(object: &ObjectRef) -> String {
 
 /// `gateway/http in gloo-system`
 fn shown(object: &ObjectRef) -> String {
-    match object.namespace.as_str() {
-        "" => object.to_string(),
-        namespace => format!("{object} in {namespace}"),
-    }
+    let name = format!("{}/{}", object.kind.singular, object.name);
+    if object.namespace.is_empty() { name } else { format!("{name} in {}", object.namespace) }
 }

@@ -24,7 +24,7 @@ pub(crate) struct GatewayParameters {
     /// Those that the Gateway names.
     pub own: Option<Object>,
     pub settings: Object,
-    /// The other Gateways with the same class.
+    /// The other Gateways of the same installation of Gloo.
     pub others: Result<Vec<ObjectRef>, Unread>,
 }
 
@@ -53,7 +53,7 @@ impl GatewayParameters {
     /// Why a change would have no effect on this Gateway.
     pub(crate) fn keeper(&self) -> Result<Keeper, Objection> {
         for parameters in self.own.iter().chain([&self.of_class]) {
-            let reference = &parameters.reference;
+            let reference = shown(parameters);
             if !parameters.value["spec"]["selfManaged"].is_null() {
                 let why = format!("{reference} has selfManaged: Gloo's controller makes no proxy; nothing changed");
                 return Err(Objection::new(Reason::Managed, why).hint("add the sidecars where the proxy is made"));
@@ -74,7 +74,6 @@ impl GatewayParameters {
     pub(crate) fn on_own(&self, after: &Value, flags: &Flags) -> Vec<Advice> {
         let Some(own) = &self.own else { return Vec::new() };
         let container = &istio(own)["istioProxyContainer"];
-        let of_class = &self.of_class.reference;
         let differs = |field: &&str| {
             let (own, of_class) = (&container[*field], &after["istioProxyContainer"][*field]);
             !own.is_null() && !of_class.is_null() && own != of_class
@@ -83,20 +82,21 @@ impl GatewayParameters {
         let mut advice = Vec::new();
         if !fields.is_empty() {
             let what = format!(
-                "{} of {} has no effect: the controller takes it from {of_class}",
+                "{} of {} has no effect: the controller takes it from {}",
                 fields.join(", "),
-                own.reference
+                shown(own),
+                shown(&self.of_class)
             );
             advice.push(Advice::warning(Code::NoEffect, what).about(&own.reference));
         }
         if flags.proxy_image.is_some() && !container["image"].is_null() {
-            let what = format!("{} sets its own image of istio-proxy, which stays", own.reference);
+            let what = format!("{} sets its own image of istio-proxy, which stays", shown(own));
             advice.push(Advice::warning(Code::NoEffect, what).about(&own.reference));
         }
         advice
     }
 
-    /// What the user must agree to: the settings are those of all Gateways of the class.
+    /// What the user must agree to: the settings are those of all Gateways of the installation.
     pub(crate) fn risk(&self) -> Option<String> {
         match &self.others {
             Ok(others) if others.is_empty() => None,
@@ -104,9 +104,14 @@ impl GatewayParameters {
                 let names: Vec<_> = others.iter().map(|other| format!("{}/{}", other.namespace, other.name)).collect();
                 Some(format!("the sidecars of other Gateways too: {}", names.join(", ")))
             }
-            Err(why) => Some(format!("the sidecars of all Gateways of the class, of which others are unknown: {why}")),
+            Err(why) => Some(format!("the sidecars of all other Gateways too, which are unknown: {why}")),
         }
     }
+}
+
+/// `gatewayparameters/gloo-gateway`
+fn shown(parameters: &Object) -> String {
+    format!("{}/{}", parameters.reference.kind.singular, parameters.reference.name)
 }
 
 fn istio(parameters: &Object) -> &Value {

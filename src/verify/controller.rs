@@ -34,16 +34,17 @@ pub(crate) async fn wait(
 ) -> Made {
     let begun = Instant::now();
     loop {
-        let now = match session.get(workload.kind, &workload.namespace, &workload.name).await {
-            Ok(now) => now,
-            Err(error) => return Made::Unread(error),
+        let seen = match session.get(workload.kind, &workload.namespace, &workload.name).await {
+            Ok(now) => lacks(&now, wanted).map(Made::Not),
+            // A single failed request says nothing about the controller.
+            Err(error) => Some(Made::Unread(error)),
         };
-        let Some(lacks) = lacks(&now, wanted) else { return Made::Done };
+        let Some(not_yet) = seen else { return Made::Done };
         if stopped() {
             return Made::Interrupted;
         }
         if begun.elapsed() >= patience {
-            return Made::Not(lacks);
+            return not_yet;
         }
         sleep(PAUSE).await;
     }
@@ -69,7 +70,8 @@ pub(crate) fn lacks(workload: &Value, wanted: &AwaitedSidecars) -> Option<String
         return Some(format!("its istiod is {is}, not {address}"));
     }
     let image = container["image"].as_str().unwrap_or("(unset)");
-    let is_of = |tag: &str| image.rsplit_once(':').is_some_and(|(_, is)| is == tag);
+    let without_digest = image.split('@').next().unwrap_or_default();
+    let is_of = |tag: &str| without_digest.rsplit_once(':').is_some_and(|(_, is)| is == tag);
     let tag = tag.as_deref().filter(|tag| !is_of(tag))?;
     Some(format!("its {ISTIO_PROXY} is {image}, not {tag}"))
 }
@@ -100,6 +102,9 @@ mod tests {
         ] {
             assert_eq!(lacks(&both, &there(address, tag)).as_deref(), said);
         }
+        let digest = json!({"name": "istio-proxy", "image": "r:5000/proxyv2:1.28.3@sha256:ab"});
+        let by_digest = workload(&json!([{"name": "sds"}, digest]));
+        assert_eq!(lacks(&by_digest, &there("", "1.28.3")), None);
         let half = workload(&json!([{"name": "gloo-gateway"}, proxy]));
         assert_eq!(lacks(&half, &there("", "")).as_deref(), Some("it has no sds"));
         assert_eq!(lacks(&half, &AwaitedSidecars::Gone).as_deref(), Some("it still has istio-proxy"));

@@ -86,12 +86,9 @@ fn named(name: &str) -> Value {
 type Offer<'a> = (&'a [&'a str], &'a [(&'a str, Value)], &'a [&'a str]);
 
 #[test]
-fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
-    let labelled = |label: &str, value: &str| json!({"metadata": {"name": "x", "labels": {label: value}}});
-    let webhooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=istio.io%2Ftag";
-    let release = labelled("name", "gloo");
+fn names_of_upstreams_proxies_workloads_and_hosts_are_those_of_the_cluster() {
     let spec = |spec: Value| json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": [{"metadata": {"name": "x"}, "spec": spec}]});
-    let table: [Offer; 12] = [
+    are_offered(&[
         (
             &["istio", "describe", "upstream", "-n", "edge", "def"],
             &[("/apis/gloo.solo.io/v1/namespaces/edge/upstreams?", list(&[named("default-a"), named("b")]))],
@@ -128,6 +125,15 @@ fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
             ],
             &["s.example", "shop.example"],
         ),
+    ]);
+}
+
+#[test]
+fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
+    let labelled = |label: &str, value: &str| json!({"metadata": {"name": "x", "labels": {label: value}}});
+    let webhooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=istio.io%2Ftag";
+    let release = labelled("name", "gloo");
+    are_offered(&[
         (
             &["istio", "enable-mtls", "-n", "edge", "-u", "def"],
             &[("/apis/gloo.solo.io/v1/namespaces/edge/upstreams?", list(&[named("default-a"), named("b")]))],
@@ -182,10 +188,14 @@ fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
             )],
             &["gloo"],
         ),
-    ];
+    ]);
+}
+
+/// Asserts that each line is offered its names.
+fn are_offered(table: &[Offer]) {
     for (words, answers, names) in table {
         let stub = Stub::new();
-        for (path, answer) in answers {
+        for (path, answer) in *answers {
             stub.on("GET", &format!("{path}resourceVersion=0")).json(200, answer).always();
         }
         // A busy machine may be too late for a shell, and then offers nothing.
@@ -194,7 +204,7 @@ fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
             last = offered(&stub.kubeconfig(), words);
             Ok((!last.is_empty()).then_some(()))
         });
-        assert!(found.is_ok() && last == names, "{words:?}: {last:?}");
+        assert!(found.is_ok() && last == *names, "{words:?}: {last:?}");
     }
 }
 

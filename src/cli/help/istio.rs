@@ -43,7 +43,10 @@ Examples:
 pub(crate) const UNINJECT: &str = "\
 Examples:
   gloo-rs istio uninject
-  gloo-rs istio uninject --include-upstreams --yes";
+  gloo-rs istio uninject --include-upstreams --yes
+
+  # a Gateway of the Kubernetes Gateway API
+  gloo-rs istio uninject --gateway http --yes";
 
 /// After `istio setup --help`.
 pub(crate) const SETUP: &str = "\

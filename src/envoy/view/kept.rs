@@ -83,7 +83,7 @@ mod tests {
         assert!(rows.iter().all(|row| kept.push(row, 1 << 10)));
         assert_eq!(kept.iter().map(Value::Object).collect::<Vec<_>>(), rows);
         assert_eq!(kept.values(1 << 20).unwrap(), rows);
-        let one = (1..).find(|most| {
+        let one = (1..1 << 20).find(|most| {
             let mut one = KeptRows::default();
             one.push(&rows[0], 1 << 10) && one.values(*most).is_some()
         });

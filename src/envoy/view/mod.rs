@@ -162,6 +162,13 @@ impl View {
         }
     }
 
+    /// The sections that must be read.
+    #[must_use]
+    pub(crate) fn sections(&self) -> Vec<DumpSection> {
+        let of_port = self.section == DumpSection::Routes && self.filter.port.is_some();
+        std::iter::once(self.section).chain(of_port.then_some(DumpSection::Listeners)).collect()
+    }
+
     /// The section of the view.
     #[must_use]
     pub(crate) fn section(&self) -> DumpSection {

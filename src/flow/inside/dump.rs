@@ -9,7 +9,7 @@ use crate::envoy::view::{self, ColumnWidth, FoundRows, View};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::flow::session::block_on;
-use crate::load::dump_file;
+use crate::load::dump_file::{self, too_much};
 use crate::options::{DumpSource, DumpTask, DumpView, Format, Global, ProxyPods};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::{PodAmount, ProxyPod};
@@ -23,7 +23,7 @@ const MOST: usize = 1 << 30;
 /// The rejected updates that are warnings of their own.
 const MOST_REJECTED: usize = 50;
 /// Memory limit in bytes for the values of a document.
-const MOST_PARSED: usize = 16 << 20;
+const MOST_PARSED: usize = 24 << 20;
 /// A dump contains endpoints only if they are requested.
 const WHOLE_DUMP: &str = "/config_dump?include_eds";
 
@@ -117,7 +117,7 @@ async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, view: &mut View) -> Res
     let path = if view.section() == DumpSection::Endpoints { WHOLE_DUMP } else { DUMP };
     let mut answer = inside.get(pod, path).await?;
     view.begin(vec![("namespace", pod.namespace.clone()), ("pod", pod.name.clone())]);
-    let mut reader = DumpReader::default();
+    let mut reader = DumpReader::of(&view.sections());
     let mut left = MOST;
     let bad = |why: &dyn std::fmt::Display| {
         let line = format!("pod {}/{}: not a config dump of Envoy: {why}", pod.namespace, pod.name);
@@ -128,7 +128,8 @@ async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, view: &mut View) -> Res
             Ok(Some(chunk)) => {
                 left = left.checked_sub(chunk.len()).ok_or_else(|| bad(&"it is too long"))?;
                 reader.push(&chunk, &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
-                view.fits_in_memory().map_err(|why| bad(&why))?;
+                let of = || format!("pod {}/{}", pod.namespace, pod.name);
+                view.fits_in_memory().map_err(|why| too_much(&of(), &why, Reason::InPod))?;
             }
             Ok(None) => break,
             Err(failure) => return Err(inside.explain(failure).await),
@@ -140,7 +141,7 @@ async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, view: &mut View) -> Res
         return Err(bad(&"it has no endpoints section: this Envoy does not support ?include_eds"));
     }
     view.end();
-    view.fits_in_memory().map_err(|why| bad(&why))
+    view.fits_in_memory().map_err(|why| too_much(&format!("pod {}/{}", pod.namespace, pod.name), &why, Reason::InPod))
 }
 
 fn empty(section: DumpSection) -> Value {
@@ -180,13 +181,12 @@ fn say(found: &FoundRows, wanted: &DumpView, global: &Global, report: &mut Repor
 
 /// The failure for rows that do not fit in memory as values of a document.
 fn too_large(wanted: &DumpView) -> Failure {
-    let name = wanted.section.name();
-    let line = format!("the {name} take too much memory as one document");
-    let table = gloo_rs("proxy dump").value(name).then(" prints them as a table");
-    Failure::new(Exit::Failed, Reason::InPod, line)
-        .hint(table)
-        .hint("select a part with --name, --port, --domain or --cluster")
+    let line = format!("the {} take too much memory as one document", wanted.section.name());
+    Failure::new(Exit::Failed, Reason::InPod, line).hint("-o table prints them as a table").hint(PART)
 }
+
+/// The hint where all of a dump is too much.
+const PART: &str = "select a part: NAME, --port, --domain or --upstream";
 
 fn nothing(wanted: &DumpView, names: &[String], report: &mut Report<'_>) -> Result<(), Failure> {
     let DumpView { section, filter } = wanted;

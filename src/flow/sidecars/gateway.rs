@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::SidecarsPlan;
 use super::injection::{flags_of, known};
 use super::removal::{against, release};
+use crate::command::gloo_rs;
 use crate::error::Failure;
 use crate::flow::execute::{Planned, short};
 use crate::flow::guard::{self, Harms};
@@ -17,8 +18,8 @@ use crate::load::survey::SurveyReader;
 use crate::load::{dangling, gateway_parameters, harm, istio};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{
-    Global, HelmFailure, Injection, IstioWish, ProofWish, Rollouts, SettingsSwitches, Sidecars, UpgradeValues,
-    UpstreamsTask, ValuesAct, ValuesDestination, ValuesSource,
+    DryRunMode, Global, HelmFailure, Injection, IstioWish, ProofWish, Rollouts, SettingsSwitches, Sidecars,
+    UpgradeValues, UpstreamsTask, ValuesAct, ValuesDestination, ValuesSource,
 };
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::{Awaited, AwaitedSidecars, Change, Settle};
@@ -56,7 +57,10 @@ pub(super) async fn plan(
     let found = gateway_parameters::read(session, global, gateway).await?;
     match found.keeper() {
         Ok(Keeper::Release { namespace, name }) => {
-            notes.status(&format!("{} is of Helm release {namespace}/{name}", short(&found.of_class.reference)));
+            let release = format!("Helm release {namespace}/{name}");
+            by_hand(task, &release)?;
+            notes.status(&format!("{} is of {release}: its values are changed", short(&found.of_class.reference)));
+            found.risk().iter().for_each(|risk| notes.status(&format!("this changes {risk}")));
             Ok(GatewayPlan::Release { namespace, name })
         }
         Ok(Keeper::Objects) => {
@@ -65,6 +69,25 @@ pub(super) async fn plan(
         }
         Err(why) => Ok(GatewayPlan::Objects(Err(vec![Row::left(found.gateway, Outcome::Refused, why)]))),
     }
+}
+
+/// Refuses flags that a change of a release's values cannot follow.
+///
+/// # Errors
+/// The first such flag.
+fn by_hand(task: &Sidecars, release: &str) -> Result<(), Failure> {
+    let refused = |flag: &str| Failure::usage(format!("{flag}: not possible, because {release} has the sidecars"));
+    if matches!(task.act, Injection::Uninject { upstreams: UpstreamsTask::Included, .. }) {
+        let first = gloo_rs("istio disable-mtls --all").after("turn off mTLS of the Upstreams first: ");
+        return Err(refused("--include-upstreams").hint(first));
+    }
+    if task.rollouts == Rollouts::NoWait {
+        return Err(refused("--no-wait").hint("leave it out: the rollout is waited for"));
+    }
+    if task.preview.dry_run == Some(DryRunMode::Server) {
+        return Err(refused("--dry-run=server").hint("--dry-run shows the values"));
+    }
+    Ok(())
 }
 
 /// Changes the values of a release, as `upgrade-values --apply` does with the same flags.
@@ -191,6 +214,8 @@ async fn removal(
     let released = first.iter().map(|change| Effect::Tls(change.before.reference.clone(), Turn::Off));
     let mut effects: Vec<_> = released.chain([Effect::Certificates(workloads(found), Turn::Off)]).collect();
     effects.extend(home.has_working_auto_mtls().then_some(Effect::AutoMtls(Turn::Off)));
+    let gloo_namespace = Some(found.settings.reference.namespace.clone());
+    let global = &Global { gloo_namespace, namespace: None, ..global.clone() };
     let survey = SurveyReader::new(session, global);
     let harms = Box::pin(Harms::read(session, &survey, &effects, None)).await?;
     match guard::unless_forced(&harms, caution, notes) {

@@ -12,6 +12,7 @@ use gateway::GatewayPlan;
 use injection::injection;
 use removal::removal;
 
+use super::again;
 use super::execute::{Begun, Planned, Proposal, Stopped, Transaction, begin};
 use super::interrupt::UNTOUCHED;
 use super::notes::Notes;
@@ -113,7 +114,7 @@ pub(super) async fn carry_out(
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
     let stop = report.interrupts();
-    let transaction = Transaction::new(session, &stop, way_back(task), global.wait_timeout);
+    let transaction = Transaction::new(session, &stop, way_back(task, global), global.wait_timeout);
     let done = transaction.run(&plan.changes, report).await?;
     if matches!(task.act, Injection::Uninject { .. }) {
         let_go(session, plan, &done, report).await;
@@ -202,14 +203,16 @@ fn refusal(proxy: &GatewayProxy, why: Objection) -> Row {
 }
 
 /// The command to run if a rollback failed.
-fn way_back(task: &Sidecars) -> Hint {
+fn way_back(task: &Sidecars, global: &Global) -> Hint {
     let other = gloo_rs(match &task.act {
         Injection::Inject { .. } => "istio uninject",
         Injection::Uninject { .. } => "istio inject",
     });
     let other = match &task.proxies {
         Proxies::Gateway(gateway) => other.with("--gateway", gateway.as_str()),
-        _ => other,
+        Proxies::Named(names) => names.iter().fold(other, |other, name| other.with("--name", &name.name)),
+        Proxies::All => other.fixed("--all"),
+        Proxies::Usual => other,
     };
-    other.then("  (works from this state)")
+    again::scoped(other, global).then("  (works from this state)")
 }

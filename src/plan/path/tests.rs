@@ -93,7 +93,10 @@ impl Cluster {
             "data": {"envoy.yaml": self.bootstrap}});
         put(&kinds::CONFIG_MAP, vec![map]);
         let forbidden = |what: &str| {
-            ListAnswer::Unknown(Unknown { why: "not allowed to list".into(), rule: Some(Rule::listing(what)) })
+            ListAnswer::Unknown(Unknown {
+                why: "not allowed to list".into(),
+                rule: Some(Box::new(Rule::listing(what))),
+            })
         };
         match &self.settings {
             Some(settings) => put(&kinds::SETTINGS, vec![settings.clone()]),
@@ -567,7 +570,7 @@ fn a_pod_of_which_no_slice_may_be_read_is_taken_for_ready_and_the_gap_is_told() 
     let snapshot = cluster.snapshot();
     let facts = Survey::new(&snapshot, "gloo-system").of_upstream(&Object::new(&kinds::UPSTREAM, cluster.upstream));
     assert_eq!(judge(&facts).verdict, Verdict::Plaintext);
-    assert!(facts.unread().iter().any(|why| why.rule == Some(Rule::listing(ENDPOINTS))), "{facts:?}");
+    assert!(facts.unread().iter().any(|why| why.rule.as_deref() == Some(&Rule::listing(ENDPOINTS))), "{facts:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::GatewayProxy;
 use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{env, item};
-use crate::command::{CommandLine, Hint, gloo_rs};
+use crate::command::{Hint, gloo_rs};
 use crate::error::Reason;
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::plan::outcome::Objection;
@@ -62,14 +62,15 @@ fn owns(workload: &Value, manager: &str, container: &str) -> bool {
 }
 
 /// Returns why nothing is changed on a proxy that a controller manages.
-pub(super) fn against_gateway_api(makers: &Makers, command: CommandLine) -> Option<Objection> {
+pub(super) fn against_gateway_api(proxy: &GatewayProxy, makers: &Makers, act: &'static str) -> Option<Objection> {
     let gateway = makers.gateway_api.as_ref()?;
+    let command = gloo_rs(act).with("--gateway", gateway).with("-n", &proxy.workload.reference.namespace);
     Some(
         Objection::new(
             Reason::Managed,
             format!("is made for Gateway {gateway} by Gloo's controller, which would undo the change; nothing changed"),
         )
-        .hint(command.after("its settings are those of kubeGateway in Gloo's Helm values: ")),
+        .hint(command.then(" changes what it is made from")),
     )
 }
 

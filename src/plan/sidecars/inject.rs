@@ -27,7 +27,7 @@ use crate::plan::sidecars::image::NeedsFlag;
 /// Why nothing is changed, and what to do instead.
 pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
-    if let Some(objection) = guard::against_gateway_api(&makers, lasting(proxy, flags))
+    if let Some(objection) = guard::against_gateway_api(proxy, &makers, "istio inject")
         .or_else(|| guard::against_gloo_mtls(&makers, &proxy.workload.reference.namespace))
         .or_else(|| guard::against_init_containers(proxy))
     {

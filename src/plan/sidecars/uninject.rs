@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::parts::{ISTIO_PROXY, SDS, volumes};
 use super::state::item;
 use super::{Around, GatewayProxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path};
-use crate::command::gloo_rs;
 use crate::edit::{Edit, bootstrap};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
@@ -21,7 +20,7 @@ const LASTING: &str = "set global.istioIntegration.enabled to false in Gloo's He
 /// Why nothing is changed, and what to do instead.
 pub(crate) fn uninject(proxy: &GatewayProxy, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
-    if let Some(objection) = guard::against_gateway_api(&makers, gloo_rs("upgrade-values --remove"))
+    if let Some(objection) = guard::against_gateway_api(proxy, &makers, "istio uninject")
         .or_else(|| guard::against_gloo_mtls(&makers, &proxy.workload.reference.namespace))
     {
         return Err(objection);

@@ -92,7 +92,7 @@ fn every_command_to_paste_is_built_of_words() {
 }
 
 /// Commands about a Gloo installation that name none where they are built, each with the reason.
-const WITHOUT_INSTALLATION: [(&str, &str, &str); 10] = [
+const WITHOUT_INSTALLATION: [(&str, &str, &str); 9] = [
     ("src/flow/setup/", "", "the plan adds what was typed where it shows a step"),
     ("src/plan/verdict/", "proxy ", "verify adds the gateway that was typed"),
     ("src/flow/revisions.rs", "istio inject --istio-discovery-address", "an example for any gateway"),
@@ -101,7 +101,6 @@ const WITHOUT_INSTALLATION: [(&str, &str, &str); 10] = [
     ("src/flow/guard/mod.rs", "istio inject", "no gateway is known"),
     ("src/flow/peer_auth/caution.rs", "istio auto-mtls enable", "no destination is known"),
     ("src/plan/path/fixes.rs", "istio auto-mtls enable", "no gateway is known"),
-    ("src/plan/sidecars/uninject.rs", "upgrade-values --remove", "a Gateway may be in another namespace than Gloo"),
     ("src/plan/sidecars/inject.rs", "upgrade-values", "a Gateway may be in another namespace than Gloo"),
 ];
 

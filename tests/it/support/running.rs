@@ -138,6 +138,15 @@ impl Running {
         }
     }
 
+    /// Waits until stderr contains one of these texts.
+    pub fn wait_for_any(&mut self, texts: &[&str]) {
+        let start = Instant::now();
+        while !texts.iter().any(|text| self.stderr.text().contains(text)) {
+            assert!(start.elapsed() < self.patience, "none of {texts:?} came: {}", self.stderr.text());
+            sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits until stdout contains this text.
     pub fn wait_for_stdout(&self, text: &str) {
         let start = Instant::now();

@@ -202,19 +202,17 @@ impl Bench {
     fn tries(&self, command: &str) -> Option<String> {
         let (program, arguments) = command.split_once(' ').unwrap();
         let words = arguments.split(' ');
-        let (is_done, told) = match program {
-            "gloo-rs" => {
-                let preview = (!READING.iter().any(|words| command.starts_with(words))).then_some("--dry-run");
-                let output = self.sandbox.run(&words.chain(preview).collect::<Vec<_>>());
-                (output.code == Some(0), format!("{output:?}"))
-            }
-            _ => {
-                let preview = (!READING.iter().any(|words| command.starts_with(words))).then_some("--dry-run=server");
-                let mut kubectl = Command::new(tools::kubectl());
-                kubectl.args(words.chain(preview)).env("KUBECONFIG", self.plane.kubeconfig());
-                let output = kubectl.env("HOME", self.sandbox.dir()).output().unwrap();
-                (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
-            }
+        let is_reading = READING.iter().any(|words| command.starts_with(words));
+        let (is_done, told) = if program == "gloo-rs" {
+            let preview = (!is_reading).then_some("--dry-run");
+            let output = self.sandbox.run(&words.chain(preview).collect::<Vec<_>>());
+            (output.code == Some(0), format!("{output:?}"))
+        } else {
+            let preview = (!is_reading).then_some("--dry-run=server");
+            let mut kubectl = Command::new(tools::kubectl());
+            kubectl.args(words.chain(preview)).env("KUBECONFIG", self.plane.kubeconfig());
+            let output = kubectl.env("HOME", self.sandbox.dir()).output().unwrap();
+            (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
         };
         (!is_done).then_some(told)
     }
