@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn what_is_not_needed_is_skipped_whatever_its_size() {
         let large = "x".repeat(LONGEST_TEXT + 2);
-        let text = format!(r#"{{"configs": [{{"a": ["{large}", {{"b": "\\"]"}}], "c": [1], "a": 2, "d": "e"}}]}}"#);
+        let text = format!(r#"{{"configs": [{{"a": ["{large}", {{"b": "\"]"}}], "c": [1], "a": 2, "d": "e"}}]}}"#);
         let mut pieces = Pieces::without(vec!["a"]);
         let mut found = Vec::new();
         let read = pieces.push(text.as_bytes(), &mut |piece| found.push((piece.key.to_owned(), piece.json.to_vec())));

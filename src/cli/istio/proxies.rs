@@ -12,7 +12,7 @@ pub(super) struct ProxiesArgs {
     /// [default: gateway-proxy, or the only one]
     #[arg(long = "name", value_name = "NAME", value_delimiter = ',', verbatim_doc_comment)]
     names: Vec<String>,
-    /// Change the proxy of this Gateway of the Kubernetes Gateway API; without -n it may be in any namespace
+    /// Change the proxy of this Gateway; one of the Kubernetes Gateway API, without -n in any namespace
     #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "filenames"])]
     gateway: Option<String>,
     /// Use this chart, a package or a directory; for a Gateway whose settings a Helm release has

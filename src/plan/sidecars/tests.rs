@@ -280,11 +280,12 @@ fn what_others_make_is_refused_with_what_to_do_instead() {
     let mtls = json!({"name": "GLOO_MTLS_SDS_ENABLED", "value": "true"});
     let gloo_mtls = set(&full, in_container("sds", "env", "GLOO_MTLS_SDS_ENABLED"), mtls);
     let certs = set(&clean(), in_list("volumes", "gloo-mtls-certs"), json!({"name": "gloo-mtls-certs"}));
-    for proxy in [&gateway_api, &gloo_mtls, &certs] {
+    for proxy in &[gateway_api.clone(), gloo_mtls, certs] {
         for refused in [injected(proxy, &typed_revision("1-28")), uninjected(proxy)] {
             let refused = refused.unwrap_err();
             assert_eq!(refused.reason, Reason::Managed);
-            assert!(refused.hint.unwrap().to_string().contains("upgrade-values"));
+            let command = if *proxy == gateway_api { "--gateway http -n " } else { "upgrade-values" };
+            assert!(refused.hint.unwrap().to_string().contains(command));
         }
     }
     let charts = proxy_of(yaml(CHART_ISTIO), BOOTSTRAP_ISTIO);

@@ -121,7 +121,7 @@ fn what_a_controller_makes_is_refused_with_what_to_set() -> Result<()> {
         assert_said(
             &output,
             1,
-            &["is made for Gateway http by Gloo's controller", "upgrade-values", "nothing was changed"],
+            &["is made for Gateway http by Gloo's controller", "--gateway http -n ", "nothing was changed"],
         );
         assert_eq!(output.stdout, "", "{output:#?}");
         // One of several that is refused keeps all as they are.
