@@ -7,6 +7,7 @@ use crate::support::{Output, Sandbox};
 
 const SERVICE: &str = "/api/v1/namespaces/gloo-system/services/gateway-proxy";
 const SERVICES: &str = "/api/v1/namespaces/gloo-system/services";
+const NAMESPACE: &str = "/api/v1/namespaces/gloo-system";
 const EVENTS: &str = "/api/v1/namespaces/gloo-system/events?fieldSelector=involvedObject.kind%3DService%2CinvolvedObject.name%3Dgateway-proxy%2Ctype%3DWarning&limit=500";
 const PODS: &str = "/api/v1/namespaces/gloo-system/pods?labelSelector=gateway-proxy-id%3Dgateway-proxy&limit=500";
 
@@ -223,6 +224,7 @@ fn a_wait_outlives_an_api_server_that_restarts_and_not_a_service_that_goes() {
     );
     stub.on("GET", SERVICES).json(200, &list(&[]));
     stub.on("GET", "/api/v1/services").json(200, &list(&[]));
+    stub.on("GET", NAMESPACE).json(200, &json!({"metadata": {"name": "gloo-system"}}));
     let output = run(&stub, "proxy url --wait");
     assert_eq!((output.code, output.stdout.as_str()), (Some(4), ""));
     assert!(output.stderr.contains("error: service/gateway-proxy: not found in gloo-system\n"), "{}", output.stderr);
@@ -265,6 +267,7 @@ fn a_service_in_another_namespace_is_pointed_at() {
     let elsewhere = json!({"metadata": {"name": "gateway-proxy", "namespace": "edge"}});
     stub.on("GET", "/api/v1/services?fieldSelector=metadata.name%3Dgateway-proxy&limit=500")
         .json(200, &list(&[elsewhere]));
+    stub.on("GET", NAMESPACE).json(200, &json!({"metadata": {"name": "gloo-system"}}));
     let output = run(&stub, "proxy address");
     assert_eq!(output.code, Some(4));
     assert!(output.stderr.ends_with("  hint: it is in namespace edge: -n edge\n"), "{}", output.stderr);

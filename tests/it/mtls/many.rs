@@ -174,7 +174,10 @@ impl Crowd {
         }
         let output = sandbox.end_of(running);
         assert_eq!(output.code, Some(0), "{}", output.stderr);
-        assert!(output.stderr.contains(&format!("{0} enabled ({0} Upstreams, ", self.size)), "{}", output.stderr);
+        // The words of the outcome have a colour.
+        for said in [format!("{} enabled", self.size), format!(" ({} Upstreams, ", self.size)] {
+            assert!(output.stderr.contains(&said), "{}", output.stderr);
+        }
         assert_eq!(output.stdout.lines().count(), self.size);
         assert!(looks > 0 && early > 0, "{looks} looks, {early} KiB");
         // A page, the one read ahead, and what is known of 200 namespaces.
