@@ -45,7 +45,7 @@ enum Stdout {
 
 /// The progress line while nothing else is waited for: `asking https://...`.
 enum Asking {
-    Nobody,
+    Off,
     Hidden(String),
     Shown(String),
 }
@@ -112,7 +112,7 @@ impl Ui {
             stdout: Stdout::Open,
             has_progress: io::stderr().is_terminal() && set("TERM") && !dumb && loudness == Loudness::Usual,
             place: Place::default(),
-            asking: Asking::Nobody,
+            asking: Asking::Off,
             visible: Visible::default(),
         }
     }
@@ -393,7 +393,7 @@ impl Ui {
     /// Removes every progress line for the rest of the run.
     pub(crate) fn end_progress(&mut self) {
         self.place.end();
-        self.asking = Asking::Nobody;
+        self.asking = Asking::Off;
     }
 
     fn above_bar(&mut self, write: impl FnOnce(&mut Self)) {
