@@ -36,7 +36,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let address = current_address(proxy)?;
         match istiods.iter().find(|istiod| istiod.serves(&address)) {
             Some(istiod) => of_istiod(look, proxy, istiod),
-            None if all_seen && is_inside(&address) => Some(nobody(look, proxy, &address, istiods)),
+            None if all_seen && is_inside(&address) => Some(no_such_istiod(look, proxy, &address, istiods)),
             None => None,
         }
     });
@@ -49,7 +49,7 @@ fn is_inside(address: &str) -> bool {
     labels.len() <= 2 || labels[2] == "svc"
 }
 
-fn nobody(look: &Look<'_>, proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
+fn no_such_istiod(look: &Look<'_>, proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
     let reference = &proxy.workload.reference;
     let there = istiods.iter().map(|istiod| format!("{} has {}", istiod.shown(), istiod.address));
     Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))

@@ -143,31 +143,11 @@ impl std::fmt::Display for NoDump {
     }
 }
 
-/// The keys in a dump that have resources.
-const LISTS: [&str; 16] = [
-    "bootstrap",
-    "static_clusters",
-    "dynamic_active_clusters",
-    "dynamic_warming_clusters",
-    "static_endpoint_configs",
-    "dynamic_endpoint_configs",
-    "static_listeners",
-    "dynamic_listeners",
-    "dynamic_active_listeners",
-    "dynamic_warming_listeners",
-    "dynamic_draining_listeners",
-    "static_route_configs",
-    "dynamic_route_configs",
-    "static_secrets",
-    "dynamic_active_secrets",
-    "dynamic_warming_secrets",
-];
-
 impl DumpReader {
     /// A reader of the resources of these sections. Those of others are skipped, whatever their size is.
     pub(crate) fn of(sections: &[DumpSection]) -> Self {
-        let is_needed = |list: &&str| place(list).is_some_and(|place| sections.contains(&place.section));
-        let unneeded = LISTS.into_iter().filter(|list| !is_needed(list)).collect();
+        let unneeded = PLACES.iter().filter(|(_, place)| !sections.contains(&place.section));
+        let unneeded = unneeded.map(|(list, _)| *list).collect();
         Self { pieces: Pieces::without(unneeded), ..Self::default() }
     }
 
@@ -226,28 +206,35 @@ struct Place {
     key: &'static str,
 }
 
-fn place(list: &str) -> Option<Place> {
+/// The keys in a dump that have resources, with their places.
+const PLACES: [(&str, Place); 16] = {
     use DumpSection::{Bootstrap, Clusters, Endpoints, Listeners, Routes, Secrets};
     use ResourceState::{Active, Draining, Static, Warming};
-    let (section, state, key) = match list {
-        "bootstrap" => (Bootstrap, Static, ""),
-        "static_clusters" => (Clusters, Static, "cluster"),
-        "dynamic_active_clusters" => (Clusters, Active, "cluster"),
-        "dynamic_warming_clusters" => (Clusters, Warming, "cluster"),
-        "static_endpoint_configs" => (Endpoints, Static, "endpoint_config"),
-        "dynamic_endpoint_configs" => (Endpoints, Active, "endpoint_config"),
-        "static_listeners" => (Listeners, Static, "listener"),
-        "dynamic_listeners" | "dynamic_active_listeners" => (Listeners, Active, "listener"),
-        "dynamic_warming_listeners" => (Listeners, Warming, "listener"),
-        "dynamic_draining_listeners" => (Listeners, Draining, "listener"),
-        "static_route_configs" => (Routes, Static, "route_config"),
-        "dynamic_route_configs" => (Routes, Active, "route_config"),
-        "static_secrets" => (Secrets, Static, "secret"),
-        "dynamic_active_secrets" => (Secrets, Active, "secret"),
-        "dynamic_warming_secrets" => (Secrets, Warming, "secret"),
-        _ => return None,
-    };
-    Some(Place { section, state, key })
+    const fn at(section: DumpSection, state: ResourceState, key: &'static str) -> Place {
+        Place { section, state, key }
+    }
+    [
+        ("bootstrap", at(Bootstrap, Static, "")),
+        ("static_clusters", at(Clusters, Static, "cluster")),
+        ("dynamic_active_clusters", at(Clusters, Active, "cluster")),
+        ("dynamic_warming_clusters", at(Clusters, Warming, "cluster")),
+        ("static_endpoint_configs", at(Endpoints, Static, "endpoint_config")),
+        ("dynamic_endpoint_configs", at(Endpoints, Active, "endpoint_config")),
+        ("static_listeners", at(Listeners, Static, "listener")),
+        ("dynamic_listeners", at(Listeners, Active, "listener")),
+        ("dynamic_active_listeners", at(Listeners, Active, "listener")),
+        ("dynamic_warming_listeners", at(Listeners, Warming, "listener")),
+        ("dynamic_draining_listeners", at(Listeners, Draining, "listener")),
+        ("static_route_configs", at(Routes, Static, "route_config")),
+        ("dynamic_route_configs", at(Routes, Active, "route_config")),
+        ("static_secrets", at(Secrets, Static, "secret")),
+        ("dynamic_active_secrets", at(Secrets, Active, "secret")),
+        ("dynamic_warming_secrets", at(Secrets, Warming, "secret")),
+    ]
+};
+
+fn place(list: &str) -> Option<Place> {
+    PLACES.iter().find(|(name, _)| *name == list).map(|(_, place)| *place)
 }
 
 /// The entries of an element. A dynamic listener has up to three states.

@@ -290,8 +290,7 @@ impl<'t> Transaction<'t> {
         match &change.settle {
             Settle::Nothing => Ok(()),
             Settle::NotWaited => {
-                let message = format!("the rollout of {} is not verified", short(workload));
-                report.advice(Advice::note(Code::Unknown, message).about(workload));
+                report.advice(unverified(workload));
                 Ok(())
             }
             Settle::Rollout => self.wait(&change.before, report).await,
@@ -438,6 +437,11 @@ pub(super) fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, rep
         Undone::Stands(why) => (format!("still changed: {why}"), Exit::HalfDone),
     };
     Row { reason: Some(reason), exit, ..Row::answer(object.clone(), Outcome::Failed, message) }
+}
+
+/// The note about a rollout that was requested not to be waited for.
+pub(super) fn unverified(workload: &ObjectRef) -> Advice {
+    Advice::note(Code::Unknown, format!("the rollout of {} is not verified", short(workload))).about(workload)
 }
 
 /// The object in kubectl's form: `deployment/gateway-proxy`.

@@ -96,10 +96,12 @@ fn one(
     Ok(DumpState { pod: pod.map(str::to_owned), sections, skipped: skipped.unwrap_or_default() })
 }
 
+/// The hint where all of a dump is too much.
+pub(crate) const PART: &str = "select a part: NAME, --port, --domain or --upstream";
+
 /// The failure for a dump whose selected rows take too much memory.
 pub(crate) fn too_much(of: &str, why: &NoDump, reason: Reason) -> Failure {
-    Failure::new(Exit::Failed, reason, format!("{of}: {why}"))
-        .hint("select a part: NAME, --port, --domain or --upstream")
+    Failure::new(Exit::Failed, reason, format!("{of}: {why}")).hint(PART)
 }
 
 /// Returns the position of the first line that begins with `{`. Before it there may be what a tool printed: a log line of

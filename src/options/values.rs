@@ -32,6 +32,26 @@ pub(crate) struct UpgradeValues {
 }
 
 impl UpgradeValues {
+    /// The task of `upgrade-values --remove --apply --rollback-on-failure`, which another plan has checked.
+    pub(crate) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> Self {
+        Self {
+            act: ValuesAct::Remove,
+            wish: values::ValuesWish::default(),
+            istio: IstioWish::default(),
+            source: ValuesSource::Release { name: None, revision: None },
+            destination: ValuesDestination::Helm(HelmFailure::RollsBack),
+            caution: Caution::Forced,
+            edition: None,
+            chart_alias: None,
+            to_version: None,
+            chart,
+            proof: ProofWish::Rendered,
+            diff: false,
+            check: false,
+            secrets,
+        }
+    }
+
     /// What the command line says about the chart.
     pub(crate) fn chart_wish(&self) -> ChartWish<'_> {
         ChartWish { edition: self.edition, alias: self.chart_alias.as_deref() }

@@ -58,7 +58,7 @@ impl GatewayParameters {
                 let why = format!("{reference} has selfManaged: Gloo's controller makes no proxy; nothing changed");
                 return Err(Objection::new(Reason::Managed, why).hint("add the sidecars where the proxy is made"));
             }
-            if istio(parameters)["customSidecars"].as_array().is_some_and(|sidecars| !sidecars.is_empty()) {
+            if spec_of_istio(parameters)["customSidecars"].as_array().is_some_and(|sidecars| !sidecars.is_empty()) {
                 let why = format!("{reference} has customSidecars, which replace Istio's settings; nothing changed");
                 return Err(Objection::new(Reason::Managed, why).hint("change or remove the customSidecars"));
             }
@@ -73,7 +73,7 @@ impl GatewayParameters {
     /// having one. `after` is the class's `spec.kube.istio` after the change.
     pub(crate) fn on_own(&self, after: &Value, flags: &Flags) -> Vec<Advice> {
         let Some(own) = &self.own else { return Vec::new() };
-        let container = &istio(own)["istioProxyContainer"];
+        let container = &spec_of_istio(own)["istioProxyContainer"];
         let differs = |field: &&str| {
             let (own, of_class) = (&container[*field], &after["istioProxyContainer"][*field]);
             !own.is_null() && !of_class.is_null() && own != of_class
@@ -114,7 +114,8 @@ fn shown(parameters: &Object) -> String {
     format!("{}/{}", parameters.reference.kind.singular, parameters.reference.name)
 }
 
-fn istio(parameters: &Object) -> &Value {
+/// Returns Istio's part of `GatewayParameters`.
+pub(crate) fn spec_of_istio(parameters: &Object) -> &Value {
     &parameters.value["spec"]["kube"]["istio"]
 }
 

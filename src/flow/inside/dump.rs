@@ -9,7 +9,7 @@ use crate::envoy::view::{self, ColumnWidth, FoundRows, View};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::flow::session::block_on;
-use crate::load::dump_file::{self, too_much};
+use crate::load::dump_file::{self, PART, too_much};
 use crate::options::{DumpSource, DumpTask, DumpView, Format, Global, ProxyPods};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::{PodAmount, ProxyPod};
@@ -184,9 +184,6 @@ fn too_large(wanted: &DumpView) -> Failure {
     let line = format!("the {} take too much memory as one document", wanted.section.name());
     Failure::new(Exit::Failed, Reason::InPod, line).hint("-o table prints them as a table").hint(PART)
 }
-
-/// The hint where all of a dump is too much.
-const PART: &str = "select a part: NAME, --port, --domain or --upstream";
 
 fn nothing(wanted: &DumpView, names: &[String], report: &mut Report<'_>) -> Result<(), Failure> {
     let DumpView { section, filter } = wanted;

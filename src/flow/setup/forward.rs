@@ -1,6 +1,6 @@
 //! The steps of `istio setup`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::in_use::revision_in_use;
 use super::policy;
@@ -13,9 +13,9 @@ use crate::load::absence::{self, Absence};
 use crate::load::{gateways, policies, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture,
-    Preview, ProofWish, Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars,
-    Strictness, TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
+    Bringer, Enrol, Enrolment, Global, HTTP_PORT, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture, Preview,
+    Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars, Strictness, TrustWish,
+    UpgradeValues, ValuesAct, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
@@ -210,7 +210,7 @@ fn helm(task: &Setup, istio: &IstioWish) -> Step {
         act: ValuesAct::Merge,
         wish: values::ValuesWish { auto_mtls, ..values::ValuesWish::default() },
         istio: istio.clone(),
-        ..of_release(task.chart.clone(), task.secrets)
+        ..UpgradeValues::of_release(task.chart.clone(), task.secrets)
     };
     Step {
         word: "helm",
@@ -225,27 +225,6 @@ pub(super) fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLin
     match chart.and_then(Path::to_str) {
         Some(path) => command.with("--chart", path),
         None => command,
-    }
-}
-
-/// The task of `upgrade-values --remove --apply --rollback-on-failure`.
-pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
-    UpgradeValues {
-        act: ValuesAct::Remove,
-        wish: values::ValuesWish::default(),
-        istio: IstioWish::default(),
-        source: ValuesSource::Release { name: None, revision: None },
-        destination: ValuesDestination::Helm(HelmFailure::RollsBack),
-        // The whole plan is checked before its first step.
-        caution: Caution::Forced,
-        edition: None,
-        chart_alias: None,
-        to_version: None,
-        chart,
-        proof: ProofWish::Rendered,
-        diff: false,
-        check: false,
-        secrets,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sidecar steps of a teardown. The sidecars are removed with the means that added them.
 
-use super::forward::{absent, name_of, of_chart, of_release, sidecars, unless_usual};
+use super::forward::{absent, name_of, of_chart, sidecars, unless_usual};
 use super::removal::{Left, Removal};
 use super::step::{Step, StepAct};
 use crate::command::{CommandLine, gloo_rs};
@@ -9,7 +9,7 @@ use crate::flow::again;
 use crate::flow::execute::short;
 use crate::kube::Session;
 use crate::load::{gateways, istio, release, release_chart};
-use crate::options::{Global, Injection, Marks, Proxies, Teardown, UpstreamsTask};
+use crate::options::{Global, Injection, Marks, Proxies, Teardown, UpgradeValues, UpstreamsTask};
 use crate::plan::istiod::{Istiod, choose};
 use crate::plan::mark::{self, injected_by_us};
 use crate::plan::owner::{self, Owner};
@@ -123,7 +123,7 @@ fn helm(task: &Teardown, release: &InRelease, istiod: Option<&(&'static str, Str
     Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
-        act: StepAct::Values(of_release(task.chart.clone(), task.secrets)),
+        act: StepAct::Values(UpgradeValues::of_release(task.chart.clone(), task.secrets)),
         undone_by: of_chart(undo, task.chart.as_deref()).into(),
     }
 }

@@ -126,7 +126,10 @@ fn what_a_step_lets_go_is_not_in_the_way_of_an_uninject() {
     assert!(!lets_go(&upstreams(MtlsWish::Disable, vec![without]), &elsewhere));
     let settings = ObjectRef::new(&kinds::SETTINGS, "gloo-system", "default");
     let release = |turn| {
-        let values = StepAct::Values(forward::of_release(None::<PathBuf>, crate::render::diff::Secrets::Masked));
+        let values = StepAct::Values(crate::options::UpgradeValues::of_release(
+            None::<PathBuf>,
+            crate::render::diff::Secrets::Masked,
+        ));
         PlannedStep { effects: vec![Effect::AutoMtls(turn)], ..planned("helm", values, Vec::new()) }
     };
     assert!(lets_go(&release(Turn::Off), &settings), "the release's own Settings go with its values");

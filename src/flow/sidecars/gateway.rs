@@ -8,7 +8,7 @@ use super::injection::{flags_of, known};
 use super::removal::{against, release};
 use crate::command::gloo_rs;
 use crate::error::Failure;
-use crate::flow::execute::{Planned, short};
+use crate::flow::execute::{Planned, short, unverified};
 use crate::flow::guard::{self, Harms};
 use crate::flow::notes::Notes;
 use crate::flow::report::Report;
@@ -18,12 +18,12 @@ use crate::load::survey::SurveyReader;
 use crate::load::{dangling, gateway_parameters, harm, istio};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{
-    DryRunMode, Global, HelmFailure, Injection, IstioWish, ProofWish, Rollouts, SettingsSwitches, Sidecars,
-    UpgradeValues, UpstreamsTask, ValuesAct, ValuesDestination, ValuesSource,
+    DryRunMode, Global, Injection, IstioWish, Rollouts, SettingsSwitches, Sidecars, UpgradeValues, UpstreamsTask,
+    ValuesAct, ValuesSource,
 };
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::{Awaited, AwaitedSidecars, Change, Settle};
-use crate::plan::gateway_parameters::{GatewayParameters, Keeper};
+use crate::plan::gateway_parameters::{GatewayParameters, Keeper, spec_of_istio};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::{self, Owner};
 use crate::plan::path::effect::{Effect, Turn};
@@ -124,16 +124,10 @@ fn of_release(task: &Sidecars, name: &str) -> UpgradeValues {
         wish: ValuesWish { auto_mtls, ..ValuesWish::default() },
         istio,
         source: ValuesSource::Release { name: Some(name.to_owned()), revision: None },
-        destination: ValuesDestination::Helm(HelmFailure::RollsBack),
         caution,
-        edition: None,
-        chart_alias: None,
-        to_version: None,
-        chart: task.chart.clone(),
-        proof: ProofWish::Rendered,
         diff: task.preview.diff,
         check: task.preview.check,
-        secrets: task.secrets,
+        ..UpgradeValues::of_release(task.chart.clone(), task.secrets)
     }
 }
 
@@ -238,7 +232,7 @@ fn workloads(found: &GatewayParameters) -> Vec<ObjectRef> {
 fn istio_after(changes: &[Change], found: &GatewayParameters) -> Value {
     let of_class = changes.iter().find(|change| change.before.reference == found.of_class.reference);
     let after = of_class.and_then(|change| change.after().ok());
-    after.map(|after| after.value["spec"]["kube"]["istio"].clone()).unwrap_or_default()
+    after.map(|after| spec_of_istio(&after).clone()).unwrap_or_default()
 }
 
 /// The changes, the last one with what Gloo's controller makes of them.
@@ -250,7 +244,7 @@ fn settled(
     notes: &mut dyn Notes,
 ) -> Vec<Change> {
     let istio = istio_after(&changes, found);
-    let own = found.own.as_ref().map(|own| &own.value["spec"]["kube"]["istio"]["istioProxyContainer"]["image"]);
+    let own = found.own.as_ref().map(|own| &spec_of_istio(own)["istioProxyContainer"]["image"]);
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let container = &istio["istioProxyContainer"];
     let sidecars = match task.act {
@@ -266,8 +260,7 @@ fn settled(
         return changes;
     }
     if task.rollouts == Rollouts::NoWait {
-        let message = format!("the rollout of {} is not verified", short(&workload.reference));
-        notes.advice(Advice::note(Code::Unknown, message).about(&workload.reference));
+        notes.advice(unverified(&workload.reference));
         return changes;
     }
     if let Some(change) = last.or(changes.len().checked_sub(1)).and_then(|last| changes.get_mut(last)) {

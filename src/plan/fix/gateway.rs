@@ -8,11 +8,10 @@ use crate::model::{Object, kinds};
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::state::SidecarPart;
 use crate::plan::sidecars::{GatewayProxy, Pods, current_address, makers};
+use crate::plan::values::KUBE_GATEWAY;
 
 /// The label with the name of a proxy that the chart renders.
 const NAME_LABEL: &str = "gateway-proxy-id";
-/// `--proxy` for all proxies of the Kubernetes Gateway API.
-const KUBE_GATEWAY: &str = "kubeGateway";
 
 /// What sets up the sidecars of a gateway proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::text::nearest;
 /// The proxy of the chart itself.
 pub(super) const USUAL: &str = "gatewayProxy";
 /// The key of the settings for Gateway API proxies, and their name in `--proxy`.
-pub(super) const KUBE_GATEWAY: &str = "kubeGateway";
+pub(crate) const KUBE_GATEWAY: &str = "kubeGateway";
 
 /// What gets Istio's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
