@@ -6,6 +6,7 @@
 //! |---|---|
 //! | commit | `GLOO_RS_BUILD_COMMIT`; `.cargo_vcs_info.json`, which `cargo package` writes; Git, for a release build |
 //! | date | `SOURCE_DATE_EPOCH`; the time of the commit, if Git was asked |
+//! | repository | `GLOO_RS_BUILD_REPOSITORY`, which the workflow of a release sets; the package's key `repository` |
 //!
 //! What none of them tells is unknown. A debug build does not ask Git, so a commit does not recompile it.
 
@@ -18,7 +19,7 @@ const SOURCES: [&str; 5] = ["src", "completions", "build.rs", "Cargo.toml", "Car
 
 fn main() {
     tell("rerun-if-changed", "build.rs");
-    for variable in ["GLOO_RS_BUILD_COMMIT", "SOURCE_DATE_EPOCH"] {
+    for variable in ["GLOO_RS_BUILD_COMMIT", "GLOO_RS_BUILD_REPOSITORY", "SOURCE_DATE_EPOCH"] {
         tell("rerun-if-env-changed", variable);
     }
     let git =
@@ -37,7 +38,8 @@ fn main() {
     };
     set("SUMMARY", &format!("{known}, {target}"));
     set("TARGET", &target);
-    for (name, value) in [("COMMIT", commit), ("DATE", date)] {
+    let repository = told_repository().or_else(|| variable("CARGO_PKG_REPOSITORY"));
+    for (name, value) in [("COMMIT", commit), ("DATE", date), ("REPOSITORY", repository)] {
         if let Some(value) = value {
             set(name, &value);
         }
@@ -62,6 +64,14 @@ fn told_commit() -> Option<String> {
     let is_commit = hex.len() >= 7 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
     assert!(is_commit, "GLOO_RS_BUILD_COMMIT is no commit in hex: {commit:?}");
     Some(commit)
+}
+
+fn told_repository() -> Option<String> {
+    let address = variable("GLOO_RS_BUILD_REPOSITORY")?;
+    let is_address =
+        address.starts_with("https://") && !address.contains(|c: char| c.is_whitespace() || c.is_control());
+    assert!(is_address, "GLOO_RS_BUILD_REPOSITORY is no https address: {address:?}");
+    Some(address)
 }
 
 fn told_time() -> Option<u64> {

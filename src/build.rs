@@ -10,6 +10,8 @@ pub(crate) struct Build {
     pub date: Option<&'static str>,
     /// The platform: `x86_64-unknown-linux-gnu`.
     pub target: &'static str,
+    /// The address of the published sources, as GitHub serves them. `None` if nothing told it.
+    pub repository: Option<&'static str>,
     /// Commit, date and target in one line.
     pub summary: &'static str,
 }
@@ -19,6 +21,7 @@ pub(crate) const BUILD: Build = Build {
     commit: option_env!("GLOO_RS_BUILD_COMMIT"),
     date: option_env!("GLOO_RS_BUILD_DATE"),
     target: env!("GLOO_RS_BUILD_TARGET"),
+    repository: option_env!("GLOO_RS_BUILD_REPOSITORY"),
     summary: env!("GLOO_RS_BUILD_SUMMARY"),
 };
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::findings::{explained, not_judged_line};
 use super::text::short_name;
+use crate::build::BUILD;
 use crate::check::codes::ALL;
 use crate::check::results::Results;
 use crate::check::{Finding, FindingCode, Severity};
@@ -29,7 +30,7 @@ pub(crate) fn log(results: &Results, failure: Option<&Failure>, exit: Exit) -> V
         "runs": [{
             "tool": {"driver": {
                 "name": "gloo-rs",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": BUILD.version,
                 "rules": ALL.iter().map(|code| rule(code)).collect::<Vec<_>>(),
             }},
             "invocations": [{
@@ -47,9 +48,6 @@ fn notification(level: &str, text: &str) -> Value {
     json!({"level": level, "message": {"text": plain(text)}})
 }
 
-/// The repository of the project, if it has a published one.
-const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
-
 /// A rule. Its help is the whole explanation, so that it can be read without the repository and without gloo-rs.
 fn rule(code: &FindingCode) -> Value {
     let mut rule = json!({
@@ -60,7 +58,7 @@ fn rule(code: &FindingCode) -> Value {
         "help": {"text": plain(&explained(code).join("\n")), "markdown": markdown(code)},
         "defaultConfiguration": {"level": level(code.severity)},
     });
-    if let (Some(uri), Some(fields)) = (help_uri(REPOSITORY, code), rule.as_object_mut()) {
+    if let (Some(uri), Some(fields)) = (BUILD.repository.map(|root| help_uri(root, code)), rule.as_object_mut()) {
         fields.insert("helpUri".to_owned(), uri.into());
     }
     rule
@@ -73,11 +71,10 @@ fn markdown(code: &FindingCode) -> String {
     std::iter::once(heading).chain(lines.map(|line| format!("\n{line}\n"))).collect()
 }
 
-/// The address of the explanation. `None` without a published repository.
-fn help_uri(repository: &str, code: &FindingCode) -> Option<String> {
-    let (root, version) = (repository.trim_end_matches('/'), env!("CARGO_PKG_VERSION"));
-    let anchor = code.id.to_lowercase();
-    (!root.is_empty()).then(|| format!("{root}/blob/v{version}/docs/findings.md#{anchor}"))
+/// The address of the explanation of this version in a published repository.
+fn help_uri(repository: &str, code: &FindingCode) -> String {
+    let (root, anchor) = (repository.trim_end_matches('/'), code.id.to_lowercase());
+    format!("{root}/blob/v{}/docs/findings.md#{anchor}", BUILD.version)
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -149,10 +146,9 @@ mod tests {
                     assert!(help.contains(&plain(line.trim())), "{}: {form} lacks {line}", code.id);
                 }
             }
-            assert_eq!(rule["helpUri"].is_string(), !REPOSITORY.is_empty(), "{}", code.id);
+            assert_eq!(rule["helpUri"].is_string(), BUILD.repository.is_some(), "{}", code.id);
         }
-        let uri = help_uri("https://git.example/gloo-rs/", ALL[0]).unwrap();
+        let uri = help_uri("https://git.example/gloo-rs/", ALL[0]);
         assert!(uri.starts_with("https://git.example/gloo-rs/blob/v") && uri.ends_with("/docs/findings.md#grs101"));
-        assert_eq!(help_uri("", ALL[0]), None);
     }
 }

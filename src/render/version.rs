@@ -119,6 +119,7 @@ mod tests {
         commit: Some("3c3e46a"),
         date: Some("2026-11-30"),
         target: "x86_64-unknown-linux-gnu",
+        repository: None,
         summary: "3c3e46a 2026-11-30, x86_64-unknown-linux-gnu",
     };
 

@@ -57,7 +57,10 @@ impl Build {
     /// What the script prints, as a build of this profile with these variables runs it.
     fn says(&self, profile: &str, variables: &[(&str, &str)]) -> Vec<String> {
         let mut command = Command::new(&self.script);
-        command.current_dir(self.sources()).env_remove("SOURCE_DATE_EPOCH").env_remove("GLOO_RS_BUILD_COMMIT");
+        command.current_dir(self.sources());
+        for told in ["SOURCE_DATE_EPOCH", "GLOO_RS_BUILD_COMMIT", "GLOO_RS_BUILD_REPOSITORY", "CARGO_PKG_REPOSITORY"] {
+            command.env_remove(told);
+        }
         command.env("PROFILE", profile).env("TARGET", TARGET).env("CARGO_MANIFEST_DIR", self.sources());
         let output = command.envs(variables.iter().copied()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -100,6 +103,20 @@ fn what_the_environment_tells_comes_first() {
 }
 
 #[test]
+fn the_address_of_the_sources_is_that_of_the_environment_or_of_the_package() {
+    let build = Build::new();
+    let addresses = |variables: &[(&str, &str)]| {
+        let prefix = "cargo::rustc-env=GLOO_RS_BUILD_REPOSITORY=";
+        let said = build.says("debug", variables);
+        said.iter().filter_map(|line| line.strip_prefix(prefix).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let (told, package) = ("https://git.example/team/gloo-rs", ("CARGO_PKG_REPOSITORY", "https://git.example/other"));
+    assert_eq!(addresses(&[]), [""; 0]);
+    assert_eq!(addresses(&[package]), [package.1]);
+    assert_eq!(addresses(&[package, ("GLOO_RS_BUILD_REPOSITORY", told)]), [told]);
+}
+
+#[test]
 fn what_nothing_tells_is_unknown() {
     let build = Build::new();
     build.sums_up("release", &[], "commit unknown");
@@ -130,9 +147,14 @@ fn a_packaged_crate_has_the_commit_that_cargo_wrote_into_it() {
 }
 
 #[test]
-fn a_commit_or_a_time_that_is_none_stops_the_build() {
+fn a_wrong_commit_time_or_address_stops_the_build() {
     let build = Build::new();
-    for (variable, value) in [("GLOO_RS_BUILD_COMMIT", "main"), ("SOURCE_DATE_EPOCH", "today")] {
+    for (variable, value) in [
+        ("GLOO_RS_BUILD_COMMIT", "main"),
+        ("SOURCE_DATE_EPOCH", "today"),
+        ("GLOO_RS_BUILD_REPOSITORY", "git@git.example:gloo-rs"),
+        ("GLOO_RS_BUILD_REPOSITORY", "https://git.example/a b"),
+    ] {
         let mut command = Command::new(&build.script);
         command.current_dir(build.sources()).env("PROFILE", "debug").env("TARGET", TARGET).env(variable, value);
         let output = command.output().unwrap();

@@ -105,7 +105,12 @@ fn in_object<'s>(
         Seat::Parameters { place, path, kind } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
             let list = path.get(&object).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            single(text, place, path, &parameters(path, list, *kind), edits)
+            let values = parameters(path, list, *kind);
+            match *kind {
+                ParameterKind::Text => as_text(text, place, &values, edits)?,
+                ParameterKind::Typed => {}
+            }
+            single(text, place, path, &values, edits)
         }
         Seat::Pairs { place, path } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
@@ -151,6 +156,22 @@ fn parameters(path: &FieldPath, list: &[Value], kind: ParameterKind) -> Vec<Sing
         Single { name, value: item.then(Segment::Key("value".to_owned())), item }
     };
     of_kind.map(single_of).collect()
+}
+
+/// Refuses a value that is no text for a parameter that is always text: Helm takes the text `"false"` for on.
+fn as_text(text: &str, place: &ManifestPlace, values: &[Single], edits: &[Edit]) -> Result<(), Unsafe> {
+    for edit in edits {
+        let Op::Set(new) = &edit.op else { continue };
+        let effective = values.iter().rfind(|it| set::path(&it.name).as_ref() == Some(&edit.path));
+        if let (Some(effective), false) = (effective, new.is_string()) {
+            return Err(Unsafe {
+                line: manifest::line_of(text, place, &effective.item),
+                why: format!("{} has forceString: Helm would read the text \"{new}\", not {new}", effective.name),
+                manual: vec![format!("remove forceString there, and set value: \"{new}\"")],
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The edits of single values in `list`. Of several with the same name, the last takes effect: it is changed, and all

@@ -141,7 +141,7 @@ fn the_guide_goes_from_a_strict_503_to_proven_mutual_tls() -> Result<()> {
   fact 1    peer is STRICT: PeerAuthentication APPS/default (namespace)
   fact 2    no sslConfig, and auto-mTLS is off (Settings GLOO/default)
   fact 3    1 of 1 pods have a sidecar; all ready; 0 restarts in 1h
-  fix       gloo-rs istio inject
+  fix       gloo-rs istio inject -n GLOO --name gateway-proxy
 "
         ),
         "{}",

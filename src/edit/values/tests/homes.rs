@@ -246,15 +246,6 @@ fn of_parameters_with_the_same_name_the_last_is_changed_and_all_are_removed() {
             vec![(ENABLED, "true", false), (other, "1", false), (ENABLED, "false", false), (other, "2", false)],
             vec![(ENABLED, "true", false), (other, "1", false), (ENABLED, "true", false), (other, "2", false)],
         ),
-        // Helm reads those with forceString after the others.
-        (
-            vec![(ENABLED, "", true), (ENABLED, "false", false), (ENABLED, "", true)],
-            vec![(ENABLED, "", true), (ENABLED, "false", false), (ENABLED, "true", true)],
-        ),
-        (
-            vec![(ENABLED, "", true), (ENABLED, "false", false)],
-            vec![(ENABLED, "true", true), (ENABLED, "false", false)],
-        ),
     ] {
         let text = with_parameters(&before);
         assert_eq!(with(&text, std::slice::from_ref(&set)), with_parameters(&after));
@@ -262,6 +253,27 @@ fn of_parameters_with_the_same_name_the_last_is_changed_and_all_are_removed() {
         let removed = with(&text, &removal);
         assert_eq!(removed, with_parameters(&left));
     }
+}
+
+#[test]
+fn of_parameters_the_last_text_takes_effect_and_a_switch_that_is_text_is_refused_with_its_line() {
+    const ADDRESS: &str = "gatewayProxies.gatewayProxy.istioDiscoveryAddress";
+    const ENABLED: &str = "global.istioIntegration.enabled";
+    let [switch, address] = <[Edit; 2]>::try_from(edits()).unwrap();
+    // Helm reads those with forceString after the others.
+    for (before, after) in [
+        (
+            vec![(ADDRESS, "x", true), (ADDRESS, "y", false), (ADDRESS, "z", true)],
+            vec![(ADDRESS, "x", true), (ADDRESS, "y", false), (ADDRESS, "a.b", true)],
+        ),
+        (vec![(ADDRESS, "x", true), (ADDRESS, "y", false)], vec![(ADDRESS, "a.b", true), (ADDRESS, "y", false)]),
+    ] {
+        assert_eq!(with(&with_parameters(&before), std::slice::from_ref(&address)), with_parameters(&after));
+    }
+    let text = with_parameters(&[(ADDRESS, "x", false), (ENABLED, "false", true), (ENABLED, "true", false)]);
+    let (_, why) = try_edited(&text, &[switch]).unwrap_err();
+    assert_eq!(text.lines().nth(why.line - 1), Some("      - name: global.istioIntegration.enabled # kept"));
+    assert!(why.why.contains("forceString") && why.manual[0].contains("value: \"true\""), "{why:?}");
 }
 
 #[test]
