@@ -57,7 +57,8 @@ fn objects(task: &SwitchesTask, namespace: Option<&str>) -> ObjectsTask {
     }
 }
 
-/// The change by setup and teardown: turns the switches on, or off as they were before.
+/// The change by setup and teardown: turns the switches on, or off as they were before. A gateway without sidecars is
+/// in the way only if requests through it would get 503s: the plan as a whole was judged by the same rule.
 ///
 /// # Errors
 /// The failure of a request.
@@ -70,9 +71,13 @@ pub(super) async fn plan(
 ) -> Result<Planned<Change>, Failure> {
     let survey = SurveyReader::new(session, global);
     let namespace = survey.gloo_namespace().await;
-    let plan =
-        OnSettings { wish, off: Off::AsBefore, caution, gateways: gateways(session, namespace, wish, caution).await };
+    let plan = OnSettings { wish, off: Off::AsBefore, caution, gateways: GatewaysReadiness::Unseen };
     let settings = read(session, namespace).await?;
+    if (wish, caution) == (AutoMtlsWish::Enable, Caution::Careful)
+        && let Some(refused) = guarded(session, &survey, &plan, namespace, notes).await?
+    {
+        return Ok(Err(vec![refused]));
+    }
     let decision = plan.decide(&settings, Picked::Named, &UpstreamContext::unseen());
     if wish == AutoMtlsWish::Enable {
         notes.advices(harm::with_peers(session, &survey).await);

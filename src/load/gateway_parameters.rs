@@ -33,16 +33,16 @@ pub(crate) async fn read(session: &Session, global: &Global, name: &GatewayName)
     let settings = session.get(&kinds::SETTINGS, &of_class.reference.namespace, SETTINGS).await;
     let settings = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
     let others = match others {
-        Ok(all) => alike(session, &gateway.reference, &of_class.reference.namespace, all).await,
+        Ok(all) => alike(session, Some(&gateway.reference), &of_class.reference.namespace, all).await,
         Err(why) => Err(why),
     };
-    Ok(GatewayParameters { gateway: gateway.reference, of_class, own, settings, others })
+    Ok(GatewayParameters { gateway, of_class, own, settings, others })
 }
 
-/// The other Gateways of this installation of Gloo: one switch in its Settings gives all of them their sidecars.
+/// The Gateways of an installation of Gloo, without this one: one switch in its Settings gives all of them their sidecars.
 async fn alike(
     session: &Session,
-    gateway: &ObjectRef,
+    gateway: Option<&ObjectRef>,
     installation: &str,
     all: Vec<Object>,
 ) -> Result<Vec<ObjectRef>, Unread> {
@@ -55,8 +55,33 @@ async fn alike(
     let names: Vec<_> = classes.iter().filter(is_ours).filter_map(|class| class["metadata"]["name"].as_str()).collect();
     let is_alike =
         |other: &Object| other.value["spec"]["gatewayClassName"].as_str().is_some_and(|class| names.contains(&class));
-    let others = all.into_iter().filter(|other| is_alike(other) && other.reference != *gateway);
+    let others = all.into_iter().filter(|other| is_alike(other) && Some(&other.reference) != gateway);
     Ok(others.map(|other| other.reference).collect())
+}
+
+/// The same for the first Gateway of an installation of Gloo: one switch in its Settings is for all of them. `None` if it
+/// has none.
+///
+/// # Errors
+/// An object could not be read, or does not exist.
+pub(crate) async fn of_installation(
+    session: &Session,
+    namespace: &str,
+    global: &Global,
+) -> Result<Option<(GatewayName, GatewayParameters)>, Unread> {
+    let all = match session.list_all(&kinds::KUBE_GATEWAY, Scope::All, Query::default()).await {
+        Ok(all) => all,
+        // A cluster without the Gateway API has no such objects.
+        Err(error) if error.cause == ApiCause::NoCrd => return Ok(None),
+        Err(error) => return Err(unread::unread(session, error)),
+    };
+    let all: Vec<_> = all.into_iter().map(|value| Object::new(&kinds::KUBE_GATEWAY, value)).collect();
+    let alike = alike(session, None, namespace, all).await?;
+    let named = |gateway: ObjectRef| GatewayName::parse(&gateway.name).ok().map(|name| (gateway, name));
+    let Some((gateway, name)) = alike.into_iter().find_map(named) else { return Ok(None) };
+    let global = Global { namespace: Some(gateway.namespace), ..global.clone() };
+    let found = read(session, &global, &name).await.map_err(|failure| failure.message)?;
+    Ok(Some((name, found)))
 }
 
 /// The Deployment that Gloo's controller made for the Gateway.

@@ -1,5 +1,6 @@
 //! The objects to edit, in the cluster or in manifests, and how the result is shown.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::Patience;
@@ -35,6 +36,16 @@ pub(crate) enum Selection {
 pub(crate) struct Named {
     pub namespace: Option<String>,
     pub name: String,
+}
+
+/// As flags accept it.
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
 }
 
 /// The namespaces of a bulk run.

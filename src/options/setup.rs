@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Named, Preview, SettingsSwitches};
+use super::{Named, PodsOf, Preview, SettingsSwitches};
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
-use crate::text::ProxyName;
 
 /// The options of `istio setup`: the steps of the guide as one plan.
 #[derive(Debug, Clone)]
@@ -22,13 +21,20 @@ pub(crate) struct Setup {
     pub auto_mtls: SettingsSwitches,
     pub strictness: Strictness,
     pub proof: SetupProof,
-    /// The proxy; `None` for the usual one.
-    pub proxy: Option<ProxyName>,
+    /// The proxy, or that of a Gateway; `None` for the usual one.
+    pub proxy: Option<PodsOf>,
     pub request: RequestWish,
     /// What to do if requests would get 503s permanently.
     pub caution: Caution,
     pub preview: Preview,
     pub secrets: Secrets,
+}
+
+impl Setup {
+    /// The Upstreams as `--upstream` accepts them.
+    pub(crate) fn upstream_names(&self) -> String {
+        self.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
 }
 
 /// Whether test requests are sent to the Upstreams, before and after the pods accept only mutual TLS.

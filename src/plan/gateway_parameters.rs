@@ -18,7 +18,7 @@ use crate::model::{Object, ObjectRef};
 /// The objects behind the proxy of a Gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GatewayParameters {
-    pub gateway: ObjectRef,
+    pub gateway: Object,
     /// The `GatewayParameters` of the Gateway's class.
     pub of_class: Object,
     /// Those that the Gateway names.
@@ -45,6 +45,26 @@ impl GatewayParameters {
     /// The objects as a home of Istio's settings.
     pub(crate) fn home(&self) -> ParametersHome<'_> {
         ParametersHome { parameters: &self.of_class, settings: &self.settings }
+    }
+
+    /// The namespace of this installation of Gloo.
+    pub(crate) fn installation(&self) -> &str {
+        &self.settings.reference.namespace
+    }
+
+    /// The port of the proxy's pods for the first listener with plain HTTP. Ports that only root may open are 8000 higher
+    /// (gloo, `ports.TranslatePort`).
+    pub(crate) fn http_port(&self) -> Option<u16> {
+        let listeners = self.gateway.value["spec"]["listeners"].as_array()?;
+        let http = listeners.iter().find(|listener| listener["protocol"] == "HTTP")?;
+        let port = u16::try_from(http["port"].as_u64()?).ok()?;
+        Some(if port < 1024 { port + 8000 } else { port })
+    }
+
+    /// The address of the istiod that the proxy uses. `None` if it has no sidecars.
+    pub(crate) fn address(&self) -> Option<String> {
+        let address = &spec_of_istio(&self.of_class)["istioProxyContainer"]["istioDiscoveryAddress"];
+        address.as_str().filter(|_| self.home().has_sidecars()).map(str::to_owned)
     }
 
     /// Returns where the settings are changed.
@@ -138,7 +158,10 @@ mod tests {
     fn parameters(of_class: Object, own: Option<Object>) -> GatewayParameters {
         let empty = json!({"metadata": {"name": "default", "namespace": "gloo-system"}});
         GatewayParameters {
-            gateway: ObjectRef::new(&kinds::KUBE_GATEWAY, "gloo-system", "http"),
+            gateway: Object::new(
+                &kinds::KUBE_GATEWAY,
+                json!({"metadata": {"name": "http", "namespace": "gloo-system"}}),
+            ),
             of_class,
             own,
             settings: Object::new(&kinds::SETTINGS, empty),
@@ -158,6 +181,31 @@ mod tests {
             let found = parameters(object("gloo-gateway", &metadata, &json!({})), None);
             assert_eq!(found.keeper(), Ok(keeper));
         }
+    }
+
+    #[test]
+    fn requests_go_to_the_port_of_the_pods_for_the_first_listener_of_plain_http() {
+        let port = |listeners: Value| {
+            let mut found = parameters(object("gloo-gateway", &json!({}), &json!({})), None);
+            found.gateway.value["spec"] = json!({ "listeners": listeners });
+            found.http_port()
+        };
+        let listener = |protocol: &str, port: u32| json!({"name": "x", "protocol": protocol, "port": port});
+        assert_eq!(port(json!([listener("HTTPS", 443), listener("HTTP", 80)])), Some(8080));
+        assert_eq!(port(json!([listener("HTTP", 1024), listener("HTTP", 80)])), Some(1024));
+        assert_eq!(port(json!([listener("HTTP", 1023)])), Some(9023));
+        for none in [json!([listener("HTTPS", 8443)]), json!([listener("HTTP", 70_000)]), json!([]), Value::Null] {
+            assert_eq!(port(none.clone()), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_in_use_only_while_settings_have_the_integration_on() {
+        let spec = json!({"kube": {"istio": {"istioProxyContainer": {"istioDiscoveryAddress": "istiod.x.svc:15012"}}}});
+        let mut found = parameters(object("gloo-gateway", &json!({}), &spec), None);
+        assert_eq!(found.address(), None);
+        found.settings.value["spec"] = json!({"gloo": {"istioOptions": {"enableIntegration": true}}});
+        assert_eq!(found.address().as_deref(), Some("istiod.x.svc:15012"));
     }
 
     #[test]

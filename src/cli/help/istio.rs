@@ -61,7 +61,11 @@ Examples:
 
   # another gateway proxy, and the request to verify with
   gloo-rs istio setup --via inject --name edge-proxy \\
-      -u default-httpbin-8000 --host shop.example --path /cart";
+      -u default-httpbin-8000 --host shop.example --path /cart
+
+  # a Gateway of the Gateway API whose routes lead to Services
+  gloo-rs istio setup --gateway http --namespace-to-enroll shop \\
+      --auto-mtls --host shop.example --path /cart --yes";
 
 /// After `istio teardown --help`.
 pub(crate) const TEARDOWN: &str = "\

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 
 use super::verify::check_host_and_path;
 use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::command::gloo_rs;
 use crate::error::Failure;
-use crate::options::{Bringer, Command, RequestWish, SettingsSwitches, Setup, SetupProof, Strictness};
+use crate::options::{Bringer, Command, PodsOf, RequestWish, SettingsSwitches, Setup, SetupProof, Strictness};
 use crate::plan::policy::Caution;
-use crate::text::proxy_name;
+use crate::text::{GatewayName, proxy_name};
 
 /// Set up mutual TLS for a plain gateway, step by step
 ///
@@ -20,7 +20,7 @@ use crate::text::proxy_name;
 /// ends the run. Run the same command again to continue.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
-#[command(after_help = help::istio::SETUP)]
+#[command(after_help = help::istio::SETUP, group = ArgGroup::new("asked").args(["upstreams", "gateway"]).multiple(true))]
 pub(crate) struct SetupArgs {
     /// Add this namespace to the mesh; can be repeated
     #[arg(long = "namespace-to-enroll", value_name = "NS", value_delimiter = ',')]
@@ -29,7 +29,7 @@ pub(crate) struct SetupArgs {
     #[arg(short, long = "upstream", value_name = "UPSTREAM", value_delimiter = ',')]
     upstreams: Vec<String>,
     /// Add the sidecars this way [default: helm, if a release owns the gateway and helm is on PATH]
-    #[arg(long, value_name = "WAY")]
+    #[arg(long, value_name = "WAY", conflicts_with = "gateway")]
     via: Option<ViaArg>,
     /// Use this istiod, by revision or tag [default: the one in use, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
@@ -47,11 +47,14 @@ pub(crate) struct SetupArgs {
     /// [default: gateway-proxy, or the only one]
     #[arg(long, value_name = "NAME", verbatim_doc_comment)]
     name: Option<String>,
-    /// Send the request to this host; needs a single Upstream [default: the host of a route to it]
-    #[arg(long, value_name = "HOST", requires = "upstreams")]
+    /// Use the proxy of this Gateway; of the Kubernetes Gateway API, -n is then its namespace
+    #[arg(long, value_name = "NAME", conflicts_with = "name")]
+    gateway: Option<String>,
+    /// Send the request to this host; needs a single Upstream, or --gateway [default: the host of a route to it]
+    #[arg(long, value_name = "HOST", requires = "asked")]
     host: Option<String>,
-    /// Send the request to this path; needs a single Upstream [default: the path of the route, or /get]
-    #[arg(long, value_name = "PATH", requires = "upstreams")]
+    /// Send the request to this path; needs a single Upstream, or --gateway [default: the path of the route, or /get]
+    #[arg(long, value_name = "PATH", requires = "asked")]
     path: Option<String>,
     /// Skip the requests that verify mutual TLS
     #[arg(long, conflicts_with_all = ["host", "path"])]
@@ -95,7 +98,11 @@ impl SetupArgs {
             ));
         }
         Ok(Command::Setup(Setup {
-            proxy: self.name.as_deref().map(proxy_name::parse).transpose()?,
+            proxy: match (&self.gateway, &self.name) {
+                (Some(gateway), _) => Some(PodsOf::Gateway(GatewayName::parse(gateway)?)),
+                (None, Some(name)) => Some(PodsOf::Named(proxy_name::parse(name)?)),
+                (None, None) => None,
+            },
             request: RequestWish { host: self.host, path: self.path },
             namespaces,
             upstreams,

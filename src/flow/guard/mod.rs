@@ -80,10 +80,7 @@ impl Harms {
         effects: &[Effect],
         policies: Option<&Policies<'_>>,
     ) -> Result<Self, Failure> {
-        let mut touched = Touched::by(effects);
-        // Auto-mTLS affects every Upstream.
-        touched.mesh |= effects.iter().any(|effect| matches!(effect, Effect::AutoMtls(_)));
-        let mut traffic = Box::pin(traffic::read(session, survey, &touched)).await?;
+        let mut traffic = Box::pin(traffic::read(session, survey, &Touched::by(effects))).await?;
         if let Some(policies) = policies {
             traffic.world.know_policies(policies);
         }

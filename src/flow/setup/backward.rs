@@ -72,6 +72,7 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Removal) -> Re
             what: format!("PeerAuthentication {namespace}/{name}"),
             act: of_policy(scope, change::PolicyWish::Remove, foreign),
             undone_by,
+            namespace: None,
         });
     }
     Ok(())
@@ -101,6 +102,7 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Removal) -> R
             what: shown.clone(),
             act: upstreams(MtlsWish::Disable, names),
             undone_by: gloo_rs("istio enable-mtls").with("-u", shown).into(),
+            namespace: None,
         });
     }
     Ok(())
@@ -158,6 +160,7 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Removal) -> 
                 what: format!("namespace {name}"),
                 act: StepAct::Enrolment(enrolment(Enrol::Out, &name)),
                 undone_by: gloo_rs("istio enroll").value(&name).with("--revision", revision).into(),
+                namespace: None,
             });
         }
     }

@@ -2,67 +2,53 @@
 
 use std::path::Path;
 
-use super::in_use::revision_in_use;
+use super::gateway::SetupGateway;
 use super::policy;
 use super::step::{Step, StepAct};
-use crate::command::{CommandLine, flag, gloo_rs};
-use crate::error::{Exit, Failure, Reason};
-use crate::helm::Helm;
-use crate::kube::{Environment, Freshness, Scope as Where, Session};
-use crate::load::absence::{self, Absence};
-use crate::load::{gateways, policies, release};
-use crate::model::{ObjectRef, kinds};
+use crate::command::{CommandLine, gloo_rs};
+use crate::kube::{Freshness, Scope as Where, Session};
+use crate::load::{gateways, policies};
 use crate::options::{
-    Bringer, Enrol, Enrolment, Global, HTTP_PORT, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture, Preview,
-    Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars, Strictness, TrustWish,
-    UpgradeValues, ValuesAct, VerifyTask, Via,
+    Bringer, Enrol, Enrolment, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture, Preview, Proxies, ProxyPods,
+    RequestWish, Restarts, Rollouts, SettingsSwitches, Setup, Sidecars, Strictness, TrustWish, UpgradeValues,
+    ValuesAct, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
 use crate::plan::mtls::{MtlsWish, Policy};
-use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, PolicyRequest, PolicyScope};
 use crate::plan::peer::{Mode, Policies};
 use crate::plan::policy::{Caution, OtherTls};
 use crate::plan::proxy_pods::{PodAmount, Which};
-use crate::plan::sidecars::GatewayProxy;
 use crate::plan::values::{self, Switch};
+use crate::plan::verdict::route::USUAL_PATH;
 use crate::render::diff::Secrets;
-use crate::text::{ProxyKind, ProxyName};
 
 /// Returns the steps, in the order of the guide.
-///
-/// # Errors
-/// There is no proxy, or a GitOps tool renders it.
-pub(super) async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
-    let (via, proxy) = via(session, task, global).await?;
-    let name = name_of(&proxy.workload.reference);
-    let in_use = match task.revision {
-        None => revision_in_use(session, &proxy, &task.namespaces).await,
-        Some(_) => None,
-    };
+pub(super) async fn steps(session: &Session, task: &Setup, gateway: &SetupGateway) -> Vec<Step> {
+    let istio = gateway.istio(session, task).await;
     let mut policies = Vec::new();
     for namespace in task.namespaces.iter().filter(|_| task.strictness == Strictness::Strict) {
         policies.push(strict(session, namespace).await);
     }
-    let revision = IstioWish { revision: task.revision.clone(), in_use, ..IstioWish::default() };
-    Ok(in_order(task, via, &name, &revision, policies))
+    in_order(task, gateway, &istio, policies)
 }
 
 /// Builds the steps in order. The policies come last, between two rounds of requests.
-fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, istio: &IstioWish, policies: Vec<Step>) -> Vec<Step> {
-    let mut steps = vec![match via {
-        Bringer::Helm => helm(task, istio),
-        Bringer::Inject => inject(istio, proxy),
+fn in_order(task: &Setup, gateway: &SetupGateway, istio: &IstioWish, policies: Vec<Step>) -> Vec<Step> {
+    let mut steps = vec![match gateway.bringer {
+        Bringer::Helm => helm(task, gateway, istio),
+        Bringer::Inject => inject(istio, &gateway.pods),
     }];
     steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, istio)));
     let mut proves = Vec::new();
-    match (via, task.auto_mtls) {
+    match (gateway.bringer, task.auto_mtls) {
         // With Helm, auto-mTLS is one of the values.
         (Bringer::Helm, _) => proves.push(0),
         (Bringer::Inject, SettingsSwitches::On) => {
             proves.push(steps.len());
-            steps.push(switches(auto_mtls::AutoMtlsWish::Enable));
+            let namespace = gateway.installation.clone();
+            steps.push(Step { namespace, ..switches(auto_mtls::AutoMtlsWish::Enable) });
         }
         (Bringer::Inject, _) => {}
     }
@@ -72,151 +58,64 @@ fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, istio: &IstioWish, po
     }
     let is_strict = task.strictness == Strictness::Strict;
     let when = if is_strict { ", before going strict" } else { "" };
-    steps.extend(verify(task, proxy, &proves, when));
+    steps.extend(verify(task, gateway, &proves, when));
     if is_strict {
         let first = steps.len();
         steps.extend(policies);
         let policies: Vec<_> = (first..steps.len()).collect();
-        steps.extend(verify(task, proxy, &policies, ""));
+        steps.extend(verify(task, gateway, &policies, ""));
     }
     steps
 }
 
 /// One request to each Upstream. If it is not answered over mutual TLS, those of the steps in `proves` that affect the
 /// connection are rolled back.
-fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<Step> {
-    let upstreams = if task.proof == SetupProof::Sent { task.upstreams.as_slice() } else { &[] };
-    let request = |upstream: &Named| VerifyTask {
-        upstream: Some(upstream.clone()),
+fn verify(task: &Setup, gateway: &SetupGateway, proves: &[usize], when: &str) -> Vec<Step> {
+    let request = |upstream: &Option<Named>| VerifyTask {
+        upstream: upstream.clone(),
         url: None,
         host: task.request.host.clone(),
         path: task.request.path.clone(),
         method: "GET".to_owned(),
         headers: Vec::new(),
-        via: Via::Forward { port: HTTP_PORT },
-        pods: ProxyPods { proxy: PodsOf::Named(proxy.clone()), amount: PodAmount::One, which: Which::Running },
+        via: Via::Forward { port: gateway.port },
+        pods: ProxyPods { proxy: gateway.pods.clone(), amount: PodAmount::One, which: Which::Running },
         trust: TrustWish::System,
         expect: 200,
     };
-    let step = |upstream: &Named| Step {
+    let step = |upstream: Option<Named>| Step {
         word: "verify",
-        what: format!("{}: expect 200 and mTLS{when}", shown(upstream)),
-        act: StepAct::Verify { request: Box::new(request(upstream)), proves: proves.to_vec() },
+        what: format!(
+            "{}: expect 200 and mTLS{when}",
+            upstream.as_ref().map_or_else(|| url(task), ToString::to_string)
+        ),
+        act: StepAct::Verify { request: Box::new(request(&upstream)), proves: proves.to_vec() },
         undone_by: "nothing is changed".into(),
+        namespace: None,
     };
-    upstreams.iter().map(step).collect()
+    gateway.asked(task).into_iter().map(step).collect()
 }
 
-/// Returns how the sidecars are added, and the proxy. The choice on the command line applies; otherwise it is Helm, if
-/// Helm renders the proxy and is installed.
-async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringer, GatewayProxy), Failure> {
-    let namespace = global.object_namespace();
-    let wanted = task.proxy.clone().map_or(Proxies::Usual, |name| Proxies::Named(vec![name]));
-    let proxies = gateways::find(session, namespace, &wanted).await;
-    let proxies = match proxies {
-        Err(why) if task.proxy.is_none() => return Err(absent(session, namespace, why).await),
-        proxies => proxies?,
-    };
-    let proxy = proxies.into_iter().next().expect("what was found is no empty list");
-    let of_proxy = owner::find(&proxy.workload.value);
-    let owner = match release::owner(session, namespace).await {
-        Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => Some(owner),
-        _ => of_proxy,
-    };
-    let via = match (owner, task.via) {
-        (Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })), _) => return Err(in_git(&owner, namespace, task)),
-        (_, Some(via)) => via,
-        (Some(Owner::Helm { .. }), None) => {
-            match Helm::find(Environment::of_process().os("PATH"), global.timeout).await {
-                Ok(_) => Bringer::Helm,
-                Err(_) => Bringer::Inject,
-            }
-        }
-        _ => Bringer::Inject,
-    };
-    Ok((via, proxy))
+/// The request without an Upstream: `shop.example/cart`.
+fn url(task: &Setup) -> String {
+    let RequestWish { host, path } = &task.request;
+    format!("{}{}", host.as_deref().unwrap_or_default(), path.as_deref().unwrap_or(USUAL_PATH))
 }
 
-/// The name of a proxy, with its kind.
-pub(super) fn name_of(workload: &ObjectRef) -> ProxyName {
-    let kind = if workload.kind == &kinds::DAEMON_SET { ProxyKind::DaemonSet } else { ProxyKind::Deployment };
-    ProxyName { kind: Some(kind), name: workload.name.clone() }
-}
-
-/// The failure when no gateway was found without `--name`, with the namespaces that have one.
-pub(super) async fn absent(session: &Session, namespace: &str, why: Failure) -> Failure {
-    let absence = match why.reason {
-        Reason::NotFound => {
-            absence::around(session, &ObjectRef::new(&kinds::DEPLOYMENT, namespace, gateways::USUAL)).await
-        }
-        _ => Absence::default(),
-    };
-    elsewhere(why, &absence)
-}
-
-/// The failure with a hint that is valid for this command.
-fn elsewhere(why: Failure, absence: &Absence) -> Failure {
-    let hint = match why.reason {
-        Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE searches another namespace".into()),
-        Reason::Ambiguous => flag("--name").text(" NAME chooses one"),
-        _ => return why,
-    };
-    Failure { hints: vec![hint], ..why }
-}
-
-fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
-    let mut failure = Failure::new(
-        Exit::Failed,
-        Reason::Managed,
-        format!("Gloo in {namespace}: {owner} renders it and would undo the change; nothing changed"),
-    );
-    failure.details.push("the same in Git:".to_owned());
-    let on_revision = |command: CommandLine| match &task.revision {
-        Some(revision) => command.with("--revision", revision),
-        None => command,
-    };
-    // These commands edit files and need no cluster.
-    let mut command = |line: CommandLine| failure.details.push(format!("  {line}"));
-    command(on_revision(gloo_rs("upgrade-values")).fixed("--values FILE --write"));
-    for namespace in &task.namespaces {
-        command(on_revision(gloo_rs("istio enroll").value(namespace)).fixed("-f PATH --write"));
-    }
-    if !task.upstreams.is_empty() {
-        command(gloo_rs("istio enable-mtls").with("-u", names(task)).fixed("-f PATH --write"));
-    }
-    if task.strictness == Strictness::Strict {
-        for namespace in &task.namespaces {
-            command(gloo_rs("istio peer-auth strict").with("-n", namespace).fixed("-f PATH --write"));
-        }
-    }
-    failure.hint("change it there and let it sync")
-}
-
-fn names(task: &Setup) -> String {
-    task.upstreams.iter().map(shown).collect::<Vec<_>>().join(",")
-}
-
-/// The Upstream in the form that `--upstream` accepts.
-pub(super) fn shown(upstream: &Named) -> String {
-    match &upstream.namespace {
-        Some(namespace) => format!("{namespace}/{}", upstream.name),
-        None => upstream.name.clone(),
-    }
-}
-
-fn helm(task: &Setup, istio: &IstioWish) -> Step {
+fn helm(task: &Setup, gateway: &SetupGateway, istio: &IstioWish) -> Step {
     let auto_mtls = if task.auto_mtls == SettingsSwitches::On { Switch::On } else { Switch::NotTyped };
     let values = UpgradeValues {
         act: ValuesAct::Merge,
         wish: values::ValuesWish { auto_mtls, ..values::ValuesWish::default() },
         istio: istio.clone(),
-        ..UpgradeValues::of_release(task.chart.clone(), task.secrets)
+        ..gateway.upgrade(task)
     };
     Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
         act: StepAct::Values(values),
         undone_by: of_chart(gloo_rs("upgrade-values --remove --apply"), task.chart.as_deref()).into(),
+        namespace: gateway.release.as_ref().map(|release| release.namespace.clone()),
     }
 }
 
@@ -228,7 +127,7 @@ pub(super) fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLin
     }
 }
 
-fn inject(istio: &IstioWish, proxy: &ProxyName) -> Step {
+fn inject(istio: &IstioWish, proxy: &PodsOf) -> Step {
     let act = Injection::Inject {
         istio: istio.clone(),
         sds_image: None,
@@ -237,26 +136,35 @@ fn inject(istio: &IstioWish, proxy: &ProxyName) -> Step {
     };
     Step {
         word: "inject",
-        what: match proxy.name.as_str() {
-            gateways::USUAL => "sidecars for the gateway".to_owned(),
-            name => format!("sidecars for {name}"),
+        what: match proxy {
+            PodsOf::Named(proxy) if proxy.name == gateways::USUAL => "sidecars for the gateway".to_owned(),
+            PodsOf::Named(proxy) => format!("sidecars for {}", proxy.name),
+            PodsOf::Gateway(gateway) => format!("sidecars for Gateway {}", gateway.as_str()),
         },
-        act: StepAct::Sidecars(sidecars(act, proxy)),
-        undone_by: unless_usual(gloo_rs("istio uninject"), &proxy.name).into(),
+        undone_by: unless_usual(gloo_rs("istio uninject"), proxy).into(),
+        act: StepAct::Sidecars(sidecars(act, proxy.clone())),
+        namespace: None,
     }
 }
 
-/// Adds `--name`, such as `--name edge-proxy`, unless the proxy is the default one.
-pub(super) fn unless_usual(command: CommandLine, proxy: &str) -> CommandLine {
-    if proxy == gateways::USUAL { command } else { command.with("--name", proxy) }
+/// Adds `--gateway`, or `--name`, such as `--name edge-proxy`, unless the proxy is the default one.
+pub(super) fn unless_usual(command: CommandLine, proxy: &PodsOf) -> CommandLine {
+    match proxy {
+        PodsOf::Named(proxy) if proxy.name == gateways::USUAL => command,
+        PodsOf::Named(proxy) => command.with("--name", &proxy.name),
+        PodsOf::Gateway(gateway) => command.with("--gateway", gateway.as_str()),
+    }
 }
 
 /// The task of `inject` or `uninject` on one proxy.
-pub(super) fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
+pub(super) fn sidecars(act: Injection, proxy: PodsOf) -> Sidecars {
     Sidecars {
         chart: None,
         act,
-        proxies: Proxies::Named(vec![proxy.clone()]),
+        proxies: match proxy {
+            PodsOf::Named(name) => Proxies::Named(vec![name]),
+            PodsOf::Gateway(gateway) => Proxies::Gateway(gateway),
+        },
         rollouts: Rollouts::Wait,
         preview: Preview::default(),
         files: None,
@@ -270,7 +178,13 @@ pub(super) fn switches(wish: auto_mtls::AutoMtlsWish) -> Step {
         auto_mtls::AutoMtlsWish::Enable => gloo_rs("istio auto-mtls disable"),
         auto_mtls::AutoMtlsWish::Disable => gloo_rs("istio auto-mtls enable"),
     };
-    Step { word: "auto-mtls", what: "Settings".to_owned(), act: StepAct::Switches(wish), undone_by: undone_by.into() }
+    Step {
+        word: "auto-mtls",
+        what: "Settings".to_owned(),
+        act: StepAct::Switches(wish),
+        undone_by: undone_by.into(),
+        namespace: None,
+    }
 }
 
 fn enroll(namespace: &str, IstioWish { revision, in_use, .. }: &IstioWish) -> Step {
@@ -281,6 +195,7 @@ fn enroll(namespace: &str, IstioWish { revision, in_use, .. }: &IstioWish) -> St
         what: format!("namespace {namespace}"),
         act: StepAct::Enrolment(enrolment(act, namespace)),
         undone_by: gloo_rs("istio unenroll").value(namespace).into(),
+        namespace: None,
     }
 }
 
@@ -301,9 +216,10 @@ pub(super) fn enrolment(act: Enrol, namespace: &str) -> Enrolment {
 fn enable(task: &Setup) -> Step {
     Step {
         word: "upstream",
-        what: names(task),
+        what: task.upstream_names(),
         act: upstreams(MtlsWish::Enable, task.upstreams.clone()),
-        undone_by: gloo_rs("istio disable-mtls").with("-u", names(task)).into(),
+        undone_by: gloo_rs("istio disable-mtls").with("-u", task.upstream_names()).into(),
+        namespace: None,
     }
 }
 
@@ -324,6 +240,7 @@ async fn strict(session: &Session, namespace: &str) -> Step {
         // The undo command keeps a policy that existed before.
         undone_by: policy::as_before(policies.without_selector(namespace).into_iter().next(), namespace).into(),
         act: of_policy(scope, change::PolicyWish::Set(Mode::Strict), OtherTls::Keep),
+        namespace: None,
     }
 }
 
@@ -341,7 +258,8 @@ pub(super) fn of_policy(scope: PolicyScope, wish: change::PolicyWish, foreign: O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::RequestWish;
+    use crate::options::SetupProof;
+    use crate::text::ProxyName;
 
     fn setup(
         via: Bringer,
@@ -372,10 +290,12 @@ mod tests {
             what: "namespace shop".to_owned(),
             act: of_policy(scope, change::PolicyWish::Set(Mode::Strict), OtherTls::Keep),
             undone_by: gloo_rs("istio peer-auth remove").with("-n", "shop").into(),
+            namespace: None,
         };
         let policies = if strictness == Strictness::Strict { vec![policy] } else { Vec::new() };
         let proxy = ProxyName { kind: None, name: gateways::USUAL.to_owned() };
-        let steps = in_order(&task, via, &proxy, &IstioWish::default(), policies);
+        let gateway = SetupGateway::named(proxy, via);
+        let steps = in_order(&task, &gateway, &IstioWish::default(), policies);
         let proves = |step: &Step| match &step.act {
             StepAct::Verify { proves, .. } => format!(" {proves:?}"),
             _ => String::new(),
@@ -401,18 +321,5 @@ mod tests {
             ["inject", "enroll", "upstream", "strict"]
         );
         assert_eq!(setup(Bringer::Inject, &[], as_it_is, alone, SetupProof::Sent), ["inject", "enroll"]);
-    }
-
-    #[test]
-    fn only_flags_that_are_there_are_named() {
-        let absence =
-            |elsewhere: Option<&str>| Absence { elsewhere: elsewhere.map(str::to_owned), ..Absence::default() };
-        let why = |reason| Failure::new(Exit::Failed, reason, "no").hint(flag("--all").text(" chooses all"));
-        let hints = |reason| elsewhere(why(reason), &absence(None)).hints;
-        assert_eq!(hints(Reason::Ambiguous), ["--name NAME chooses one"]);
-        assert_eq!(hints(Reason::NotFound), ["-n NAMESPACE searches another namespace"]);
-        assert_eq!(hints(Reason::Forbidden), ["--all chooses all"]);
-        let found = elsewhere(why(Reason::NotFound), &absence(Some("gloo-system"))).hints;
-        assert_eq!(found, ["it is in namespace gloo-system: -n gloo-system"]);
     }
 }

@@ -1,6 +1,5 @@
 //! Adapts the hints of a step's own command to the command `setup` or `teardown`.
 
-use super::forward::shown;
 use super::step::StepAct;
 use crate::cli;
 use crate::command::{CommandLine, Hint, gloo_rs};
@@ -36,7 +35,7 @@ fn here(hint: &Hint, takes: &impl Fn(&str) -> bool, own: Option<&CommandLine>) -
 fn command(act: &StepAct, typed: &Global) -> Option<CommandLine> {
     Some(match act {
         StepAct::Upstreams(policy, names) => {
-            let names = names.iter().map(shown).collect::<Vec<_>>().join(",");
+            let names = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
             again::scoped(gloo_rs(policy.words().command).with("-u", names), typed)
         }
         StepAct::PeerAuth(task) => again::in_gloo(peer_auth::command(task), typed),

@@ -5,6 +5,7 @@
 
 mod backward;
 mod forward;
+mod gateway;
 mod hints;
 mod in_use;
 mod objects;
@@ -25,6 +26,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use self::gateway::SetupGateway;
 use self::step::{PlannedStep, Step, StepAct};
 use super::interrupt::UNTOUCHED;
 use super::report::Report;
@@ -47,8 +49,11 @@ use crate::plan::policy::Caution;
 /// # Errors
 /// Why nothing was started, or which step failed, what remains, and how to continue.
 pub(super) async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let way = Way::begin("setup", (task.preview, task.caution), global, report).await?;
-    let steps = forward::steps(&way.session, task, global).await?;
+    let mut way = Way::begin("setup", (task.preview, task.caution), global, report).await?;
+    let gateway = SetupGateway::find(&way.session, task, global).await?;
+    let task = &gateway.with_namespaces(task);
+    way.global.gloo_namespace = gateway.installation.clone().or(way.global.gloo_namespace);
+    let steps = forward::steps(&way.session, task, &gateway).await;
     Box::pin(way.go(steps, report)).await
 }
 
@@ -176,7 +181,8 @@ impl Way {
     /// The command that undoes a step, for the same cluster and Gloo installation.
     fn aimed(&self, planned: &PlannedStep) -> Hint {
         let scope = if planned.is_in_gloo() { again::scoped } else { again::in_gloo };
-        planned.step.undone_by.clone().each(|command| scope(command, &self.typed)).on(&self.typed.target())
+        let typed = planned.step.within(&self.typed);
+        planned.step.undone_by.clone().each(|command| scope(command, &typed)).on(&self.typed.target())
     }
 
     /// The opposite command of the two.

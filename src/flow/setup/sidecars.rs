@@ -1,21 +1,24 @@
 //! The sidecar steps of a teardown. The sidecars are removed with the means that added them.
 
-use super::forward::{absent, name_of, of_chart, sidecars, unless_usual};
+use super::forward::{of_chart, sidecars, unless_usual};
+use super::gateway::{absent, name_of};
 use super::removal::{Left, Removal};
 use super::step::{Step, StepAct};
 use crate::command::{CommandLine, gloo_rs};
-use crate::error::Failure;
+use crate::error::{Failure, Reason};
 use crate::flow::again;
 use crate::flow::execute::short;
 use crate::kube::Session;
-use crate::load::{gateways, istio, release, release_chart};
-use crate::options::{Global, Injection, Marks, Proxies, Teardown, UpgradeValues, UpstreamsTask};
+use crate::load::{gateway_parameters, gateways, istio, release, release_chart};
+use crate::options::{Global, Injection, Marks, PodsOf, Proxies, Teardown, UpgradeValues, UpstreamsTask};
+use crate::plan::gateway_parameters::{GatewayParameters, Keeper};
 use crate::plan::istiod::{Istiod, choose};
-use crate::plan::mark::{self, injected_by_us};
+use crate::plan::mark::{self, injected_by_us, written_by_us};
 use crate::plan::owner::{self, Owner};
 use crate::plan::policy::Caution;
 use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{GatewayProxy, current_address};
+use crate::text::GatewayName;
 
 /// Istio's values in the release of Gloo.
 pub(super) struct InRelease {
@@ -59,8 +62,11 @@ pub(super) async fn back(
     found: &mut Removal,
 ) -> Result<(), Failure> {
     let namespace = global.object_namespace();
+    let of_api = gateway_parameters::of_installation(session, namespace, global).await;
     let mut proxies = match gateways::find(session, namespace, &Proxies::All).await {
         Ok(proxies) => proxies,
+        // An installation may have only gateways of the Gateway API.
+        Err(failure) if failure.reason == Reason::NotFound && matches!(of_api, Ok(Some(_))) => Vec::new(),
         // With `-n`, the gateway must be there.
         Err(failure) if global.namespace.is_some() => return Err(absent(session, namespace, failure).await),
         Err(failure) => {
@@ -69,7 +75,8 @@ pub(super) async fn back(
         }
     };
     proxies.retain(|proxy| !state(proxy).is_ok_and(|state| state.extent() == Extent::Clean));
-    let istiods = match proxies.is_empty() {
+    let has_api = matches!(&of_api, Ok(Some((_, found))) if found.home().has_sidecars());
+    let istiods = match proxies.is_empty() && !has_api {
         true => Vec::new(),
         false => istio::istiods(session, None).await.unwrap_or_default(),
     };
@@ -80,7 +87,9 @@ pub(super) async fn back(
         let release = release.filter(|_| matches!(owner::find(&workload.value), Some(Owner::Helm { .. })));
         let (is_ours, command) = match release {
             Some(release) => (release.is_ours, gloo_rs("upgrade-values --remove --apply")),
-            None => (is_injected, unless_usual(gloo_rs("istio uninject"), &workload.reference.name)),
+            None => {
+                (is_injected, unless_usual(gloo_rs("istio uninject"), &PodsOf::Named(name_of(&workload.reference))))
+            }
         };
         let shown = short(&workload.reference);
         let left = || {
@@ -90,7 +99,7 @@ pub(super) async fn back(
         if !found.sort(task.marks, is_ours, left) {
             continue;
         }
-        let istiod = istiod(proxy, &istiods);
+        let istiod = current_address(proxy).map(|address| istiod(address, &istiods));
         let what = match release {
             Some(_) => format!("what remains of the injection in {shown}"),
             None => shown,
@@ -103,18 +112,30 @@ pub(super) async fn back(
             by_helm.get_or_insert_with(|| helm(task, release, istiod.as_ref()));
         }
     }
+    match of_api {
+        Ok(Some(of_api)) if has_api => match of_api.1.keeper() {
+            Ok(Keeper::Objects) => by_uninject.extend(of_gateway(&of_api, &istiods, task, global, found)),
+            Ok(Keeper::Release { .. }) => {
+                let release = release.filter(|release| release.goes(task.marks));
+                let istiod = of_api.1.address().map(|address| istiod(address, &istiods));
+                by_helm = by_helm.or_else(|| release.map(|release| helm(task, release, istiod.as_ref())));
+            }
+            Err(why) => found.left.push(format!("Gateway {}: {}", of_api.0.as_str(), why.message).into()),
+        },
+        Ok(_) => {}
+        Err(why) => found.left.push(format!("the gateways of the Gateway API: {why}").into()),
+    }
     found.steps.extend(by_helm.into_iter().chain(by_uninject));
     Ok(())
 }
 
-/// The flag that selects the istiod of a gateway again. `None` if the gateway has none.
-fn istiod(proxy: &GatewayProxy, istiods: &[Istiod]) -> Option<(&'static str, String)> {
-    let address = current_address(proxy)?;
+/// The flag that selects the istiod of a gateway again.
+fn istiod(address: String, istiods: &[Istiod]) -> (&'static str, String) {
     let chosen = choose(istiods, None, Some(&address)).ok();
-    Some(match chosen.and_then(|choice| choice.tag.or(choice.istiod.map(|istiod| istiod.revision))) {
+    match chosen.and_then(|choice| choice.tag.or(choice.istiod.map(|istiod| istiod.revision))) {
         Some(revision) => ("--revision", revision),
         None => ("--istio-discovery-address", address),
-    })
+    }
 }
 
 fn helm(task: &Teardown, release: &InRelease, istiod: Option<&(&'static str, String)>) -> Step {
@@ -125,6 +146,7 @@ fn helm(task: &Teardown, release: &InRelease, istiod: Option<&(&'static str, Str
         what: "the values of Gloo's release".to_owned(),
         act: StepAct::Values(UpgradeValues::of_release(task.chart.clone(), task.secrets)),
         undone_by: of_chart(undo, task.chart.as_deref()).into(),
+        namespace: None,
     }
 }
 
@@ -135,13 +157,40 @@ fn with(command: CommandLine, istiod: Option<&(&'static str, String)>) -> Comman
     }
 }
 
+/// The step that removes the sidecars of a Gateway, and of all others of its installation. `None` if it is skipped.
+fn of_gateway(
+    (name, parameters): &(GatewayName, GatewayParameters),
+    istiods: &[Istiod],
+    task: &Teardown,
+    global: &Global,
+    found: &mut Removal,
+) -> Option<Step> {
+    let act = Injection::Uninject { upstreams: UpstreamsTask::Left, caution: Caution::Careful };
+    let istiod = parameters.address().map(|address| istiod(address, istiods));
+    let pods = PodsOf::Gateway(name.clone());
+    let step = Step {
+        word: "uninject",
+        what: format!("Gateway {}", name.as_str()),
+        undone_by: with(unless_usual(gloo_rs("istio inject"), &pods), istiod.as_ref()).into(),
+        act: StepAct::Sidecars(sidecars(act, pods.clone())),
+        namespace: Some(parameters.gateway.reference.namespace.clone()),
+    };
+    let is_ours = written_by_us(&parameters.settings.value, &["f:spec", "f:gloo", "f:istioOptions"]);
+    let left = || {
+        let what = format!("{}: its sidecars were not added by gloo-rs", step.what);
+        Left::new(&what, again::scoped(unless_usual(gloo_rs("istio uninject"), &pods), &step.within(global)))
+    };
+    found.sort(task.marks, is_ours, left).then_some(step)
+}
+
 fn uninject(what: String, proxy: &GatewayProxy, istiod: Option<&(&'static str, String)>) -> Step {
     let act = Injection::Uninject { upstreams: UpstreamsTask::Left, caution: Caution::Careful };
-    let name = name_of(&proxy.workload.reference);
+    let name = PodsOf::Named(name_of(&proxy.workload.reference));
     Step {
         word: "uninject",
         what,
-        undone_by: with(unless_usual(gloo_rs("istio inject"), &name.name), istiod).into(),
-        act: StepAct::Sidecars(sidecars(act, &name)),
+        undone_by: with(unless_usual(gloo_rs("istio inject"), &name), istiod).into(),
+        act: StepAct::Sidecars(sidecars(act, name)),
+        namespace: None,
     }
 }

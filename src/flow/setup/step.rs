@@ -53,6 +53,8 @@ pub(super) struct Step {
     pub act: StepAct,
     /// The command that undoes it.
     pub undone_by: Hint,
+    /// The namespace of its objects, if it is not that of the command line.
+    pub namespace: Option<String>,
 }
 
 /// The plan of a step's command.
@@ -162,6 +164,7 @@ impl PlannedStep {
     pub(super) fn more(&self) -> Vec<String> {
         match (&self.work, &self.step.act) {
             (Work::Values(planned), StepAct::Values(task)) => value_lines(planned, task),
+            (Work::Sidecars(plan), _) => plan.risks.iter().map(|risk| format!("changes {risk}")).collect(),
             (Work::Enrolment { plans, .. }, StepAct::Enrolment(task)) => {
                 let left = plans.iter().flat_map(|plan| enrol::left(task, plan));
                 left.map(|(object, why)| format!("not restarted: {}: {}", short(&object), why.message)).collect()
@@ -226,7 +229,7 @@ impl StepAct {
         let caution = if let PlanTime::Now(caution) = when { caution } else { Caution::Forced };
         Ok(match self {
             Self::Values(task) => {
-                let planned = Box::pin(values::plan_release(session, (None, None), task, global, notes)).await?;
+                let planned = Box::pin(values::plan_release(session, task, global, notes)).await?;
                 if let (PlanTime::Before, Some(upgrade)) = (when, planned.upgrade(task)) {
                     notes.advices(values::ready(session, &upgrade, task).await?.advice);
                 }
@@ -280,11 +283,9 @@ impl StepAct {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
         match (self, work) {
             (Self::Values(task), Work::Values(planned)) => planned.effects(task),
-            (Self::Sidecars(task), _) => {
-                let workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
-                let changed = work.changes().map(|change| &change.before.reference);
-                let gateways = changed.filter(|it| workloads.contains(&it.kind)).cloned().collect();
-                vec![Effect::Certificates(gateways, turn(matches!(task.act, Injection::Inject { .. })))]
+            (Self::Sidecars(task), Work::Sidecars(plan)) => {
+                let turn = turn(matches!(task.act, Injection::Inject { .. }));
+                vec![Effect::Certificates(plan.gateways.clone(), turn)]
             }
             (Self::Enrolment(task), Work::Enrolment { plans, .. }) => enrol::effects(task, plans),
             (Self::Upstreams(policy, _), _) => {
@@ -311,6 +312,11 @@ impl StepAct {
 }
 
 impl Step {
+    /// The options with the namespace of the step's objects.
+    pub(super) fn within(&self, global: &Global) -> Global {
+        Global { namespace: self.namespace.clone().or_else(|| global.namespace.clone()), ..global.clone() }
+    }
+
     /// Plans the step. `by` is what covers Upstreams without TLS settings at that point.
     ///
     /// # Errors
@@ -322,6 +328,7 @@ impl Step {
         global: &Global,
         report: &mut Report<'_>,
     ) -> Result<PlannedStep, Failure> {
+        let global = &self.within(global);
         let mut advice: Vec<Advice> = Vec::new();
         let work = self.act.plan(session, global, PlanTime::Before, &mut advice).await?.map_err(objects::refused)?;
         // All changes are sent as a dry run before the first write, so that a permission that only the last step lacks
@@ -354,7 +361,8 @@ impl PlannedStep {
         global: &Global,
         report: &mut Report<'_>,
     ) -> Result<MadeByStep, Stopped> {
-        let Self { step: Step { act, .. }, .. } = self;
+        let Self { step, .. } = self;
+        let (act, global) = (&step.act, &step.within(global));
         let stop = report.interrupts();
         let planned = Box::pin(stop.until_signal(act.plan(session, global, PlanTime::Now(caution), report))).await?;
         let work = match planned {

@@ -37,7 +37,7 @@ fn object(kind: &'static Kind, namespace: &str, name: &str, spec: &Value) -> Obj
 
 fn planned(word: &'static str, act: StepAct, changes: Vec<Change>) -> PlannedStep {
     let undone_by = gloo_rs("istio teardown").into();
-    let step = Step { word, what: "the thing".to_owned(), act, undone_by };
+    let step = Step { word, what: "the thing".to_owned(), act, undone_by, namespace: None };
     PlannedStep { step, work: Work::Objects(changes), spared: None, effects: Vec::new() }
 }
 

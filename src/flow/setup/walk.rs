@@ -119,7 +119,7 @@ impl MadeByStep {
 }
 
 /// The steps that a failed request proves wrong, the last first: those that it verifies and that affect it. The TLS
-/// settings of an Upstream take precedence over auto-mTLS.
+/// settings of an Upstream take precedence over auto-mTLS, which is all that a route to a Service has.
 pub(super) fn proven_wrong(plan: &[PlannedStep], request: usize, global: &Global) -> Vec<usize> {
     let StepAct::Verify { request, proves } = &plan[request].step.act else { return Vec::new() };
     let is_asked = |object: &ObjectRef| {
@@ -128,7 +128,8 @@ pub(super) fn proven_wrong(plan: &[PlannedStep], request: usize, global: &Global
                 && named.namespace.as_deref().unwrap_or(global.object_namespace()) == object.namespace
         })
     };
-    let by_auto_mtls = plan.iter().filter_map(|it| it.spared.as_ref()).any(|it| it.upstreams.iter().any(is_asked));
+    let by_auto_mtls = request.upstream.is_none()
+        || plan.iter().filter_map(|it| it.spared.as_ref()).any(|it| it.upstreams.iter().any(is_asked));
     let carries = |index: &usize| match &plan[*index].step.act {
         StepAct::Values(_) | StepAct::Switches(_) => by_auto_mtls,
         StepAct::Upstreams(..) => !by_auto_mtls,

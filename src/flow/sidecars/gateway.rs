@@ -67,7 +67,7 @@ pub(super) async fn plan(
             let plan = Box::pin(of_objects(session, (gateway, &found), task, global, notes)).await?;
             Ok(GatewayPlan::Objects(Ok(plan)))
         }
-        Err(why) => Ok(GatewayPlan::Objects(Err(vec![Row::left(found.gateway, Outcome::Refused, why)]))),
+        Err(why) => Ok(GatewayPlan::Objects(Err(vec![Row::left(found.gateway.reference, Outcome::Refused, why)]))),
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn by_release(
 ) -> Result<(), Failure> {
     let global = Global { namespace: Some(namespace), ..global.clone() };
     let values = of_release(task, name);
-    Box::pin(values::upgrade(session, (Some(name), None, &values), task.preview, &global, report)).await?;
+    Box::pin(values::upgrade(session, &values, task.preview, &global, report)).await?;
     if !task.preview.is_on() {
         report.line(task.act.success());
     }
@@ -145,7 +145,7 @@ async fn of_objects(
     global: &Global,
     notes: &mut dyn Notes,
 ) -> Result<SidecarsPlan, Failure> {
-    let workload = gateway_parameters::workload(session, &found.gateway, name).await?;
+    let workload = gateway_parameters::workload(session, &found.gateway.reference, name).await?;
     let (plan, first) = match &task.act {
         Injection::Inject { auto_mtls, .. } => (injection(session, found, task, *auto_mtls, notes).await?, Vec::new()),
         Injection::Uninject { upstreams, caution } => {
@@ -160,8 +160,14 @@ async fn of_objects(
     for change in plan.changes.iter().filter(|change| !change.is_already()) {
         notes.advices(owner::find(&change.before.value).map(|owner| on_owner(&change.before.reference, &owner)));
     }
-    let changes = first.into_iter().chain(settled(plan.changes, &workload, found, task, notes)).collect();
-    Ok(SidecarsPlan { changes, risks: found.risk().into_iter().collect(), ..SidecarsPlan::default() })
+    let of_objects = settled(plan.changes, &workload, found, task, notes);
+    let is_changed = of_objects.iter().any(|change| !change.is_already());
+    Ok(SidecarsPlan {
+        gateways: if is_changed { workloads(found) } else { Vec::new() },
+        changes: first.into_iter().chain(of_objects).collect(),
+        risks: found.risk().into_iter().collect(),
+        ..SidecarsPlan::default()
+    })
 }
 
 async fn injection(
@@ -201,14 +207,14 @@ async fn removal(
     if plan.changes.iter().all(Change::is_already) {
         return Ok((plan, Vec::new()));
     }
-    let pointing = dangling::find(session, &found.settings.reference.namespace).await?;
+    let pointing = dangling::find(session, found.installation()).await?;
     let (first, left) = release(pointing.upstreams, upstreams);
     let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
     against(&left, &pointing.hidden, upstreams, caution)?;
     let released = first.iter().map(|change| Effect::Tls(change.before.reference.clone(), Turn::Off));
     let mut effects: Vec<_> = released.chain([Effect::Certificates(workloads(found), Turn::Off)]).collect();
     effects.extend(home.has_working_auto_mtls().then_some(Effect::AutoMtls(Turn::Off)));
-    let gloo_namespace = Some(found.settings.reference.namespace.clone());
+    let gloo_namespace = Some(found.installation().to_owned());
     let global = &Global { gloo_namespace, namespace: None, ..global.clone() };
     let survey = SurveyReader::new(session, global);
     let harms = Box::pin(Harms::read(session, &survey, &effects, None)).await?;
@@ -225,7 +231,7 @@ fn workloads(found: &GatewayParameters) -> Vec<ObjectRef> {
         let name = GatewayName::parse(&gateway.name).ok()?;
         Some(ObjectRef::new(&kinds::DEPLOYMENT, gateway.namespace.clone(), name.proxy()))
     };
-    others.iter().chain([&found.gateway]).filter_map(deployment).collect()
+    others.iter().chain([&found.gateway.reference]).filter_map(deployment).collect()
 }
 
 /// The class's `spec.kube.istio` after the plan.

@@ -21,7 +21,7 @@ use super::session::place;
 use crate::apply::claims;
 use crate::apply::transaction::Done;
 use crate::command::{Hint, gloo_rs};
-use crate::error::Failure;
+use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::gateways;
 use crate::model::ObjectRef;
@@ -40,7 +40,9 @@ pub(super) struct SidecarsPlan {
     /// to the proxies, the proxies, objects that refer to them.
     pub changes: Vec<Change>,
     /// What the user must agree to, in addition to what the flags say.
-    risks: Vec<String>,
+    pub risks: Vec<String>,
+    /// The workloads whose sidecars change.
+    pub gateways: Vec<ObjectRef>,
     proxies: Vec<GatewayProxy>,
 }
 
@@ -93,6 +95,15 @@ pub(super) async fn plan(
     global: &Global,
     notes: &mut dyn Notes,
 ) -> Result<Planned<SidecarsPlan>, Failure> {
+    if let Proxies::Gateway(gateway) = &task.proxies {
+        return match Box::pin(gateway::plan(session, gateway, task, global, notes)).await? {
+            GatewayPlan::Objects(planned) => Ok(planned),
+            GatewayPlan::Release { namespace, name } => {
+                let line = format!("Helm release {namespace}/{name} has the sidecars of Gateway {}", gateway.as_str());
+                Err(Failure::new(Exit::Failed, Reason::Managed, line))
+            }
+        };
+    }
     let proxies = gateways::find(session, global.object_namespace(), &task.proxies).await?;
     match &task.act {
         Injection::Inject { .. } => injection(session, task, global, proxies, notes).await,
@@ -141,7 +152,10 @@ fn of_proxies(planned: Vec<(GatewayProxy, TransactionPlan)>, task: &Sidecars, no
     let mut plan = SidecarsPlan::default();
     for (proxy, of_proxy) in planned {
         notes.advices(of_proxy.advice.iter().cloned());
-        plan.changes.extend(settled(&proxy, of_proxy, task));
+        let changes = settled(&proxy, of_proxy, task);
+        let is_changed = |change: &Change| change.before.reference == proxy.workload.reference && !change.is_already();
+        plan.gateways.extend(changes.iter().any(is_changed).then(|| proxy.workload.reference.clone()));
+        plan.changes.extend(changes);
         plan.proxies.push(proxy);
     }
     plan

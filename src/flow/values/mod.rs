@@ -71,24 +71,16 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             let proven = session::block_on(&report.interrupts(), proven)?;
             finish(&PlannedValues::new(subject, proven)?, None, task, global, report).map(drop)
         }
-        ValuesSource::Release { name, revision } => {
-            session::block_on(&report.interrupts(), of_a_release(name.as_deref(), *revision, task, global, report))
-        }
+        ValuesSource::Release { .. } => session::block_on(&report.interrupts(), of_a_release(task, global, report)),
     }
 }
 
 /// Prints, writes or applies the values of a release.
-async fn of_a_release(
-    name: Option<&str>,
-    revision: Option<u64>,
-    task: &UpgradeValues,
-    global: &Global,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
+async fn of_a_release(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = session::open(global, report).await?;
     report.context(&session::place(&session));
     let writes = Preview { dry_run: None, diff: false, check: task.check };
-    upgrade(&session, (name, revision, task), writes, global, report).await
+    upgrade(&session, task, writes, global, report).await
 }
 
 /// Plans the values of a release, and prints, writes or applies them. With `--apply` and a preview, nothing is applied.
@@ -97,13 +89,13 @@ async fn of_a_release(
 /// The values could not be read, merged or written, requests would get 503s, or the upgrade failed.
 pub(super) async fn upgrade(
     session: &Session,
-    (name, revision, task): (Option<&str>, Option<u64>, &UpgradeValues),
+    task: &UpgradeValues,
     preview: Preview,
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let interrupts = report.interrupts();
-    let planned = interrupts.until_signal(plan_release(session, (name, revision), task, global, report));
+    let planned = interrupts.until_signal(plan_release(session, task, global, report));
     let planned = Box::pin(planned).await?;
     let upgrade = finish(&planned, Some(session), task, global, report)?;
     if upgrade.is_some() {
@@ -138,11 +130,14 @@ pub(super) async fn upgrade(
 /// The values could not be read or merged.
 pub(super) async fn plan_release(
     session: &Session,
-    (name, revision): (Option<&str>, Option<u64>),
     task: &UpgradeValues,
     global: &Global,
     notes: &mut dyn Notes,
 ) -> Result<PlannedValues, Failure> {
+    let (name, revision) = match &task.source {
+        ValuesSource::Release { name, revision } => (name.as_deref(), *revision),
+        ValuesSource::Files { .. } => (None, None),
+    };
     let found = release::find(session, release_namespace(global), name, revision).await?;
     let subject = of_release(found, task, notes)?;
     with_session(session, subject, task, global, notes).await

@@ -25,7 +25,7 @@ use crate::plan::gateway::Gateway;
 use crate::plan::proxy_pods::{PodAmount, ProxyPod};
 use crate::plan::verdict::answer::{CLIENT_CERT, HttpAnswer};
 use crate::plan::verdict::counters::{CounterChange, Receivers, Went};
-use crate::plan::verdict::evidence::{Evidence, Evident, SentTls, Upstream, cluster_name, upstream_of};
+use crate::plan::verdict::evidence::{Evidence, Evident, SentTls, Upstream, cluster_name, in_memory, upstream_of};
 use crate::plan::verdict::{RequestVerdict, VerdictKind, judge, wants_another_sample};
 use crate::render::text::short_name;
 use crate::render::verdict::{self as shown, AskedRequest};
@@ -184,7 +184,8 @@ fn received_by(pods: &[ProxyPod], receivers: &Receivers) -> Vec<ProxyPod> {
 
 /// The context of an Envoy cluster: its Upstream and the backends.
 struct Around {
-    object: Evident<Object>,
+    /// `None` also for a Service that a route leads to, which has no Upstream in the cluster.
+    object: Option<Object>,
     upstream: Evident<Upstream>,
     behind: Backends,
 }
@@ -211,7 +212,7 @@ impl Run<'_> {
         if verdict.kind != VerdictKind::Mtls {
             notes.advices(missing(&evidence));
         }
-        let object = around.as_ref().and_then(|around| around.object.as_ref().ok());
+        let object = around.as_ref().and_then(|around| around.object.as_ref());
         let usual = self.global.object_namespace();
         let subject = object.map_or_else(|| sender.subject(), |object| short_name(&object.reference, usual));
         let asked = AskedRequest {
@@ -356,27 +357,29 @@ impl Run<'_> {
     }
 
     async fn read_around(&self, cluster: &str) -> Around {
-        let object = match upstream_of(cluster) {
-            Some((namespace, name)) => {
+        let of_service = in_memory(cluster);
+        let object = match (&of_service, upstream_of(cluster)) {
+            (Some(of_service), _) => Ok(of_service.clone()),
+            (None, Some((namespace, name))) => {
                 let read = self.session.get(&kinds::UPSTREAM, namespace, name).await;
                 read.map(|value| Object::new(&kinds::UPSTREAM, value)).map_err(|error| self.survey.unread(error))
             }
-            None => Err(format!("cluster {cluster} belongs to no Upstream").into()),
+            (None, None) => Err(format!("cluster {cluster} belongs to no Upstream").into()),
         };
         let object = match object {
             Ok(object) => object,
             Err(why) => {
                 let behind = Backends::unknown(why.clone());
-                return Around { object: Err(why.clone()), upstream: Err(why), behind };
+                return Around { object: None, upstream: Err(why), behind };
             }
         };
         let behind = witness::behind(self.session, self.survey, &object, Timestamp::now()).await;
-        let upstream = Upstream {
-            name: short_name(&object.reference, crate::options::GLOO_SYSTEM),
-            sent: SentTls::to_upstream(&object, self.survey.switches().await),
-            backend_namespace: behind.namespace.clone(),
-        };
-        Around { object: Ok(object), upstream: Ok(upstream), behind }
+        let sent = SentTls::to_upstream(&object, self.survey.switches().await);
+        let object = Some(object).filter(|_| of_service.is_none());
+        let name = object.as_ref().map(|object| short_name(&object.reference, crate::options::GLOO_SYSTEM));
+        let gloo = self.survey.gloo_namespace().await.to_owned();
+        let upstream = Upstream { name, gloo, sent, backend_namespace: behind.namespace.clone() };
+        Around { object, upstream: Ok(upstream), behind }
     }
 }
 

@@ -56,7 +56,9 @@ impl Touched {
         let mut touched = Self::default();
         for effect in effects {
             match effect {
-                Effect::Certificates(..) | Effect::AutoMtls(_) => {}
+                Effect::Certificates(..) => {}
+                // Each Upstream without settings of its own.
+                Effect::AutoMtls(_) => touched.mesh = true,
                 Effect::Mesh(namespace, _) => drop(touched.namespaces.insert(namespace.clone())),
                 Effect::Tls(upstream, _) => touched.upstreams.push(upstream.clone()),
                 Effect::Policy(request) => touched.add_scope(&request.scope),

@@ -82,6 +82,11 @@ impl ParametersHome<'_> {
         Ok(self.with_fields(plan, vec![settings, parameters]))
     }
 
+    /// Returns whether Gloo's controller gives the proxies their sidecars.
+    pub(crate) fn has_sidecars(&self) -> bool {
+        is_on(self.options().get(ENABLED[1]))
+    }
+
     /// Returns whether auto-mTLS is on together with the integration, without which it has no effect.
     pub(crate) fn has_working_auto_mtls(&self) -> bool {
         [ENABLED[1], AUTO_MTLS].iter().all(|switch| is_on(self.options().get(*switch)))

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::answer::HttpAnswer;
 use super::certs::Certs;
+use super::commands;
 use super::counters::{CounterChange, Receivers, Rise, Stat, Went};
 use super::hosts::Hosts;
 use super::pods::BackendPod;
-use crate::command::{CommandLine, Hint};
-use crate::model::{Object, ObjectRef};
+use crate::command::{CommandLine, Hint, gloo_rs};
+use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::Unread;
 use crate::plan::authorization::AuthorizationPolicy;
 use crate::plan::fix::{self, BackendFix, NoSidecar};
@@ -55,8 +57,10 @@ pub(crate) struct Evidence {
 /// The Upstream of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Upstream {
-    /// The value for `--upstream`.
-    pub name: String,
+    /// The value for `--upstream`. `None` if a route leads to a Service, for which Gloo has an Upstream only in memory.
+    pub name: Option<String>,
+    /// The namespace of Gloo.
+    pub gloo: String,
     pub sent: SentTls,
     /// The namespace of the pods behind it, for the commands that fix the problem.
     pub backend_namespace: Option<String>,
@@ -68,6 +72,16 @@ pub(crate) struct SentTls {
     pub sends: Sends,
     /// The field that decides, as text for the operator: `spec.sslConfig of the Upstream`.
     pub by: String,
+}
+
+impl Upstream {
+    /// Returns the command after which the gateway sends mutual TLS. Only auto-mTLS can do so for a Service.
+    pub(crate) fn encrypts(&self) -> CommandLine {
+        match &self.name {
+            Some(name) => commands::enable_mtls(name),
+            None => gloo_rs("istio auto-mtls enable").of_installation(&self.gloo),
+        }
+    }
 }
 
 impl SentTls {
@@ -209,7 +223,7 @@ impl<'e> Case<'e> {
             revision: None,
             without: self.pods().into_iter().flatten().filter_map(without).collect(),
             opens,
-            upstream: upstream.map(|upstream| upstream.name.clone()),
+            upstream: upstream.and_then(|upstream| upstream.name.clone()),
         }
     }
 
@@ -232,6 +246,18 @@ pub(crate) fn cluster_name(upstream: &ObjectRef) -> String {
     format!("{}_{}", upstream.name, upstream.namespace)
 }
 
+/// Returns the Upstream that Gloo has in memory for a route to a Service, by its cluster
+/// `kube-svc:httpbin-httpbin-8000_httpbin` (Gloo, `kubernetes.serviceToUpstream`). `None` for other clusters, also where
+/// the name is so long that Gloo shortens it.
+pub(crate) fn in_memory(cluster: &str) -> Option<Object> {
+    let (name, namespace) = cluster.strip_prefix("kube-svc:")?.rsplit_once('_')?;
+    let (service, port) = name.strip_prefix(namespace)?.strip_prefix('-')?.rsplit_once('-')?;
+    let port: u16 = port.parse().ok()?;
+    let kube = json!({"serviceName": service, "serviceNamespace": namespace, "servicePort": port});
+    let metadata = json!({"name": format!("kube-svc:{name}"), "namespace": namespace});
+    Some(Object::new(&kinds::UPSTREAM, json!({"metadata": metadata, "spec": {"kube": kube}})))
+}
+
 /// Returns the namespace and the name of the Upstream of this cluster. Neither may contain `_`.
 pub(crate) fn upstream_of(cluster: &str) -> Option<(&str, &str)> {
     let (name, namespace) = cluster.rsplit_once('_')?;
@@ -244,8 +270,6 @@ pub(crate) fn upstream_of(cluster: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::model::kinds::UPSTREAM;
     use crate::plan::settings::Switches;
@@ -256,6 +280,25 @@ mod tests {
         assert_eq!(upstream_of(&cluster), Some(("gloo-system", "default-httpbin-8000")));
         for other in ["xds", "gloo.gloo-system.svc.cluster.local:9977", "_", "kube-svc:a_b_c", "../x_y"] {
             assert_eq!(upstream_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_of_a_service_has_the_service_in_its_name() {
+        let kube = |cluster: &str| in_memory(cluster).map(|upstream| upstream.value["spec"]["kube"].clone());
+        let of = |namespace: &str, name: &str, port: u16| {
+            Some(json!({"serviceName": name, "serviceNamespace": namespace, "servicePort": port}))
+        };
+        assert_eq!(kube("kube-svc:httpbin-httpbin-8000_httpbin"), of("httpbin", "httpbin", 8000));
+        assert_eq!(kube("kube-svc:a-b-c-d-80_a-b"), of("a-b", "c-d", 80));
+        for other in [
+            "default-httpbin-8000_gloo-system",
+            "kube-svc:a-b-80_c",
+            "kube-svc:a-b-99999_a",
+            "kube-svc:a-80_a",
+            "kube-svc:default-kubernetes-443_default-8057429479812104425",
+        ] {
+            assert_eq!(kube(other), None, "{other}");
         }
     }
 

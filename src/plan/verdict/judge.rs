@@ -275,7 +275,7 @@ fn fix_plaintext(case: &Case<'_>) -> Option<Hint> {
         Ok(evidence::Demand::Disabled { fix, .. } | evidence::Demand::PartlyDisabled { fix, .. }) => {
             fix.clone().map(Hint::from)
         }
-        _ => Some(case.gateway_fix().unwrap_or_else(|| commands::enable_mtls(&upstream.name).into())),
+        _ => Some(case.gateway_fix().unwrap_or_else(|| upstream.encrypts().into())),
     }
 }
 
@@ -318,10 +318,8 @@ fn refused(case: &Case<'_>) -> RequestVerdict {
 /// Returns the command that shows more. If only some pods are affected, no log shows it for each pod, but `describe`
 /// does.
 fn further(case: &Case<'_>) -> CommandLine {
-    match case.upstream().filter(|_| cause::meets_both(case) || cause::refuses_tls(case)) {
-        Some(upstream) => commands::describe(&upstream.name),
-        None => commands::logs(),
-    }
+    let upstream = case.upstream().filter(|_| cause::meets_both(case) || cause::refuses_tls(case));
+    upstream.and_then(|upstream| upstream.name.as_deref()).map_or_else(commands::logs, commands::describe)
 }
 
 fn caused(case: &Case<'_>, candidate: &CauseCandidate, exit: Exit) -> RequestVerdict {

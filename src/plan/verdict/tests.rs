@@ -115,7 +115,12 @@ fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
         has_tls: Ok(has_tls),
         certs: Ok(certs("2026-12-01T00:00:00Z")),
         identity: Ok("/ns/gloo-system/sa/gateway-proxy".into()),
-        upstream: Ok(Upstream { name: "default-httpbin-8000".into(), sent, backend_namespace: Some("default".into()) }),
+        upstream: Ok(Upstream {
+            name: Some("default-httpbin-8000".into()),
+            gloo: "gloo-system".into(),
+            sent,
+            backend_namespace: Some("default".into()),
+        }),
         demand: Ok(Demand::Strict { by: "PeerAuthentication istio-system/test (mesh)".into(), fix: None }),
         authorization: Ok(Vec::new()),
         pods: Ok(vec![pod()]),

@@ -1,15 +1,11 @@
 //! `inject --gateway` and `uninject --gateway` where no release has the parameters, with a follower in the place of Gloo's
 //! controller.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Bench, INJECTED, UNINJECTED, assert_said, containers, last_line, names};
+use crate::stage::{GatewayController, parameters_of_class};
 use crate::support::Output;
 
 const PARAMETERS: &str = "gateway.gloo.solo.io/v1alpha1/GatewayParameters";
@@ -18,80 +14,14 @@ const DEPLOYMENT: &str = "apps/v1/Deployment";
 const ADDRESS: &str = "istiod-1-28.istio-system.svc:15012";
 const PROXY: &str = "gloo-proxy-http";
 
-/// Makes the Deployment of the Gateway `http` as Gloo's controller does: from the parameters of the class, with those of
-/// the Gateway over them, and with sidecars if Settings have the integration on.
-struct Controller {
-    stops: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Controller {
-    fn start(bench: &Bench) -> Result<Self> {
-        let (plane, gloo, stops) = (bench.plane, bench.gloo.clone(), Arc::new(AtomicBool::new(false)));
-        let stop = stops.clone();
-        let follow = move || {
-            let mut last = Value::Null;
-            while !stop.load(Ordering::Relaxed) {
-                if let Ok(wanted) = wanted(plane, &gloo)
-                    && wanted != last
-                    && plane.api().apply(&wanted.to_string()).is_ok()
-                {
-                    last = wanted;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        };
-        let controller = Self { stops, thread: Some(std::thread::spawn(follow)) };
-        bench.plane.api().wait(DEPLOYMENT, &bench.gloo, PROXY, |it| it["status"]["readyReplicas"] == 1)?;
-        Ok(controller)
-    }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        self.stops.store(true, Ordering::Relaxed);
-        self.thread.take().map(JoinHandle::join);
-    }
-}
-
-/// The Deployment that the controller would make now.
-fn wanted(plane: &crate::stage::Plane, gloo: &str) -> Result<Value> {
-    let get = |kind: &str, name: &str| plane.api().get(kind, gloo, name)?.context("it is there");
-    let istio = |of: &Value| of["spec"]["kube"]["istio"]["istioProxyContainer"].clone();
-    let of_class = istio(&get(PARAMETERS, "gloo-gateway")?);
-    let own = plane.api().get(PARAMETERS, gloo, "own")?.map(|own| istio(&own)).unwrap_or_default();
-    let first =
-        |one: &Value, other: &Value, usual: &str| one.as_str().or_else(|| other.as_str()).unwrap_or(usual).to_owned();
-    // The address of the class wins, and the image of the Gateway.
-    let address =
-        first(&of_class["istioDiscoveryAddress"], &own["istioDiscoveryAddress"], "istiod.istio-system.svc:15012");
-    let tag = first(&own["image"]["tag"], &of_class["image"]["tag"], "1.22.0");
-    let mut containers = vec![json!({"name": "gloo-gateway", "image": "envoy"})];
-    if get(SETTINGS, "default")?["spec"]["gloo"]["istioOptions"]["enableIntegration"] == true {
-        containers.push(json!({"name": "sds", "image": "sds"}));
-        containers.push(json!({
-            "name": "istio-proxy", "image": format!("docker.io/istio/proxyv2:{tag}"),
-            "env": [{"name": "CA_ADDR", "value": address}],
-        }));
-    }
-    let labels = json!({"gloo": "kube-gateway", "gateway.networking.k8s.io/gateway-name": "http"});
-    Ok(json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": PROXY, "namespace": gloo, "labels": labels},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
-        },
-    }))
+fn controller(bench: &Bench) -> Result<GatewayController> {
+    GatewayController::start(bench.plane, &bench.gloo)
 }
 
 /// A Gateway `http` of a class of this test's own, and its parameters.
 fn gateway(prefix: &str) -> Result<Bench> {
     let bench = Bench::new(prefix)?;
-    bench.apply(json!({
-        "apiVersion": "gateway.gloo.solo.io/v1alpha1", "kind": "GatewayParameters",
-        "metadata": {"name": "gloo-gateway"}, "spec": {"kube": {"floatingUserId": false}},
-    }))?;
+    bench.apply(parameters_of_class())?;
     class(&bench, &json!({}))?;
     of_class(&bench, "http", &json!({}))?;
     Ok(bench)
@@ -137,7 +67,7 @@ fn run(bench: &Bench, line: &str) -> Output {
 #[test]
 fn the_parameters_of_its_class_give_a_gateway_its_sidecars_and_take_them_away() -> Result<()> {
     let bench = gateway("kube-inject")?;
-    let _controller = Controller::start(&bench)?;
+    let _controller = controller(&bench)?;
     let before = settings(&bench)?;
     let planned = run(&bench, "inject --revision 1-28 --check");
     assert_eq!((planned.code, &settings(&bench)?), (Some(3), &before), "{planned:#?}");
@@ -174,13 +104,15 @@ fn parameters_of_the_gateway_itself_keep_their_image_and_lose_their_address() ->
             "istioDiscoveryAddress": "istiod.elsewhere.svc:15012", "image": {"tag": "1.27.0"}}}}},
     }))?;
     of_class(&bench, "http", &json!({"gateway.gloo.solo.io/gateway-parameters-name": "own"}))?;
-    let _controller = Controller::start(&bench)?;
+    let _controller = controller(&bench)?;
     let injected = run(&bench, "inject --revision 1-28 --istio-proxy-image docker.io/istio/proxyv2:1.28.3");
     assert_said(&injected, 0, &["istioDiscoveryAddress of gatewayparameters/own has no effect", "sets its own image"]);
     let deployment = bench.get(DEPLOYMENT, PROXY)?;
     let proxy = &containers(&deployment)[2];
     assert_eq!(proxy["image"], "docker.io/istio/proxyv2:1.27.0");
-    assert_eq!(proxy["env"][0]["value"], ADDRESS);
+    let variables = proxy["env"].as_array().into_iter().flatten();
+    let address: Vec<_> = variables.filter(|it| it["name"] == "CA_ADDR").map(|it| &it["value"]).collect();
+    assert_eq!(address, [ADDRESS]);
     Ok(())
 }
 
@@ -188,7 +120,7 @@ fn parameters_of_the_gateway_itself_keep_their_image_and_lose_their_address() ->
 fn other_gateways_of_the_class_are_named_before_they_get_sidecars_too() -> Result<()> {
     let bench = gateway("kube-others")?;
     of_class(&bench, "second", &json!({}))?;
-    let _controller = Controller::start(&bench)?;
+    let _controller = controller(&bench)?;
     let before = settings(&bench)?;
     let asked = run(&bench, "inject --revision 1-28");
     assert_said(&asked, 2, &["other Gateways too", "/second", "--yes"]);
@@ -201,7 +133,7 @@ fn other_gateways_of_the_class_are_named_before_they_get_sidecars_too() -> Resul
 #[test]
 fn a_controller_that_makes_nothing_of_it_leads_to_a_rollback() -> Result<()> {
     let bench = gateway("kube-late")?;
-    drop(Controller::start(&bench)?);
+    drop(controller(&bench)?);
     let before = settings(&bench)?;
     let late = run(&bench, "inject --revision 1-28 --wait-timeout 1s");
     assert_said(&late, 5, &["Gloo's controller did not change it", "it has no istio-proxy"]);

@@ -2,6 +2,7 @@
 
 mod both;
 mod formats;
+mod gateway;
 mod guard;
 mod helm;
 mod killed;

@@ -323,7 +323,7 @@ fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
     assert!(done.stderr.contains("gloo-proxy-http: 1 of 1 pods new and ready"), "{}", done.stderr);
 
     // The name of the Gateway leads to the release that has its parameters.
-    for object in class_and_gateway(&shop.namespace) {
+    for object in stage::class_and_gateway(&shop.namespace) {
         shop.plane.api().apply(&object.to_string())?;
     }
     let by_gateway = |words: &[&str]| {
@@ -338,6 +338,14 @@ fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
     let removed = by_gateway(&["uninject", "--yes"]);
     assert_eq!(removed.code, Some(0), "{removed:#?}");
     assert_eq!(shop.values("gloo")?["global"]["istioIntegration"]["enabled"], Value::Null);
+    let setup = by_gateway(&["setup", "--revision", "1-28", "--no-verify", "--dry-run"]);
+    assert_eq!(setup.code, Some(0), "{setup:#?}");
+    let undo = format!("undo: gloo-rs upgrade-values --remove --apply --chart [DIR]/gloo -n {}\n", shop.namespace);
+    for said in
+        ["  1 helm      the values of Gloo's release\n", "istio.istioProxyContainer.istioDiscoveryAddress: ", &undo]
+    {
+        assert!(setup.stdout.contains(said), "{said}: {setup:#?}");
+    }
     shop.plane.api().apply(&of_gateway_api(&shop, ADDRESS))?;
     let injected = by_gateway(&["inject", "--revision", "1-28", "--yes"]);
     assert_eq!(injected.code, Some(0), "{injected:#?}");
@@ -346,25 +354,4 @@ fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
     let istio = &values["kubeGateway"]["gatewayParameters"]["glooGateway"]["istio"];
     assert_eq!(istio["istioProxyContainer"]["istioDiscoveryAddress"], ADDRESS);
     Ok(())
-}
-
-/// The class of Gloo and a Gateway.
-fn class_and_gateway(namespace: &str) -> [Value; 2] {
-    let parameters = json!({
-        "group": "gateway.gloo.solo.io", "kind": "GatewayParameters", "name": "gloo-gateway", "namespace": namespace,
-    });
-    [
-        json!({
-            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "gloo-gateway"},
-            "spec": {"controllerName": "solo.io/gloo-gateway", "parametersRef": parameters},
-        }),
-        json!({
-            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-            "metadata": {"name": "http", "namespace": namespace},
-            "spec": {
-                "gatewayClassName": "gloo-gateway",
-                "listeners": [{"name": "http", "port": 8080, "protocol": "HTTP"}],
-            },
-        }),
-    ]
 }

@@ -36,7 +36,7 @@ pub(super) fn strict_peer(case: &Case<'_>) -> CauseCandidate {
         let upstream = case.upstream()?;
         Some(match upstream.sent.is_mutual() {
             true => commands::served().into(),
-            false => case.backend().of_refused_plaintext(commands::enable_mtls(&upstream.name).into()),
+            false => case.backend().of_refused_plaintext(upstream.encrypts().into()),
         })
     });
     CauseCandidate::new(Cause::StrictPeer, vec![peer, plaintext(case), pods, reset]).fix(fix)
