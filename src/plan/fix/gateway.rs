@@ -8,20 +8,19 @@ use crate::model::{Object, kinds};
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::state::SidecarPart;
 use crate::plan::sidecars::{GatewayProxy, Pods, current_address, makers};
-use crate::plan::values::KUBE_GATEWAY;
 
 /// The label with the name of a proxy that the chart renders.
 const NAME_LABEL: &str = "gateway-proxy-id";
 
 /// What sets up the sidecars of a gateway proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum SidecarsOwner {
     /// The workload itself, which `istio inject` changes.
     Workload,
     /// The values of the Helm release.
     Chart,
-    /// The values too, in the part from which Gloo's controller makes the proxies of the Gateway API.
-    Controller,
+    /// What Gloo's controller makes the proxy of this Gateway from, which `istio inject --gateway` changes.
+    Controller { gateway: String },
 }
 
 /// How a gateway proxy gets what it lacks.
@@ -33,7 +32,7 @@ pub struct GatewayFix {
     namespace: String,
     /// `None` if the pods do not tell it.
     name: Option<String>,
-    /// The value for `--revision` of `upgrade-values`. `None` if it finds the istiod itself.
+    /// The value for `--revision`. `None` if the command finds the istiod itself.
     revision: Option<String>,
     /// Whether the proxy uses an istiod. `istio inject` keeps that one.
     has_istiod: bool,
@@ -43,10 +42,10 @@ impl GatewayFix {
     /// Reads who owns the sidecars of a proxy. `istiods` are all that are known.
     pub(crate) fn read(proxy: &GatewayProxy, installation: &str, istiods: &[Istiod]) -> Self {
         let makers = makers(proxy);
-        let owner = match () {
-            () if makers.gateway_api.is_some() => SidecarsOwner::Controller,
-            () if makers.chart_sidecars || makers.gloo_mtls => SidecarsOwner::Chart,
-            () => SidecarsOwner::Workload,
+        let owner = match makers.gateway_api {
+            Some(gateway) => SidecarsOwner::Controller { gateway },
+            None if makers.chart_sidecars || makers.gloo_mtls => SidecarsOwner::Chart,
+            None => SidecarsOwner::Workload,
         };
         let reference = &proxy.workload.reference;
         let address = current_address(proxy);
@@ -102,7 +101,7 @@ impl GatewayFix {
         &self.installation
     }
 
-    /// Whether `istio inject` changes the proxy.
+    /// Whether `istio inject` changes the proxy itself.
     pub(crate) fn is_injected(&self) -> bool {
         self.owner == SidecarsOwner::Workload
     }
@@ -113,17 +112,17 @@ impl GatewayFix {
     }
 
     fn revision(&self) -> Option<&str> {
-        self.revision.as_deref().filter(|_| !self.is_injected() || !self.has_istiod)
+        self.revision.as_deref().filter(|_| self.owner == SidecarsOwner::Chart || !self.has_istiod)
     }
 
     fn without_revision(&self) -> CommandLine {
-        let (values, name) = (|| gloo_rs("upgrade-values").of_installation(&self.installation), self.name.as_deref());
-        match self.owner {
-            SidecarsOwner::Workload => {
-                with_name(gloo_rs("istio inject").of_installation(&self.namespace), "--name", name)
+        let (inject, name) = (gloo_rs("istio inject").of_installation(&self.namespace), self.name.as_deref());
+        match &self.owner {
+            SidecarsOwner::Workload => with_name(inject, "--name", name),
+            SidecarsOwner::Controller { gateway } => inject.with("--gateway", gateway),
+            SidecarsOwner::Chart => {
+                with_name(gloo_rs("upgrade-values").of_installation(&self.installation), "--proxy", name)
             }
-            SidecarsOwner::Chart => with_name(values(), "--proxy", name),
-            SidecarsOwner::Controller => values().with("--proxy", KUBE_GATEWAY),
         }
     }
 
@@ -150,15 +149,19 @@ fn with_revision(command: CommandLine, revision: Option<&str>) -> CommandLine {
 }
 
 /// The commands that set up the sidecars of several proxies. What `istio inject` changes in one namespace is one
-/// command.
+/// command, and the Gateways of an installation get their sidecars with the first of them.
 pub(crate) fn gateways<'f>(fixes: impl IntoIterator<Item = &'f GatewayFix>) -> Option<Hint> {
     let mut groups: Vec<Vec<&GatewayFix>> = Vec::new();
     for fix in fixes {
         let is_alike = |other: &GatewayFix| {
-            fix.is_injected()
-                && other.is_injected()
-                && fix.namespace == other.namespace
-                && fix.revision() == other.revision()
+            let is_one_command = match (&fix.owner, &other.owner) {
+                (SidecarsOwner::Workload, SidecarsOwner::Workload) => fix.namespace == other.namespace,
+                (SidecarsOwner::Controller { .. }, SidecarsOwner::Controller { .. }) => {
+                    fix.installation == other.installation
+                }
+                _ => false,
+            };
+            is_one_command && fix.revision() == other.revision()
         };
         match groups.iter_mut().find(|group| *group[0] == *fix || is_alike(group[0])) {
             Some(group) if group.contains(&fix) => {}
@@ -168,7 +171,7 @@ pub(crate) fn gateways<'f>(fixes: impl IntoIterator<Item = &'f GatewayFix>) -> O
     }
     let commands = groups.into_iter().map(|group| {
         let (first, others) = group.split_first().expect("a group has a proxy");
-        let names = others.iter().map(|fix| fix.name.as_deref());
+        let names = others.iter().filter(|_| first.owner == SidecarsOwner::Workload).map(|fix| fix.name.as_deref());
         let all = names.fold(first.without_revision(), |command, name| with_name(command, "--name", name));
         with_revision(all, first.revision())
     });

@@ -62,16 +62,18 @@ fn the_owner_the_namespace_and_the_istiods_decide_the_command() {
         ("edge", |_| (), &["1-27", "1-28"], "upgrade-values -n edge --proxy gateway-proxy --revision 1-28"),
         ("edge", |_| (), &["1-26", "1-27"], "upgrade-values -n edge --proxy gateway-proxy --revision REVISION"),
         ("edge", gloo_mtls, &["1-28"], "upgrade-values -n edge --proxy gateway-proxy"),
-        // The values are those of Gloo, wherever the Gateway is.
-        ("edge", of_gateway_api, &["1-28"], "upgrade-values -n edge --proxy kubeGateway"),
-        ("edge", of_gateway_api, &["1-27", "1-28"], "upgrade-values -n edge --proxy kubeGateway --revision REVISION"),
+        ("edge", of_gateway_api, &["1-28"], "istio inject -n edge --gateway http"),
+        ("edge", of_gateway_api, &["1-27", "1-28"], "istio inject -n edge --gateway http --revision REVISION"),
     ];
     for (namespace, change, revisions, command) in table {
         let fix = GatewayFix::read(&proxy(namespace, change), namespace, &istiods(revisions));
         assert_eq!(fix.command().to_string(), format!("gloo-rs {command}"));
     }
     let of_shop = GatewayFix::read(&proxy("shop", of_gateway_api), "edge", &[]);
-    assert_eq!(of_shop.command().to_string(), "gloo-rs upgrade-values -n edge --proxy kubeGateway");
+    assert_eq!(of_shop.command().to_string(), "gloo-rs istio inject -n shop --gateway http");
+    // The Gateways of an installation get their sidecars together.
+    let second = GatewayFix::read(&proxy("elsewhere", of_gateway_api), "edge", &[]);
+    assert_eq!(gateways([&of_shop, &second]).unwrap(), "gloo-rs istio inject -n shop --gateway http");
     let moved = GatewayFix::read(&proxy("edge", injected), "edge", &[]).on("1-29");
     assert_eq!(moved.command().to_string(), "gloo-rs istio inject -n edge --name gateway-proxy --revision 1-29");
     assert_eq!(

@@ -31,7 +31,7 @@ pub(crate) use edition::{ChartChoice, ChartWish, choose};
 pub(crate) use merge::{merge, needs_istiod};
 pub(crate) use named::{Dependency, NamedChart};
 pub(crate) use parameters::{ParametersHome, ParametersPlan};
-pub(crate) use proxies::{KUBE_GATEWAY, gateway_api_address, settings};
+pub(crate) use proxies::{gateway_api_address, settings};
 pub(crate) use remove::{auto_mtls_back, remove};
 pub(crate) use templated::templated;
 

@@ -233,12 +233,14 @@ const NOT_TRIED: [(&str, &str); 7] = [
 ];
 
 /// Rows whose hint is refused until a person has done something first, each with what.
-const BY_HAND: [(&str, &str); 2] = [
+const BY_HAND: [(&str, &str); 4] = [
     (
         "TLS, a gateway without sidecars that routes there by delegation",
         "its proxy has no bootstrap to add a cluster to",
     ),
     ("bootstrap gone", "the bootstrap comes back from where it was made"),
+    ("TLS, a gateway of the Gateway API without sidecars", "the row has the proxy alone, without its Gateway"),
+    ("istiod upgraded alone, a gateway of the Gateway API", "the row has the proxy alone, without its Gateway"),
 ];
 
 /// The first command of a hint.
