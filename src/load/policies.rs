@@ -13,8 +13,17 @@ use crate::model::{Kind, kinds};
 use crate::plan::Unread;
 use crate::plan::peer::{self, Policies};
 
-/// Istio 1.22 introduced `v1`. Earlier versions serve only `v1beta1`, later ones both.
-const VERSIONS: [&Kind; 2] = [&kinds::PEER_AUTHENTICATION, &kinds::PEER_AUTHENTICATION_BETA];
+/// The versions of each kind of policy, the newest first. Istio 1.22 introduced `v1`. Earlier versions serve only
+/// `v1beta1`, later ones both.
+const VERSIONS: [[&Kind; 2]; 2] = [
+    [&kinds::PEER_AUTHENTICATION, &kinds::PEER_AUTHENTICATION_BETA],
+    [&kinds::AUTHORIZATION_POLICY, &kinds::AUTHORIZATION_POLICY_BETA],
+];
+
+/// The version of a kind that Istio before 1.22 serves.
+pub(super) fn older(kind: &Kind) -> Option<&'static Kind> {
+    VERSIONS.into_iter().find_map(|[newest, oldest]| (*newest == *kind).then_some(oldest))
+}
 
 /// The policies, as far as they could be read.
 #[derive(Debug)]
@@ -87,8 +96,24 @@ pub(crate) async fn list(
     scope: Scope<'_>,
     freshness: Freshness,
 ) -> Result<(&'static Kind, Vec<Value>), ApiError> {
-    let [newest, oldest] = VERSIONS;
+    of_kind(session, VERSIONS[0], scope, Query { freshness, ..Query::default() }).await
+}
+
+/// The authorization policies of the mesh.
+///
+/// # Errors
+/// Why they could not be listed.
+pub(super) async fn authorization(session: &Session, freshness: Freshness) -> Result<Vec<Value>, ApiError> {
     let query = Query { freshness, ..Query::default() };
+    of_kind(session, VERSIONS[1], Scope::All, query).await.map(|(_, all)| all)
+}
+
+async fn of_kind(
+    session: &Session,
+    [newest, oldest]: [&'static Kind; 2],
+    scope: Scope<'_>,
+    query: Query,
+) -> Result<(&'static Kind, Vec<Value>), ApiError> {
     match session.list_all(newest, scope, query.clone()).await {
         Err(error) if error.cause == ApiCause::NoCrd => match session.list_all(oldest, scope, query).await {
             Ok(all) => Ok((oldest, all)),

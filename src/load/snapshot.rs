@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::files::{self, LoadedFile};
+use super::policies;
 use super::unread::why;
 use crate::edit::manifest;
 use crate::error::Failure;
@@ -175,10 +176,13 @@ async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result
 /// Reads the kind in the version that the API server has: Istio before 1.22 has no `v1`.
 async fn read(session: &Session, want: &Want, namespace: Option<&str>) -> Result<Vec<Object>, ApiError> {
     match read_as(session, want.kind, want, namespace).await {
-        Err(error) if error.cause == ApiCause::NoCrd && *want.kind == kinds::PEER_AUTHENTICATION => {
-            let older = read_as(session, &kinds::PEER_AUTHENTICATION_BETA, want, namespace).await;
-            older.map_err(|older| if older.cause == ApiCause::NoCrd { error } else { older })
-        }
+        Err(error) if error.cause == ApiCause::NoCrd => match policies::older(want.kind) {
+            Some(older) => {
+                let older = read_as(session, older, want, namespace).await;
+                older.map_err(|older| if older.cause == ApiCause::NoCrd { error } else { older })
+            }
+            None => Err(error),
+        },
         read => read,
     }
 }

@@ -309,13 +309,10 @@ impl<'s> SurveyReader<'s> {
     /// # Errors
     /// Why they could not be read.
     pub(crate) async fn authorization(&self) -> Read<AuthorizationPolicies<'_>> {
-        let read = async || {
-            let query = Query { freshness: Freshness::AtHand, ..Query::default() };
-            match self.session.list_all(&kinds::AUTHORIZATION_POLICY, Scope::All, query).await {
-                Ok(all) => Ok(all.iter().filter_map(AuthorizationPolicy::read).map(Arc::new).collect()),
-                Err(error) if error.cause == ApiCause::NoCrd => Ok(Vec::new()),
-                Err(error) => Err(self.unread(error)),
-            }
+        let read = async || match policies::authorization(self.session, Freshness::AtHand).await {
+            Ok(all) => Ok(all.iter().filter_map(AuthorizationPolicy::read).map(Arc::new).collect()),
+            Err(error) if error.cause == ApiCause::NoCrd => Ok(Vec::new()),
+            Err(error) => Err(self.unread(error)),
         };
         match self.authorization.get_or_init(read).await.as_deref() {
             Ok([]) => Ok(AuthorizationPolicies { all: &[], root_namespace: ISTIO_SYSTEM }),

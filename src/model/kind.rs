@@ -68,6 +68,7 @@ pub(crate) mod kinds {
         PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" "peerauthentication";
         PEER_AUTHENTICATION_BETA = "security.istio.io" "v1beta1" "PeerAuthentication" "peerauthentications" "peerauthentication";
         AUTHORIZATION_POLICY = "security.istio.io" "v1" "AuthorizationPolicy" "authorizationpolicies" "authorizationpolicy";
+        AUTHORIZATION_POLICY_BETA = "security.istio.io" "v1beta1" "AuthorizationPolicy" "authorizationpolicies" "authorizationpolicy";
         GATEWAY = "gateway.solo.io" "v1" "Gateway" "gateways" "gateway";
         VIRTUAL_SERVICE = "gateway.solo.io" "v1" "VirtualService" "virtualservices" "virtualservice";
         ROUTE_TABLE = "gateway.solo.io" "v1" "RouteTable" "routetables" "routetable";

@@ -358,6 +358,8 @@ impl Facts {
         }
         for pod in self.pods().into_iter().flatten() {
             all.extend(pod.demands.as_ref().err().into_iter().chain(pod.ready.as_ref().err()));
+            // Files without such policies are in order: that there are none says nothing about what is encrypted.
+            all.extend(pod.authorization.as_ref().err().filter(|why| why.rule.is_some()));
         }
         match &self.proxies {
             Err(why) => all.push(why),

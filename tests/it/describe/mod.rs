@@ -4,6 +4,7 @@ mod all;
 mod certificates;
 mod envoy;
 mod hostile;
+mod older;
 mod requests;
 mod rights;
 mod way;

@@ -18,7 +18,7 @@ const RIGHTS: [(&str, &str); 10] = [
     ("security.istio.io", "peerauthentications"),
 ];
 /// What has to be read to know that nothing else takes the request.
-const OTHERS: [(&str, &str); 6] = [
+const OTHERS: [(&str, &str); 7] = [
     ("gateway.solo.io", "routetables"),
     ("gloo.solo.io", "upstreamgroups"),
     ("gateway.networking.k8s.io", "gateways"),
@@ -26,6 +26,7 @@ const OTHERS: [(&str, &str); 6] = [
     ("", "namespaces"),
     // Without it a list of Upstreams says so, and takes every pod for ready.
     ("discovery.k8s.io", "endpointslices"),
+    ("security.istio.io", "authorizationpolicies"),
 ];
 
 /// A user who may get and list all but one of these.
@@ -101,6 +102,27 @@ fn get_and_list_are_all_that_is_asked_for() {
     let (questions, rest): (Vec<_>, Vec<_>) = asked.iter().partition(is_question);
     assert!(!questions.is_empty() && !rest.is_empty());
     assert_eq!(rest.iter().filter(|request| !reads(request)).collect::<Vec<_>>(), [] as [&&crate::stage::Request; 0]);
+}
+
+#[test]
+fn without_the_right_to_list_authorization_policies_it_is_said_that_they_are_unknown() {
+    let world = ready("unadmitted");
+    let user = user(&world, "unadmitted", Some("authorizationpolicies.security.istio.io"));
+    let line = format!("upstreams --as {user}");
+    let is_named = |it: &&Value| it["rule"].to_string().contains("resources: [authorizationpolicies]");
+    let document = until(
+        "the missing rule is named",
+        || world.document(&line),
+        |document| {
+            let unknown = document["targets"][0]["unknown"].as_array().into_iter().flatten();
+            unknown.filter(is_named).count() == 1
+        },
+    );
+    let mut targets = document["targets"].as_array().into_iter().flatten();
+    let of_httpbin = targets.find(|it| it["target"]["name"] == world.httpbin());
+    assert_eq!(of_httpbin.map(|it| &it["verdict"]), Some(&json!("mtls")), "what is encrypted is known: {document:#}");
+    let notes = document["warnings"].as_array().into_iter().flatten();
+    assert!(notes.filter(|note| note.to_string().contains("authorizationpolicies")).count() == 1, "{document:#}");
 }
 
 #[test]
