@@ -62,6 +62,7 @@ fn read(object: &Value) {
             [object],
             &PodEndpoints::from_slices([object], "http"),
             &PodPolicies {
+                is_ambient: false,
                 peer: Ok(Policies { all: one, root_namespace: "istio-system" }),
                 authorization: Ok(AuthorizationPolicies { all: &authorization, root_namespace: "istio-system" }),
             },

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::loaded;
 use super::snapshot::{self, Detail, Namespaces, Want};
+use super::{ambient, loaded};
 use crate::error::Failure;
 use crate::kube::Session;
 use crate::model::names::KUBE_GATEWAY_LABEL;
@@ -113,6 +113,7 @@ pub(crate) async fn other_gateways(
         snapshot.put(kind, ListPart::Selected, ListAnswer::Read(of_others.cloned().collect()));
     }
     Box::pin(loaded::ask_all(session, snapshot)).await;
+    ambient::ask(session, snapshot).await?;
     Ok((others, None))
 }
 
@@ -146,10 +147,11 @@ async fn proxies(session: &Session, wants: &[Want], namespaces: &Namespaces) -> 
     let mut snapshot = snapshot::of_cluster(session, wants, namespaces).await?;
     bootstraps(session, &mut snapshot).await?;
     Box::pin(loaded::ask_all(session, &mut snapshot)).await;
+    ambient::ask(session, &mut snapshot).await?;
     Ok(snapshot)
 }
 
-fn of_gateway(gloo: &str) -> [Want; 6] {
+fn of_gateway(gloo: &str) -> [Want; 7] {
     [
         Want::all(&kinds::SETTINGS).in_namespace(gloo),
         Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).in_namespace(gloo),
@@ -158,6 +160,7 @@ fn of_gateway(gloo: &str) -> [Want; 6] {
         Want::all(&kinds::POD).labelled(PROXY_LABEL).in_namespace(gloo).running().detail(Detail::Metadata),
         // The managed fields show when a bootstrap was written.
         Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).in_namespace(gloo).detail(Detail::Whole),
+        Want::of_the_cluster(&kinds::NAMESPACE).labelled(ambient::NAMESPACES).detail(Detail::Metadata),
     ]
 }
 

@@ -196,7 +196,7 @@ async fn behind_service(
         survey.authorization()
     );
     let pods = pods.map_err(|error| survey.unread(error));
-    let policies = PodPolicies { peer: peer.map_err(Unread::clone), authorization };
+    let policies = PodPolicies { is_ambient: false, peer: peer.map_err(Unread::clone), authorization };
     let of_pods = |pods: &Vec<Value>| match port.behind(
         pods.iter().filter(|pod| is_running(pod)),
         &PodEndpoints::whole_pods(),

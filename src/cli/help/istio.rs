@@ -154,6 +154,9 @@ Examples:
   # after a tag moved: restart what still runs with another revision
   gloo-rs istio enroll shop orders --parallel 4
 
+  # without sidecars, in the ambient mesh: the gateway first
+  gloo-rs istio enroll --ambient gloo-system shop
+
   # show what would change; or edit manifests
   gloo-rs istio enroll shop --diff
   gloo-rs istio enroll shop --revision 1-28 -f namespace.yaml --write";

@@ -105,8 +105,9 @@ impl Harms {
             world.take(effect);
         }
         // If the change affects no pods and not what is sent, unknown pods are no harm.
-        let are_pods_changed = effects.iter().any(Effect::is_about_pods);
-        let is_changed = |before: &Facts, after: &Facts| are_pods_changed || !after.is_sent_as(before);
+        let are_pods_changed =
+            |after: &Facts| effects.iter().any(|effect| effect.is_about_pods(after.backend_namespace()));
+        let is_changed = |before: &Facts, after: &Facts| are_pods_changed(after) || !after.is_sent_as(before);
         let mut harms = Self::default();
         for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
             if is_changed(before, &after) {
@@ -299,6 +300,11 @@ pub(super) fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
 fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
     let Behind::Pods { pods, .. } = &first.facts.behind else { return Hint::from("check what answers there") };
     let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
+    if first.cause == path::Cause::StrictAmbient
+        && let Some(capture) = fixes::capture_gateway(&first.facts)
+    {
+        return Hint::from("first: ").and(capture);
+    }
     let commands = if let Sends::Plaintext { .. } = &first.facts.sends {
         after_permissive(namespace, first, joins)
     } else {
