@@ -150,7 +150,7 @@ impl<'r> Run<'r> {
         }
         if self.task.reach == CheckReach::IntoPods {
             Box::pin(loaded::ask_all(&session, &mut snapshot)).await;
-            ambient::ask(&session, &mut snapshot).await?;
+            ambient::ask(&session, &mut snapshot).await;
         }
         let mut unread = 0;
         if !overlay.is_empty() {

@@ -1,7 +1,6 @@
 //! Reads whether the ztunnel of an ambient mesh is ready.
 
 use super::unread::why;
-use crate::error::Failure;
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
 use crate::plan::pod::{is_ambient, requests_ambient};
@@ -14,30 +13,17 @@ pub(crate) const NAMESPACES: &str = "istio.io/dataplane-mode=ambient";
 
 /// Adds the `DaemonSet`s of ztunnel if a namespace or a pod shows the ambient mesh, so that a cluster without it costs no
 /// request.
-///
-/// # Errors
-/// The API server does not answer, or rejects the credentials.
-pub(crate) async fn ask(session: &Session, snapshot: &mut Snapshot) -> Result<(), Failure> {
+pub(crate) async fn ask(session: &Session, snapshot: &mut Snapshot) {
     let shows_it = |object: &Object| is_ambient(&object.value) || requests_ambient(&object.value);
     let mut objects = snapshot.all(&kinds::POD).iter().chain(snapshot.all(&kinds::NAMESPACE));
     if snapshot.ztunnels().is_none() && objects.any(shows_it) {
-        ask_anyway(session, snapshot).await?;
+        ask_anyway(session, snapshot).await;
     }
-    Ok(())
 }
 
-/// Adds the `DaemonSet`s of ztunnel.
-///
-/// # Errors
-/// As for [`ask`].
-pub(crate) async fn ask_anyway(session: &Session, snapshot: &mut Snapshot) -> Result<(), Failure> {
-    let ztunnels = match ztunnels(session).await {
-        Ok(ztunnels) => Ok(ztunnels),
-        Err(error) if matches!(error.cause, ApiCause::Forbidden { .. }) => Err(unknown(&error)),
-        Err(error) => return Err(error.into_failure(session)),
-    };
-    snapshot.put_ztunnels(ztunnels);
-    Ok(())
+/// Adds the `DaemonSet`s of ztunnel, or why they are unknown.
+pub(crate) async fn ask_anyway(session: &Session, snapshot: &mut Snapshot) {
+    snapshot.put_ztunnels(ztunnels(session).await.map_err(|error| unknown(&error)));
 }
 
 /// The `DaemonSet`s of ztunnel.
@@ -50,7 +36,7 @@ pub(crate) async fn ztunnels(session: &Session) -> Result<Vec<Object>, ApiError>
 }
 
 /// Why the `DaemonSet`s are unknown.
-pub(crate) fn unknown(error: &ApiError) -> Unknown {
+fn unknown(error: &ApiError) -> Unknown {
     let rule = match &error.cause {
         ApiCause::Forbidden { rule, .. } => rule.clone(),
         _ => None,

@@ -45,7 +45,8 @@ pub(crate) async fn around_namespaces(
     with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
-/// Settings, proxies and their bootstraps.
+/// Settings, proxies and their bootstraps. The labels of namespaces are not read: the pods of a captured gateway show it
+/// themselves.
 ///
 /// # Errors
 /// As for [`around_all`].
@@ -113,7 +114,7 @@ pub(crate) async fn other_gateways(
         snapshot.put(kind, ListPart::Selected, ListAnswer::Read(of_others.cloned().collect()));
     }
     Box::pin(loaded::ask_all(session, snapshot)).await;
-    ambient::ask(session, snapshot).await?;
+    ambient::ask(session, snapshot).await;
     Ok((others, None))
 }
 
@@ -147,11 +148,11 @@ async fn proxies(session: &Session, wants: &[Want], namespaces: &Namespaces) -> 
     let mut snapshot = snapshot::of_cluster(session, wants, namespaces).await?;
     bootstraps(session, &mut snapshot).await?;
     Box::pin(loaded::ask_all(session, &mut snapshot)).await;
-    ambient::ask(session, &mut snapshot).await?;
+    ambient::ask(session, &mut snapshot).await;
     Ok(snapshot)
 }
 
-fn of_gateway(gloo: &str) -> [Want; 7] {
+fn of_gateway(gloo: &str) -> [Want; 6] {
     [
         Want::all(&kinds::SETTINGS).in_namespace(gloo),
         Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).in_namespace(gloo),
@@ -160,13 +161,13 @@ fn of_gateway(gloo: &str) -> [Want; 7] {
         Want::all(&kinds::POD).labelled(PROXY_LABEL).in_namespace(gloo).running().detail(Detail::Metadata),
         // The managed fields show when a bootstrap was written.
         Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).in_namespace(gloo).detail(Detail::Whole),
-        Want::of_the_cluster(&kinds::NAMESPACE).labelled(ambient::NAMESPACES).detail(Detail::Metadata),
     ]
 }
 
-/// The policies and the configuration of the mesh.
-fn of_mesh() -> [Want; 3] {
+/// The policies, the configuration and the ambient namespaces of the mesh.
+fn of_mesh() -> [Want; 4] {
     [
+        Want::of_the_cluster(&kinds::NAMESPACE).labelled(ambient::NAMESPACES).detail(Detail::Metadata),
         Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),
         Want::all(&kinds::PEER_AUTHENTICATION),
         Want::all(&kinds::AUTHORIZATION_POLICY),

@@ -297,7 +297,7 @@ impl<'s> SurveyReader<'s> {
     }
 
     /// The namespaces whose label requests the ambient mesh; none if they may not be listed.
-    async fn ambient_namespaces(&self) -> &HashSet<String> {
+    pub(crate) async fn ambient_namespaces(&self) -> &HashSet<String> {
         let read = async || {
             let query = Query { metadata_only: true, ..Query::labelled(ambient::NAMESPACES) };
             let found = self.session.list_all(&kinds::NAMESPACE, Scope::All, query).await.unwrap_or_default();

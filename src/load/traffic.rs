@@ -58,7 +58,7 @@ pub(crate) async fn read(session: &Session, survey: &SurveyReader<'_>, touched: 
     let mut snapshot = paths::around_namespaces(session, gloo_namespace, &Namespaces::default(), &homes).await?;
     let (others, unread_others) = paths::other_gateways(session, gloo_namespace, &mut snapshot).await?;
     if touched.ztunnel {
-        ambient::ask_anyway(session, &mut snapshot).await?;
+        ambient::ask_anyway(session, &mut snapshot).await;
     }
     let names: Vec<_> = upstreams.iter().map(|upstream| upstream.reference.clone()).collect();
     snapshot.put(&kinds::UPSTREAM, ListPart::Selected, ListAnswer::Read(upstreams));

@@ -76,8 +76,7 @@ pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'
     let proposal = Proposal { changes: &changes, asks, risks, preview: task.preview, secrets: task.secrets };
     if begin(&session, proposal, global, report).await? == Begun::Writes {
         let stop = report.interrupts();
-        let run =
-            Run { session: &session, stop: &stop, pace: pace(task, global), patience: global.wait_timeout, now: &now };
+        let run = Run { session: &session, stop: &stop, pace: pace(task, global), now: &now };
         each(&run, &plans, report).await;
     }
     Ok(())
@@ -94,8 +93,10 @@ async fn guarded(
     let effects = effects(task, plans);
     let Some(first) = plans.iter().find(|plan| plan.changes()) else { return Ok(None) };
     let joins = match &task.act {
-        // Pods of the ambient mesh need no Upstream with mTLS.
-        Enrol::Ambient { .. } | Enrol::Out => None,
+        Enrol::Out => None,
+        Enrol::Ambient { .. } => {
+            Some(task.namespaces.iter().fold(gloo_rs("istio enroll --ambient"), CommandLine::value))
+        }
         Enrol::In { revision, .. } => {
             let enroll = task.namespaces.iter().fold(gloo_rs("istio enroll"), CommandLine::value);
             Some(revision.iter().fold(enroll, |enroll, revision| enroll.with("--revision", revision)))
@@ -116,8 +117,9 @@ fn effects_of(task: &Enrolment, plan: &NamespacePlan) -> Vec<Effect> {
         // A label alone does not change the sidecars of running pods.
         _ if task.restarts == Restarts::None => None,
         Goal::Bound(_) => Some(Turn::On),
-        Goal::Ambient => plan.restarts().next().map(|_| Turn::Off),
-        Goal::Free => Some(Turn::Off),
+        // Of pods in the ambient mesh, only those with a sidecar are restarted.
+        Goal::Ambient | Goal::Free if plan.capturing().is_some() => plan.restarts().next().map(|_| Turn::Off),
+        Goal::Ambient | Goal::Free => Some(Turn::Off),
     };
     let ambient = plan.capturing().map(|capturing| match capturing {
         Capturing::Begins => Turn::On,
@@ -146,7 +148,7 @@ pub(super) async fn carry_out(
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
     let (stop, now) = (report.interrupts(), now());
-    let run = Run { session, stop: &stop, pace: pace(task, global), patience: global.wait_timeout, now: &now };
+    let run = Run { session, stop: &stop, pace: pace(task, global), now: &now };
     for plan in plans {
         let unconfirmed = step::make(&run, plan, report).await?.finish(report);
         if let Some(why) = unconfirmed.into_iter().next() {

@@ -30,8 +30,6 @@ pub(super) struct Run<'r> {
     pub stop: &'r Interrupts,
     /// `None` if only labels are written.
     pub pace: Option<Pace>,
-    /// Timeout of the wait for the ambient mesh.
-    pub patience: Duration,
     /// The value of the `restartedAt` annotation.
     pub now: &'r str,
 }

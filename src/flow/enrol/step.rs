@@ -6,11 +6,12 @@ use super::run::{AGAIN, MadeInNamespace, Run, say_undone};
 use super::settle::settle;
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Unmade};
-use crate::command::gloo_rs;
+use crate::command::{gloo_rs, kubectl};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::{Stopped, short};
 use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
+use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::enrolment::{Capturing, Goal, NamespacePlan};
 use crate::plan::outcome::{Outcome, Row};
@@ -83,13 +84,18 @@ async fn captured(
 ) -> Result<MadeInNamespace, Stopped> {
     let Some(capturing) = plan.capturing() else { return Ok(made) };
     let name = &plan.namespace.reference.name;
+    let Some(pace) = run.pace else {
+        let what = format!("only the label of {name} was changed: what ztunnel captures was not waited for");
+        report.advice(Advice::note(Code::StalePods, what).about(&plan.namespace.reference));
+        return Ok(made);
+    };
     let (awaited, verified) = match capturing {
         Capturing::Begins => ("ztunnel captures the pods of", "ztunnel captures"),
         Capturing::Ends => ("ztunnel no longer captures the pods of", "ztunnel no longer captures"),
     };
     report.ui.status(format!("waiting until {awaited} {name}"));
     let stop = run.stop.clone();
-    let waited = caught(captured::wait(run.session, name, capturing, run.patience, &|| stop.is_set())).await;
+    let waited = caught(captured::wait(run.session, name, capturing, pace.patience, &|| stop.is_set())).await;
     let failure = match waited {
         Ok(Captured::AsWanted(pods)) => {
             report.ui.status(format!("verified: {verified} {}", text::count(pods, "pod")));
@@ -97,7 +103,9 @@ async fn captured(
         }
         Ok(Captured::Otherwise(wrong)) => {
             let message = format!("the annotations of pods do not show that {awaited} {name}");
-            wrong.into_iter().fold(Failure::new(Exit::Failed, Reason::Rollout, message), Failure::detail)
+            let failure = Failure::new(Exit::Failed, Reason::Rollout, message);
+            let cni = kubectl("get daemonsets -A -l k8s-app=istio-cni-node");
+            wrong.into_iter().fold(failure, Failure::detail).hint(cni.then(" shows whether istio-cni is ready"))
         }
         Ok(Captured::Unknown(failure)) => {
             let message = format!("whether {awaited} {name} is unknown: {}", failure.message);

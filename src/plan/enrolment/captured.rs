@@ -58,6 +58,7 @@ mod tests {
 
     #[test]
     fn annotations_prove_what_became_of_each_pod_that_can_be_captured() {
+        use Capturing::{Begins, Ends};
         let none = json!({});
         let annotation = json!({"ambient.istio.io/redirection": "enabled"});
         let (in_it, out) = (pod("in", &none, &annotation, false), pod("out", &none, &none, false));
@@ -70,7 +71,6 @@ mod tests {
             let pods: Vec<_> = pods.iter().map(|pod| (*pod).clone()).collect();
             prove(&pods, wanted).map_err(|wrong| wrong.len())
         };
-        use Capturing::{Begins, Ends};
         assert_eq!(shown(&[&in_it, &opted_out, &on_host, &pending], Begins), Ok(1));
         assert_eq!(shown(&[&in_it, &out, &out], Begins), Err(2));
         assert_eq!(shown(&[&out, &itself, &on_host], Ends), Ok(2));

@@ -112,7 +112,12 @@ impl PerObject for OnNamespace {
     fn advise(&self, namespace: &Object, _: &UpstreamContext) -> Vec<Advice> {
         let name = &namespace.reference.name;
         // istio-cni captures running pods, and lets go of them.
-        if matches!(self, Self::Ambient { .. }) {
+        let has_sidecars = match self {
+            Self::Bind { .. } => true,
+            Self::Ambient { .. } => false,
+            Self::Release => bond(&namespace.value).is_some(),
+        };
+        if !has_sidecars {
             return Vec::new();
         }
         let command = self.words().command;

@@ -1,8 +1,9 @@
 //! The object that decides a verdict: paths with the same cause and the same decider are one problem.
 
 use super::pair::{self, PairState};
-use super::{Cause, Described, Facts, ProxyState};
+use super::{Behind, Cause, Described, Facts, NoPort, ProxyState};
 use crate::plan::peer::PolicyRef;
+use crate::plan::routes::RouteTarget;
 
 /// The object that must change, or whose change would help all paths of the same cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Described {
             Cause::Denied => pair::denying(&self.facts).map(Decider::Authorization),
             _ => None,
         });
-        decider.unwrap_or_else(|| Decider::Namespace(self.facts.backend_namespace().to_owned()))
+        decider.unwrap_or_else(|| Decider::Namespace(backend_namespace(&self.facts).to_owned()))
     }
 }
 
@@ -69,4 +70,18 @@ fn gateway(facts: &Facts, cause: Cause) -> Option<String> {
     let of_mtls = active.iter().find(|proxy| breaks(PairState::Mtls, proxy));
     let found = of_mtls.or_else(|| active.iter().find(|proxy| breaks(PairState::Tls, proxy)));
     found.map(|proxy| proxy.name.clone())
+}
+
+fn backend_namespace(facts: &Facts) -> &str {
+    let service = match &facts.behind {
+        Behind::Pods { service, .. }
+        | Behind::NoService { service }
+        | Behind::NoPort(NoPort { service, .. })
+        | Behind::ByHand { service } => service.split_once('/').map(|(namespace, _)| namespace),
+        _ => None,
+    };
+    service.unwrap_or(match &facts.target {
+        RouteTarget::Upstream { namespace, .. } | RouteTarget::Service { namespace, .. } => namespace,
+        RouteTarget::Other(_) => "",
+    })
 }

@@ -39,13 +39,13 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// Returns whether the effect changes what the pods of this namespace accept, or those of any namespace. Otherwise it
-    /// changes only what gateways send there.
-    pub(crate) fn is_about_pods(&self, namespace: &str) -> bool {
+    /// Returns whether the effect changes what the pods of this namespace accept. Otherwise it changes only what gateways
+    /// send there. `None` is a namespace that is not known.
+    pub(crate) fn is_about_pods(&self, namespace: Option<&str>) -> bool {
         match self {
             Self::Mesh(..) | Self::Policy(_) => true,
             // The pods of other namespaces stay as they are, even if they are unknown.
-            Self::Ambient(own, _) => own == namespace,
+            Self::Ambient(own, _) => namespace.is_none_or(|namespace| own == namespace),
             Self::Certificates(..) | Self::AutoMtls(_) | Self::Tls(..) => false,
         }
     }

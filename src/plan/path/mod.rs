@@ -380,21 +380,6 @@ impl Facts {
         }
     }
 
-    /// Returns the namespace of the Service behind the target, or of the target. Empty if it is outside of the cluster.
-    pub(crate) fn backend_namespace(&self) -> &str {
-        let service = match &self.behind {
-            Behind::Pods { service, .. }
-            | Behind::NoService { service }
-            | Behind::NoPort(NoPort { service, .. })
-            | Behind::ByHand { service } => service.split_once('/').map(|(namespace, _)| namespace),
-            _ => None,
-        };
-        service.unwrap_or(match &self.target {
-            RouteTarget::Upstream { namespace, .. } | RouteTarget::Service { namespace, .. } => namespace,
-            RouteTarget::Other(_) => "",
-        })
-    }
-
     /// Returns every reason why something is unknown.
     pub fn unread(&self) -> Vec<&Unread> {
         let mut all: Vec<&Unread> = Vec::new();

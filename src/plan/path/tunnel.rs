@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::state::PairState;
 use super::{Captured, Membership, Pod, ProxyState, Sends, in_files};
 use crate::model::{Object, Snapshot, Unknown, kinds};
@@ -33,7 +35,10 @@ impl AmbientMesh {
             namespaces: namespaces.map(|namespace| namespace.reference.name.clone()).collect(),
             ztunnel: match snapshot.ztunnels() {
                 None => Err("whether ztunnel is ready was not asked".into()),
-                Some(Err(unknown)) => Err(format!("whether ztunnel is ready is unknown: {}", unknown.why).into()),
+                Some(Err(unknown)) => {
+                    let why = format!("whether ztunnel is ready is unknown: {}", unknown.why);
+                    Err(Unread { rule: unknown.rule.clone(), ..Unread::from(why) })
+                }
                 Some(Ok(ztunnels)) => ztunnel_ready(ztunnels).map_err(Unread::from),
             },
         }
@@ -51,22 +56,30 @@ impl AmbientMesh {
         if template["spec"]["hostNetwork"] == true {
             return Captured::No;
         }
-        let pods = own_pods(snapshot, gateway);
-        let of_pods = pods.iter().map(|pod| capture(&pod.value, self.has(namespace)));
-        let count = |wanted: Capture| of_pods.clone().filter(|capture| *capture == wanted).count();
-        let (proven, labelled) = (count(Capture::Proven), count(Capture::Labelled));
-        match (pods.len(), snapshot.unknown_in(&kinds::POD, namespace)) {
-            (0, _) if capture(template, self.has(namespace)) == Capture::Labelled => Captured::Unproven(
-                "it is labelled for the ambient mesh, and no pod shows that ztunnel captures it".into(),
-            ),
-            (0, Some(unknown)) => Captured::Unread(unread(unknown)),
-            (all, _) if all > 0 && proven == all => match &self.ztunnel {
-                Ok(()) => Captured::Yes,
-                Err(why) => Captured::Unproven(why.clone()),
-            },
-            _ if proven + labelled == 0 => Captured::No,
-            (all, _) => Captured::Unproven(format!("ztunnel is shown to capture {proven} of its {all} pods").into()),
+        let pods: Vec<_> = own_pods(snapshot, gateway).into_iter().map(|pod| &pod.value).collect();
+        match (pods.is_empty(), snapshot.unknown_in(&kinds::POD, namespace)) {
+            (true, _) if capture(template, self.has(namespace)) == Capture::Labelled => {
+                Captured::Unproven("it is labelled for the ambient mesh, and has no pod that shows more".into())
+            }
+            (true, Some(unknown)) => Captured::Unread(unread(unknown)),
+            _ => captured(&pods, self.has(namespace), &self.ztunnel),
         }
+    }
+}
+
+/// Returns whether a ztunnel carries what these pods of a gateway send. `is_ambient` is the label of their namespace.
+pub(crate) fn captured(pods: &[&Value], is_ambient: bool, ztunnel: &Result<(), Unread>) -> Captured {
+    let count = |wanted| pods.iter().filter(|pod| capture(pod, is_ambient) == wanted).count();
+    let (all, proven) = (pods.len(), count(Capture::Proven));
+    if proven + count(Capture::Labelled) == 0 {
+        return Captured::No;
+    }
+    match ztunnel {
+        _ if proven < all => {
+            Captured::Unproven(format!("annotations show that ztunnel captures {proven} of its {all} pods").into())
+        }
+        Ok(()) => Captured::Yes,
+        Err(why) => Captured::Unproven(why.clone()),
     }
 }
 

@@ -73,7 +73,8 @@ impl Bench {
     fn ends(&self, line: &str) -> Result<(i64, String, Option<String>, String)> {
         let output = self.run(&format!("{line} -o json"));
         let document: Value = serde_json::from_str(&output.stdout).with_context(|| format!("{output:#?}"))?;
-        let row = &document["results"][0];
+        let rows = document["results"].as_array().context("rows")?;
+        let row = rows.iter().find(|row| row["kind"] != "Deployment").with_context(|| format!("{document:#}"))?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let outcome = text(&row["outcome"]).with_context(|| format!("{output:#?}"))?;
         let code = document["exitCode"].as_i64().context("a code")?;
@@ -115,7 +116,7 @@ impl Bench {
     fn verdict(&self) -> Result<String> {
         let output = self.run("describe upstream web -o json");
         let document: Value = serde_json::from_str(&output.stdout).with_context(|| format!("{output:#?}"))?;
-        let verdict = document.pointer("/describe/targets/0/verdict").or_else(|| document.pointer("/describe/verdict"));
+        let verdict = document.pointer("/targets/0/verdict");
         Ok(verdict.and_then(Value::as_str).with_context(|| format!("{document:#}"))?.to_owned())
     }
 
@@ -185,7 +186,12 @@ fn the_label_is_set_where_ztunnel_captures_every_pod_and_rolled_back_otherwise()
     assert_eq!(bench.mode(&bench.shop)?, Value::Null);
     // Nothing captures the pods.
     let (code, outcome, reason, _) = bench.ends("enroll SHOP --ambient --wait-timeout 1s")?;
-    assert_eq!((code, outcome.as_str(), reason.as_deref()), (1, "failed", Some("rollout")));
+    assert_eq!((code, outcome.as_str(), reason.as_deref()), (5, "failed", Some("rollout")));
+    assert_eq!(bench.mode(&bench.shop)?, Value::Null);
+
+    // The label alone is what --no-restart is for.
+    bench.changes("enroll SHOP --ambient --no-restart")?;
+    bench.changes("unenroll SHOP --no-restart --yes")?;
     assert_eq!(bench.mode(&bench.shop)?, Value::Null);
 
     bench.with_cni(|| {
@@ -199,7 +205,7 @@ fn the_label_is_set_where_ztunnel_captures_every_pod_and_rolled_back_otherwise()
     })?;
     // Without istio-cni, nothing lets go of the pods.
     let (code, outcome, ..) = bench.ends("unenroll SHOP --yes --wait-timeout 1s")?;
-    assert_eq!((code, outcome.as_str()), (1, "failed"));
+    assert_eq!((code, outcome.as_str()), (5, "failed"));
     assert_eq!(bench.mode(&bench.shop)?, json!("ambient"));
     bench.with_cni(|| {
         bench.changes("unenroll SHOP --yes")?;
