@@ -13,9 +13,9 @@ use crate::load::absence::{self, Absence};
 use crate::load::{gateways, policies, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    Bringer, Enrol, Enrolment, Global, HTTP_PORT, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture, Preview,
-    Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars, Strictness, TrustWish,
-    UpgradeValues, ValuesAct, VerifyTask, Via,
+    Bringer, Enrol, Enrolment, Global, HTTP_PORT, Injection, IstioWish, MeshMode, Named, PeerAuth, PodsOf, Posture,
+    Preview, Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars, Strictness,
+    TrustWish, UpgradeValues, ValuesAct, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
@@ -35,18 +35,52 @@ use crate::text::{ProxyKind, ProxyName};
 /// # Errors
 /// There is no proxy, or a GitOps tool renders it.
 pub(super) async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
+    if task.mesh == MeshMode::Ambient {
+        let proxy = chosen_proxy(session, task, global).await?.workload.reference;
+        let policies = policies(session, task).await;
+        return Ok(in_order_ambient(task, &proxy, policies));
+    }
     let (via, proxy) = via(session, task, global).await?;
     let name = name_of(&proxy.workload.reference);
     let in_use = match task.revision {
         None => revision_in_use(session, &proxy, &task.namespaces).await,
         Some(_) => None,
     };
+    let policies = policies(session, task).await;
+    let revision = IstioWish { revision: task.revision.clone(), in_use, ..IstioWish::default() };
+    Ok(in_order(task, via, &name, &revision, policies))
+}
+
+/// Returns the steps that make the pods of the namespaces accept only mutual TLS, if that is wanted.
+async fn policies(session: &Session, task: &Setup) -> Vec<Step> {
     let mut policies = Vec::new();
     for namespace in task.namespaces.iter().filter(|_| task.strictness == Strictness::Strict) {
         policies.push(strict(session, namespace).await);
     }
-    let revision = IstioWish { revision: task.revision.clone(), in_use, ..IstioWish::default() };
-    Ok(in_order(task, via, &name, &revision, policies))
+    policies
+}
+
+/// Builds the steps in order for an ambient mesh: the gateway's namespace first, since its requests are answered whether
+/// the pods are captured or not. Requests prove something only under a policy.
+fn in_order_ambient(task: &Setup, proxy: &ObjectRef, policies: Vec<Step>) -> Vec<Step> {
+    let others = task.namespaces.iter().filter(|namespace| **namespace != proxy.namespace);
+    let mut steps: Vec<_> = std::iter::once(&proxy.namespace).chain(others).map(|it| capture(it)).collect();
+    let first = steps.len();
+    steps.extend(policies);
+    let policies: Vec<_> = (first..steps.len()).collect();
+    if !policies.is_empty() {
+        steps.extend(verify(task, &name_of(proxy), &policies, ""));
+    }
+    steps
+}
+
+fn capture(namespace: &str) -> Step {
+    Step {
+        word: "enroll",
+        what: format!("namespace {namespace}, ambient"),
+        act: StepAct::Enrolment(enrolment(Enrol::Ambient { istio_namespace: None }, namespace)),
+        undone_by: gloo_rs("istio unenroll").value(namespace).into(),
+    }
 }
 
 /// Builds the steps in order. The policies come last, between two rounds of requests.
@@ -111,13 +145,7 @@ fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<
 /// Helm renders the proxy and is installed.
 async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringer, GatewayProxy), Failure> {
     let namespace = global.object_namespace();
-    let wanted = task.proxy.clone().map_or(Proxies::Usual, |name| Proxies::Named(vec![name]));
-    let proxies = gateways::find(session, namespace, &wanted).await;
-    let proxies = match proxies {
-        Err(why) if task.proxy.is_none() => return Err(absent(session, namespace, why).await),
-        proxies => proxies?,
-    };
-    let proxy = proxies.into_iter().next().expect("what was found is no empty list");
+    let proxy = chosen_proxy(session, task, global).await?;
     let of_proxy = owner::find(&proxy.workload.value);
     let owner = match release::owner(session, namespace).await {
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => Some(owner),
@@ -135,6 +163,17 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringe
         _ => Bringer::Inject,
     };
     Ok((via, proxy))
+}
+
+/// Returns the proxy of the command line, or the usual one.
+async fn chosen_proxy(session: &Session, task: &Setup, global: &Global) -> Result<GatewayProxy, Failure> {
+    let namespace = global.object_namespace();
+    let wanted = task.proxy.clone().map_or(Proxies::Usual, |name| Proxies::Named(vec![name]));
+    let proxies = match gateways::find(session, namespace, &wanted).await {
+        Err(why) if task.proxy.is_none() => return Err(absent(session, namespace, why).await),
+        proxies => proxies?,
+    };
+    Ok(proxies.into_iter().next().expect("what was found is no empty list"))
 }
 
 /// The name of a proxy, with its kind.
@@ -350,10 +389,22 @@ mod tests {
         auto_mtls: SettingsSwitches,
         proof: SetupProof,
     ) -> Vec<String> {
+        words(MeshMode::Sidecars, via, upstreams, strictness, auto_mtls, proof)
+    }
+
+    fn words(
+        mesh: MeshMode,
+        via: Bringer,
+        upstreams: &[&str],
+        strictness: Strictness,
+        auto_mtls: SettingsSwitches,
+        proof: SetupProof,
+    ) -> Vec<String> {
         let named = |name: &&str| Named { namespace: None, name: (*name).to_owned() };
         let task = Setup {
             namespaces: vec!["shop".to_owned()],
             upstreams: upstreams.iter().map(named).collect(),
+            mesh,
             via: None,
             revision: None,
             chart: None,
@@ -374,8 +425,11 @@ mod tests {
             undone_by: gloo_rs("istio peer-auth remove").with("-n", "shop").into(),
         };
         let policies = if strictness == Strictness::Strict { vec![policy] } else { Vec::new() };
-        let proxy = ProxyName { kind: None, name: gateways::USUAL.to_owned() };
-        let steps = in_order(&task, via, &proxy, &IstioWish::default(), policies);
+        let proxy = ObjectRef::new(&kinds::DEPLOYMENT, "gloo-system", gateways::USUAL);
+        let steps = match mesh {
+            MeshMode::Sidecars => in_order(&task, via, &name_of(&proxy), &IstioWish::default(), policies),
+            MeshMode::Ambient => in_order_ambient(&task, &proxy, policies),
+        };
         let proves = |step: &Step| match &step.act {
             StepAct::Verify { proves, .. } => format!(" {proves:?}"),
             _ => String::new(),
@@ -401,6 +455,17 @@ mod tests {
             ["inject", "enroll", "upstream", "strict"]
         );
         assert_eq!(setup(Bringer::Inject, &[], as_it_is, alone, SetupProof::Sent), ["inject", "enroll"]);
+    }
+
+    #[test]
+    fn in_an_ambient_mesh_the_gateway_is_enrolled_too_and_requests_come_after_the_policies() {
+        let of = |upstreams: &[&str], strictness, proof| {
+            words(MeshMode::Ambient, Bringer::Inject, upstreams, strictness, SettingsSwitches::Alone, proof)
+        };
+        let strict = of(&["a"], Strictness::Strict, SetupProof::Sent);
+        assert_eq!(strict, ["enroll", "enroll", "strict", "verify [2]"]);
+        assert_eq!(of(&["a"], Strictness::Strict, SetupProof::Skipped), ["enroll", "enroll", "strict"]);
+        assert_eq!(of(&["a"], Strictness::AsItIs, SetupProof::Sent), ["enroll", "enroll"]);
     }
 
     #[test]

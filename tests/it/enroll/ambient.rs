@@ -259,3 +259,34 @@ fn strict_needs_both_ends_in_the_ambient_mesh_and_keeps_them_there() -> Result<(
         bench.is_refused(strict, "unknown").map(drop)
     })
 }
+
+#[test]
+fn setup_puts_both_ends_into_the_ambient_mesh_and_teardown_takes_them_out() -> Result<()> {
+    let bench = Bench::new()?;
+    bench.install_ztunnel()?;
+    let setup = "setup --mesh ambient --namespace-to-enroll SHOP -u web --strict --no-verify --yes";
+    assert_eq!(bench.run(&format!("{setup} --auto-mtls")).code, Some(2));
+    assert_eq!(bench.run(&setup.replace("--yes", "--dry-run")).code, Some(0));
+    assert_eq!(bench.mode("gloo-system")?, Value::Null);
+    bench.with_cni(|| {
+        let output = bench.run(setup);
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        for namespace in ["gloo-system", bench.shop.as_str()] {
+            assert_eq!(bench.mode(namespace)?, json!("ambient"), "{namespace}");
+        }
+        assert_eq!(bench.verdict()?, "mtls");
+        let policies = bench.plane.api().list("security.istio.io/v1/PeerAuthentication", &bench.shop)?;
+        assert_eq!(policies.iter().map(|policy| &policy["spec"]["mtls"]["mode"]).collect::<Vec<_>>(), ["STRICT"]);
+        assert_eq!(bench.run(setup).code, Some(0));
+
+        // The namespaces of the stage have no recorded writers.
+        let output = bench.run("teardown --all --yes");
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        for namespace in ["gloo-system", bench.shop.as_str()] {
+            assert_eq!(bench.mode(namespace)?, Value::Null, "{namespace} {output:#?}");
+        }
+        assert_eq!(bench.annotations()?, vec![Value::Null; 2]);
+        assert!(bench.plane.api().list("security.istio.io/v1/PeerAuthentication", &bench.shop)?.is_empty());
+        Ok(())
+    })
+}
