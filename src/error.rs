@@ -199,6 +199,8 @@ reasons! {
     SeveralRevisions = "severalRevisions",
     /// There is no istiod of that revision, or no istiod at all.
     NoIstiod = "noIstiod",
+    /// There is no ztunnel, or it is not ready on every node.
+    NoZtunnel = "noZtunnel",
     /// A gateway sends plaintext there and would get 503s.
     GatewayPlaintext = "gatewayPlaintext",
     /// Istio uses an older policy of the same level instead.

@@ -72,10 +72,12 @@ impl<'f> Places<'f> {
     /// in files too, else a flag to fill in.
     fn written(&self, command: CommandLine) -> CommandLine {
         let Some(mut spots) = self.changed_by(&command) else { return command };
-        let of_istiod = self.istiods();
         let is = |words| command.begins_with(Program::GlooRs, words);
+        // Without sidecars, no istiod is chosen.
+        let of_istiod = if is("istio enroll --ambient") { Vec::new() } else { self.istiods() };
         let missing = match () {
             () if is("istio inject") && of_istiod.is_empty() => "--istio-discovery-address HOST:15012",
+            () if is("istio enroll --ambient") => "",
             () if is("istio enroll") && of_istiod.is_empty() && command.value_of("--revision").is_none() => {
                 "--revision REVISION"
             }
@@ -117,6 +119,9 @@ impl<'f> Places<'f> {
         if is("istio peer-auth") {
             let decided_by = Some(&self.finding.decided_by).filter(|it| it.kind == &kinds::PEER_AUTHENTICATION)?;
             return Some(vec![self.spot(decided_by)?]);
+        }
+        if is("istio enroll --ambient") {
+            return Some(vec![self.find(&kinds::NAMESPACE, "", command.value_of("--ambient")?)?]);
         }
         if is("istio enroll") {
             let name = command.value_of("enroll")?;

@@ -18,7 +18,7 @@ use crate::gloo::metrics::Metrics;
 use crate::kube::Session;
 use crate::load::in_pods::GlooPods;
 use crate::load::snapshot::{self, Namespaces, OfFiles};
-use crate::load::{checked, loaded, prevented, suppressions};
+use crate::load::{ambient, checked, loaded, prevented, suppressions};
 use crate::model::{Found, Kind, Snapshot, Unknown, kinds};
 use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global};
 use crate::plan::advice::{Advice, Code};
@@ -150,6 +150,7 @@ impl<'r> Run<'r> {
         }
         if self.task.reach == CheckReach::IntoPods {
             Box::pin(loaded::ask_all(&session, &mut snapshot)).await;
+            ambient::ask(&session, &mut snapshot).await;
         }
         let mut unread = 0;
         if !overlay.is_empty() {

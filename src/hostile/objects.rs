@@ -16,6 +16,7 @@ use crate::plan::authorization::{AuthorizationPolicies, AuthorizationPolicy};
 use crate::plan::mtls::UpstreamContext;
 use crate::plan::path::behind::{PodPolicies, ServicePort};
 use crate::plan::path::endpoints::PodEndpoints;
+use crate::plan::path::tunnel;
 use crate::plan::peer::Policies;
 use crate::plan::{
     acceptance, auto_mtls, backend, dangling, effect, enrolment, gateway, mark, owner, peer, pod, proxy_pods,
@@ -62,6 +63,7 @@ fn read(object: &Value) {
             [object],
             &PodEndpoints::from_slices([object], "http"),
             &PodPolicies {
+                is_ambient: false,
                 peer: Ok(Policies { all: one, root_namespace: "istio-system" }),
                 authorization: Ok(AuthorizationPolicies { all: &authorization, root_namespace: "istio-system" }),
             },
@@ -69,6 +71,10 @@ fn read(object: &Value) {
     }
     pod::barred(object);
     pod::obeys_policies(object);
+    pod::capture(object, true);
+    pod::accepts_hbone(object);
+    tunnel::ztunnel_ready(std::slice::from_ref(&upstream)).ok();
+    enrolment::captured::prove(one, enrolment::Capturing::Begins).ok();
     enrolment::pods::holder(object);
     gateway::without_pods(one);
     gateway::judge(one, one);

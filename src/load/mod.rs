@@ -1,6 +1,7 @@
 //! All reads: the context of objects in the cluster, and files.
 
 pub(crate) mod absence;
+pub(crate) mod ambient;
 pub(crate) mod around_release;
 pub(crate) mod chart;
 pub(crate) mod checked;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::loaded;
 use super::snapshot::{self, Detail, Namespaces, Want};
+use super::{ambient, loaded};
 use crate::error::Failure;
 use crate::kube::Session;
 use crate::model::names::KUBE_GATEWAY_LABEL;
@@ -45,7 +45,8 @@ pub(crate) async fn around_namespaces(
     with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
-/// Settings, proxies and their bootstraps.
+/// Settings, proxies and their bootstraps. The labels of namespaces are not read: the pods of a captured gateway show it
+/// themselves.
 ///
 /// # Errors
 /// As for [`around_all`].
@@ -113,6 +114,7 @@ pub(crate) async fn other_gateways(
         snapshot.put(kind, ListPart::Selected, ListAnswer::Read(of_others.cloned().collect()));
     }
     Box::pin(loaded::ask_all(session, snapshot)).await;
+    ambient::ask(session, snapshot).await;
     Ok((others, None))
 }
 
@@ -146,6 +148,7 @@ async fn proxies(session: &Session, wants: &[Want], namespaces: &Namespaces) -> 
     let mut snapshot = snapshot::of_cluster(session, wants, namespaces).await?;
     bootstraps(session, &mut snapshot).await?;
     Box::pin(loaded::ask_all(session, &mut snapshot)).await;
+    ambient::ask(session, &mut snapshot).await;
     Ok(snapshot)
 }
 
@@ -161,9 +164,10 @@ fn of_gateway(gloo: &str) -> [Want; 6] {
     ]
 }
 
-/// The policies and the configuration of the mesh.
-fn of_mesh() -> [Want; 3] {
+/// The policies, the configuration and the ambient namespaces of the mesh.
+fn of_mesh() -> [Want; 4] {
     [
+        Want::of_the_cluster(&kinds::NAMESPACE).labelled(ambient::NAMESPACES).detail(Detail::Metadata),
         Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),
         Want::all(&kinds::PEER_AUTHENTICATION),
         Want::all(&kinds::AUTHORIZATION_POLICY),

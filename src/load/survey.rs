@@ -4,15 +4,15 @@
 
 use crate::plan::pod;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::policies;
 use super::unread::unread;
+use super::{ambient, policies};
 use crate::error::Failure;
 use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope, Session};
 use crate::model::names::{ISTIO_SYSTEM, RUNNING, SETTINGS};
@@ -43,6 +43,7 @@ pub(crate) struct SurveyReader<'s> {
     policies: OnceCell<Read<Vec<Value>>>,
     authorization: OnceCell<Read<Vec<Arc<AuthorizationPolicy>>>>,
     root_namespace: OnceCell<Read<String>>,
+    ambient_namespaces: OnceCell<HashSet<String>>,
     pods: Cache,
     services: Cache,
     endpoints: Cache,
@@ -91,6 +92,7 @@ impl<'s> SurveyReader<'s> {
             policies: OnceCell::new(),
             authorization: OnceCell::new(),
             root_namespace: OnceCell::new(),
+            ambient_namespaces: OnceCell::new(),
             pods: Cache::default(),
             services: Cache::default(),
             endpoints: Cache::default(),
@@ -253,14 +255,15 @@ impl<'s> SurveyReader<'s> {
             Ok(pods) => pods,
             Err(why) => return Behind::Unknown(why),
         };
-        let policies = self.policies_of(&pods, needed).await;
+        let is_ambient = self.is_ambient(&service.namespace, &pods, needed).await;
+        let policies = self.policies_of(&pods, needed, is_ambient).await;
         let authorization = self.authorization_of(&pods, needed).await;
         let slices = self.slices(&service.namespace, &port, found, &policies).await;
         let endpoints = match &slices {
             Ok(slices) => PodEndpoints::from_slices(of_service(slices, &service.name), port.name()),
             Err(why) => PodEndpoints::Unread(why.clone()),
         };
-        let policies = PodPolicies { peer: policies, authorization };
+        let policies = PodPolicies { is_ambient, peer: policies, authorization };
         port.behind(pods.iter().map(Rc::as_ref).filter(|pod| pod::is_running(pod)), &endpoints, &policies)
     }
 
@@ -280,10 +283,35 @@ impl<'s> SurveyReader<'s> {
         cell.get_or_init(|| self.kept(&kinds::ENDPOINT_SLICE, namespace, Query::default())).await.clone()
     }
 
+    /// Whether the label of the namespace requests the ambient mesh. It is read only if that decides something: a pod has
+    /// neither a sidecar nor the annotation, and a policy may refuse what is sent.
+    async fn is_ambient(&self, namespace: &str, pods: &[Rc<Value>], needed: PolicyNeed) -> bool {
+        let is_open = |pod: &Rc<Value>| pod::capture(pod, false) != pod::capture(pod, true);
+        let is_needed = match needed {
+            _ if !pods.iter().any(is_open) => false,
+            PolicyNeed::None => false,
+            PolicyNeed::IfRefused(sent) => self.may_be_refused(sent).await.unwrap_or(true),
+            PolicyNeed::All => true,
+        };
+        is_needed && self.ambient_namespaces().await.contains(namespace)
+    }
+
+    /// The namespaces whose label requests the ambient mesh; none if they may not be listed.
+    pub(crate) async fn ambient_namespaces(&self) -> &HashSet<String> {
+        let read = async || {
+            let query = Query { metadata_only: true, ..Query::labelled(ambient::NAMESPACES) };
+            let found = self.session.list_all(&kinds::NAMESPACE, Scope::All, query).await.unwrap_or_default();
+            found.iter().filter_map(|namespace| Some(namespace["metadata"]["name"].as_str()?.to_owned())).collect()
+        };
+        self.ambient_namespaces.get_or_init(read).await
+    }
+
     /// Only the policies that may affect these pods.
-    async fn policies_of(&self, pods: &[Rc<Value>], needed: PolicyNeed) -> Read<Policies<'_>> {
+    async fn policies_of(&self, pods: &[Rc<Value>], needed: PolicyNeed, is_ambient: bool) -> Read<Policies<'_>> {
+        let may_obey =
+            |pod: &Rc<Value>| pod::obeys_policies(pod) || pod::capture(pod, is_ambient) == pod::Capture::Labelled;
         let are_needed = match needed {
-            _ if !pods.iter().any(|pod| pod::obeys_policies(pod)) => false,
+            _ if !pods.iter().any(may_obey) => false,
             PolicyNeed::None => false,
             PolicyNeed::IfRefused(sent) => self.may_be_refused(sent).await.map_err(Unread::clone)?,
             PolicyNeed::All => true,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
-use super::paths;
 use super::snapshot::Namespaces;
 use super::survey::SurveyReader;
 use super::unread;
+use super::{ambient, paths};
 use crate::error::Failure;
 use crate::kube::{ApiCause, Query, Scope, Session};
 use crate::model::{Kind, ListAnswer, ListPart, Object, ObjectRef, kinds};
@@ -57,6 +57,9 @@ pub(crate) async fn read(session: &Session, survey: &SurveyReader<'_>, touched: 
     let homes: BTreeSet<_> = upstreams.iter().filter_map(home).chain(of_services).collect();
     let mut snapshot = paths::around_namespaces(session, gloo_namespace, &Namespaces::default(), &homes).await?;
     let (others, unread_others) = paths::other_gateways(session, gloo_namespace, &mut snapshot).await?;
+    if touched.ztunnel {
+        ambient::ask_anyway(session, &mut snapshot).await;
+    }
     let names: Vec<_> = upstreams.iter().map(|upstream| upstream.reference.clone()).collect();
     snapshot.put(&kinds::UPSTREAM, ListPart::Selected, ListAnswer::Read(upstreams));
     let mut world = PlannedWorld::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);

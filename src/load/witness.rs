@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::ambient;
 use super::survey::SurveyReader;
 use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
 use crate::kube::{ForwardFailure, Query, Scope, Session};
@@ -16,6 +17,7 @@ use crate::model::{Object, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Backend, ServiceRef};
 use crate::plan::path::behind::{PodPolicies, ServicePort};
+use crate::plan::path::tunnel::{captured, ztunnel_ready};
 use crate::plan::path::{self, endpoints::PodEndpoints};
 use crate::plan::pod::is_running;
 use crate::plan::proxy_pods::ProxyPod;
@@ -25,6 +27,7 @@ use crate::plan::verdict::demand;
 use crate::plan::verdict::evidence::{Demand, Evident, PodAuthorization};
 use crate::plan::verdict::hosts::Hosts;
 use crate::plan::verdict::pods::BackendPod;
+use crate::plan::verdict::tunnel::{Tunnel, TunnelEnd};
 
 /// The most pods of a gateway whose counters are read. Each is read several times.
 pub(crate) const MOST_PODS: usize = 24;
@@ -118,6 +121,25 @@ impl Envoys<'_> {
         Ok(format!("/ns/{}/sa/{account}", pod.namespace))
     }
 
+    /// Whether a ztunnel carries the requests of the pods to this end. Each is read only if the end shows the ambient mesh.
+    pub(crate) async fn tunnel(&self, end: &TunnelEnd, survey: &SurveyReader<'_>) -> Tunnel {
+        if *end == TunnelEnd::Outside {
+            return Tunnel::No;
+        }
+        let read = async |pod: &ProxyPod| self.session.get(&kinds::POD, &pod.namespace, &pod.name).await;
+        let pods: Vec<Value> = match stream::iter(self.pods).map(read).buffered(AT_ONCE).try_collect().await {
+            Ok(pods) => pods,
+            Err(error) => return Tunnel::Unknown(survey.unread(error)),
+        };
+        let namespaces = survey.ambient_namespaces().await;
+        let is_ambient = self.pods.first().is_some_and(|pod| namespaces.contains(&pod.namespace));
+        let ztunnel = match ambient::ztunnels(self.session).await {
+            Ok(ztunnels) => ztunnel_ready(&ztunnels).map_err(Unread::from),
+            Err(error) => Err(survey.unread(error)),
+        };
+        end.from(&captured(&pods.iter().collect::<Vec<_>>(), is_ambient, &ztunnel))
+    }
+
     async fn pages(&self, path: &str) -> Evident<Vec<String>> {
         let page = async |pod: &ProxyPod| {
             let page = self.session.get_in_pod(&pod.namespace, &pod.name, pod.admin_port, path).await;
@@ -138,12 +160,19 @@ pub(crate) struct Backends {
     pub demand: Evident<Demand>,
     pub authorization: Evident<Vec<PodAuthorization>>,
     pub pods: Evident<Vec<BackendPod>>,
+    pub tunnel_end: TunnelEnd,
 }
 
 impl Backends {
     pub(crate) fn unknown(why: impl Into<Unread>) -> Self {
         let why = why.into();
-        Self { namespace: None, demand: Err(why.clone()), authorization: Err(why.clone()), pods: Err(why) }
+        Self {
+            namespace: None,
+            demand: Err(why.clone()),
+            authorization: Err(why.clone()),
+            pods: Err(why),
+            tunnel_end: TunnelEnd::Outside,
+        }
     }
 }
 
@@ -190,13 +219,15 @@ async fn behind_service(
         Err(_) => return Backends::unknown(format!("service {full} has no selector")),
     };
     let query = Query { fields: RUNNING.into(), ..Query::labelled(port.selector.to_string()) };
-    let (pods, peer, authorization) = tokio::join!(
+    let (pods, peer, authorization, namespaces) = tokio::join!(
         session.list_all(&kinds::POD, Scope::Namespace(namespace), query),
         survey.policies(),
-        survey.authorization()
+        survey.authorization(),
+        survey.ambient_namespaces()
     );
     let pods = pods.map_err(|error| survey.unread(error));
-    let policies = PodPolicies { peer: peer.map_err(Unread::clone), authorization };
+    let policies =
+        PodPolicies { is_ambient: namespaces.contains(namespace), peer: peer.map_err(Unread::clone), authorization };
     let of_pods = |pods: &Vec<Value>| match port.behind(
         pods.iter().filter(|pod| is_running(pod)),
         &PodEndpoints::whole_pods(),
@@ -207,8 +238,9 @@ async fn behind_service(
     };
     let behind = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
     let demand = behind.as_ref().map_err(Unread::clone).and_then(|pods| demand::of_pods(pods));
+    let tunnel_end = behind.as_ref().map_or(TunnelEnd::Outside, |pods| TunnelEnd::of_pods(pods));
     let of_pod = |pod: &path::Pod| Ok(PodAuthorization { policies: pod.authorization.clone()?, port: pod.port });
     let authorization = behind.and_then(|pods| pods.iter().map(of_pod).collect());
     let pods = pods.map(|pods| pods.iter().filter_map(|pod| BackendPod::read(pod, now)).collect());
-    Backends { namespace: Some(namespace.clone()), demand, authorization, pods }
+    Backends { namespace: Some(namespace.clone()), demand, authorization, pods, tunnel_end }
 }

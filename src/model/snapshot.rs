@@ -143,6 +143,8 @@ pub struct Snapshot {
     spots: HashMap<ObjectRef, Spot>,
     /// What the Envoy of a pod answered: whether it has the cluster of the sidecars.
     envoys: HashMap<ObjectRef, Result<bool, Unknown>>,
+    /// The `DaemonSet`s of ztunnel. `None` if they were not asked for.
+    ztunnels: Option<Result<Vec<Object>, Unknown>>,
     /// The unknown for every kind that was not requested.
     rest: Unknown,
 }
@@ -151,7 +153,7 @@ impl Snapshot {
     /// An empty snapshot. `rest` is the reason why kinds that were not requested are unknown.
     #[must_use]
     pub fn new(rest: Unknown) -> Self {
-        Self { shelves: HashMap::new(), spots: HashMap::new(), envoys: HashMap::new(), rest }
+        Self { shelves: HashMap::new(), spots: HashMap::new(), envoys: HashMap::new(), ztunnels: None, rest }
     }
 
     /// Whether only files were read. What is not in them may be in the cluster.
@@ -169,6 +171,17 @@ impl Snapshot {
     #[must_use]
     pub fn envoy(&self, pod: &ObjectRef) -> Option<&Result<bool, Unknown>> {
         self.envoys.get(pod)
+    }
+
+    /// Adds the `DaemonSet`s of ztunnel, or why they are unknown. They are not among those of [`Self::all`].
+    pub fn put_ztunnels(&mut self, ztunnels: Result<Vec<Object>, Unknown>) {
+        self.ztunnels = Some(ztunnels);
+    }
+
+    /// The `DaemonSet`s of ztunnel. `None` if they were not asked for.
+    #[must_use]
+    pub fn ztunnels(&self) -> Option<&Result<Vec<Object>, Unknown>> {
+        self.ztunnels.as_ref()
     }
 
     /// Adds the result of a list. Existing objects of the same name are replaced.

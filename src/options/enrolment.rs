@@ -33,6 +33,11 @@ pub(crate) enum Enrol {
         istio_namespace: Option<String>,
         gloo: GlooNamespace,
     },
+    /// Into the ambient mesh, without sidecars.
+    Ambient {
+        /// The namespace of istiod.
+        istio_namespace: Option<String>,
+    },
     Out,
 }
 

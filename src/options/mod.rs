@@ -31,7 +31,7 @@ pub(crate) use objects::{
 pub(crate) use peer_auth::{PeerAuth, PeerAuthGet};
 pub(crate) use pods::{PodsOf, ProxyPods};
 pub(crate) use proxy::{AddressForm, ProxyTarget, ProxyTask};
-pub(crate) use setup::{Bringer, Marks, RequestWish, Setup, SetupProof, Strictness, Teardown};
+pub(crate) use setup::{Bringer, Marks, MeshMode, RequestWish, Setup, SetupProof, Strictness, Teardown};
 pub(crate) use sidecars::{
     Injection, IstioWish, Posture, Proxies, Restart, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
 };

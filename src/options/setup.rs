@@ -12,6 +12,7 @@ pub(crate) struct Setup {
     /// In the order they were typed, without duplicates.
     pub namespaces: Vec<String>,
     pub upstreams: Vec<Named>,
+    pub mesh: MeshMode,
     /// How the sidecars are added; `None` for Helm, if a release owns the proxy and Helm is installed.
     pub via: Option<Bringer>,
     /// The revision or tag of istiod.
@@ -35,6 +36,14 @@ impl Setup {
     pub(crate) fn upstream_names(&self) -> String {
         self.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
+}
+
+/// How the gateway and the pods come into the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MeshMode {
+    Sidecars,
+    /// By ztunnel, without sidecars and without TLS settings of Gloo: `--mesh ambient`.
+    Ambient,
 }
 
 /// Whether test requests are sent to the Upstreams, before and after the pods accept only mutual TLS.

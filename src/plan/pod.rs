@@ -11,6 +11,25 @@ pub(crate) const TLS_MODE: &str = "security.istio.io/tlsMode";
 /// The annotation that Istio sets on a pod whose traffic is redirected to the node's ztunnel.
 pub(crate) const REDIRECTION: &str = "ambient.istio.io/redirection";
 
+/// The label of ambient mode, on a namespace or a pod.
+pub(crate) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+
+/// The annotation that Istio's injector sets on a pod with a sidecar. istio-cni leaves such a pod to its sidecar.
+pub(crate) const SIDECAR_STATUS: &str = "sidecar.istio.io/status";
+
+/// The label that the injector sets on a pod whose sidecar accepts HBONE. Only with it does a ztunnel send HBONE there.
+const TUNNEL: &str = "networking.istio.io/tunnel";
+
+/// Whether a ztunnel carries the traffic of a pod, by what the pod and its namespace show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// Its annotation says so.
+    Proven,
+    /// A label requests it, but no annotation shows that it happened.
+    Labelled,
+    No,
+}
+
 /// Returns `pod x: CrashLoopBackOff (container gateway-proxy)`.
 pub(crate) fn why_not(pod: &Value) -> String {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
@@ -96,6 +115,38 @@ pub(crate) fn is_ambient(pod: &Value) -> bool {
     pod["metadata"]["annotations"][REDIRECTION] == "enabled"
 }
 
+/// Returns whether a ztunnel carries the pod's traffic, by the rules of istio-cni. A sidecar takes precedence, and the
+/// host's network is never captured. If only the metadata of a pod was read, its network is not known.
+pub(crate) fn capture(pod: &Value, namespace_is_ambient: bool) -> Capture {
+    let metadata = &pod["metadata"];
+    if has_sidecar(pod) || pod["spec"]["hostNetwork"] == true {
+        return Capture::No;
+    }
+    match metadata["labels"][DATAPLANE_MODE].as_str() {
+        _ if is_ambient(pod) => Capture::Proven,
+        Some("ambient") => Capture::Labelled,
+        Some("none") => Capture::No,
+        _ if namespace_is_ambient => Capture::Labelled,
+        _ => Capture::No,
+    }
+}
+
+/// Returns whether the pod has a sidecar of Istio's injector. The sidecars of a gateway are not from there.
+pub(crate) fn has_sidecar(pod: &Value) -> bool {
+    is_meshed(pod) || pod["metadata"]["annotations"][SIDECAR_STATUS].is_string()
+}
+
+/// Returns whether the labels of a namespace, or of a pod, request the ambient mesh.
+pub(crate) fn requests_ambient(value: &Value) -> bool {
+    value["metadata"]["labels"][DATAPLANE_MODE] == "ambient"
+}
+
+/// Returns whether the pod's sidecar accepts HBONE.
+pub(crate) fn accepts_hbone(pod: &Value) -> bool {
+    let protocols = pod["metadata"]["labels"][TUNNEL].as_str().unwrap_or_default();
+    is_meshed(pod) && protocols.split(',').any(|protocol| protocol == "http")
+}
+
 /// Returns whether a pod gets requests: it has not ended and is not being deleted. If its status was not read, only the
 /// deletion is known.
 pub(crate) fn is_running(pod: &Value) -> bool {
@@ -113,6 +164,39 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_pod_is_captured_by_its_annotation_and_never_beside_a_sidecar() {
+        let pod =
+            |labels: Value, annotations: Value| json!({"metadata": {"labels": labels, "annotations": annotations}});
+        let none = || json!({});
+        let redirected = || json!({REDIRECTION: "enabled"});
+        let asks = || json!({DATAPLANE_MODE: "ambient"});
+        let opts_out = || json!({DATAPLANE_MODE: "none"});
+        let meshed = || json!({TLS_MODE: "istio", DATAPLANE_MODE: "ambient"});
+        let on_host = json!({"metadata": {"labels": asks()}, "spec": {"hostNetwork": true}});
+        for (pod, alone, in_ambient) in [
+            (pod(none(), none()), Capture::No, Capture::Labelled),
+            (pod(none(), redirected()), Capture::Proven, Capture::Proven),
+            (pod(asks(), none()), Capture::Labelled, Capture::Labelled),
+            (pod(asks(), redirected()), Capture::Proven, Capture::Proven),
+            (pod(opts_out(), none()), Capture::No, Capture::No),
+            (pod(json!({DATAPLANE_MODE: "other"}), none()), Capture::No, Capture::Labelled),
+            (pod(meshed(), redirected()), Capture::No, Capture::No),
+            (pod(asks(), json!({SIDECAR_STATUS: "{}", REDIRECTION: "enabled"})), Capture::No, Capture::No),
+            (on_host, Capture::No, Capture::No),
+        ] {
+            assert_eq!((capture(&pod, false), capture(&pod, true)), (alone, in_ambient), "{pod}");
+        }
+    }
+
+    #[test]
+    fn only_the_label_of_the_injector_shows_that_a_sidecar_accepts_hbone() {
+        let sidecar = |tunnel: Value| json!({"metadata": {"labels": {TLS_MODE: "istio", TUNNEL: tunnel}}});
+        let all = [sidecar(json!("http")), sidecar(json!("h2,http")), sidecar(json!("h2")), sidecar(Value::Null)];
+        assert_eq!(all.each_ref().map(accepts_hbone), [true, true, false, false]);
+        assert!(!accepts_hbone(&json!({"metadata": {"labels": {TUNNEL: "http"}}})));
+    }
 
     #[test]
     fn what_its_namespace_cannot_bring_into_the_mesh_says_why() {

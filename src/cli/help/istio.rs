@@ -59,6 +59,10 @@ Examples:
   gloo-rs istio setup --via inject --namespace-to-enroll default \\
       -u default-httpbin-8000 --strict --yes
 
+  # without sidecars, in an ambient mesh
+  gloo-rs istio setup --mesh ambient --namespace-to-enroll default \\
+      -u default-httpbin-8000 --strict --yes
+
   # another gateway proxy, and the request to verify with
   gloo-rs istio setup --via inject --name edge-proxy \\
       -u default-httpbin-8000 --host shop.example --path /cart
@@ -157,6 +161,9 @@ Examples:
 
   # after a tag moved: restart what still runs with another revision
   gloo-rs istio enroll shop orders --parallel 4
+
+  # without sidecars, in the ambient mesh: the gateway first
+  gloo-rs istio enroll --ambient gloo-system shop
 
   # show what would change; or edit manifests
   gloo-rs istio enroll shop --diff

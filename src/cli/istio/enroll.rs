@@ -10,6 +10,9 @@ use crate::plan::policy::Caution;
 ///
 /// Sets the label that binds a namespace to an istiod, restarts the workloads with pods that do not have that
 /// revision's sidecar, waits for each, and verifies every pod. Without --revision a namespace keeps its revision.
+///
+/// With --ambient it sets the label of the ambient mesh, and waits until an annotation shows on every pod that ztunnel
+/// captures it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::ENROLL)]
 pub(crate) struct EnrollArgs {
@@ -18,6 +21,9 @@ pub(crate) struct EnrollArgs {
     /// Use this istiod, by revision or tag [default: the one that the namespace uses, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
+    /// Put the pods into the ambient mesh: a ztunnel carries their traffic, without sidecars and without a restart
+    #[arg(long, conflicts_with_all = ["revision", "include_gloo_namespace"])]
+    ambient: bool,
     /// Use an istiod of this namespace
     #[arg(long, value_name = "NS")]
     istio_namespace: Option<String>,
@@ -40,13 +46,16 @@ impl EnrollArgs {
         }
         let (namespaces, restarts) = self.namespaces.options()?;
         Ok(Command::Enrolment(Enrolment {
-            act: Enrol::In {
-                revision: self.revision,
-                in_use: None,
-                istio_namespace: self.istio_namespace,
-                gloo: match self.include_gloo_namespace {
-                    true => GlooNamespace::Included,
-                    false => GlooNamespace::Refused,
+            act: match self.ambient {
+                true => Enrol::Ambient { istio_namespace: self.istio_namespace },
+                false => Enrol::In {
+                    revision: self.revision,
+                    in_use: None,
+                    istio_namespace: self.istio_namespace,
+                    gloo: match self.include_gloo_namespace {
+                        true => GlooNamespace::Included,
+                        false => GlooNamespace::Refused,
+                    },
                 },
             },
             caution: if self.force { Caution::Forced } else { Caution::Careful },

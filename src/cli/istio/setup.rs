@@ -9,7 +9,9 @@ use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::command::gloo_rs;
 use crate::error::Failure;
-use crate::options::{Bringer, Command, PodsOf, RequestWish, SettingsSwitches, Setup, SetupProof, Strictness};
+use crate::options::{
+    Bringer, Command, MeshMode, PodsOf, RequestWish, SettingsSwitches, Setup, SetupProof, Strictness,
+};
 use crate::plan::policy::Caution;
 use crate::text::{GatewayName, proxy_name};
 
@@ -18,6 +20,9 @@ use crate::text::{GatewayName, proxy_name};
 /// Adds the sidecars to the gateway, enrolls namespaces, turns on mutual TLS for Upstreams and, with --strict, makes the
 /// pods accept nothing else. The steps are one numbered plan that you confirm once. A step that fails is rolled back and
 /// ends the run. Run the same command again to continue.
+///
+/// With --mesh ambient, ztunnel carries what the gateway sends, and no Upstream is changed. The requests are then sent
+/// once the pods accept only mutual TLS, because before that no answer shows what ztunnel sends.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 #[command(after_help = help::istio::SETUP, group = ArgGroup::new("asked").args(["upstreams", "gateway"]).multiple(true))]
@@ -28,6 +33,9 @@ pub(crate) struct SetupArgs {
     /// Turn on mutual TLS for this Upstream: NAME or NAMESPACE/NAME; can be repeated
     #[arg(short, long = "upstream", value_name = "UPSTREAM", value_delimiter = ',')]
     upstreams: Vec<String>,
+    /// Use this kind of mesh: with sidecars, or with a ztunnel on each node
+    #[arg(long, value_name = "MODE", default_value = "sidecar")]
+    mesh: MeshArg,
     /// Add the sidecars this way [default: helm, if a release owns the gateway and helm is on PATH]
     #[arg(long, value_name = "WAY", conflicts_with = "gateway")]
     via: Option<ViaArg>,
@@ -66,6 +74,12 @@ pub(crate) struct SetupArgs {
     preview: LivePreviewArgs,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MeshArg {
+    Sidecar,
+    Ambient,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ViaArg {
     Helm,
@@ -74,6 +88,15 @@ enum ViaArg {
 
 impl SetupArgs {
     pub(crate) fn options(self) -> Result<Command, Failure> {
+        let of_sidecars = [
+            ("--via", self.via.is_some()),
+            ("--revision", self.revision.is_some()),
+            ("--chart", self.chart.is_some()),
+            ("--auto-mtls", self.auto_mtls),
+        ];
+        if let Some((flag, _)) = of_sidecars.iter().find(|(_, is_typed)| *is_typed && self.mesh == MeshArg::Ambient) {
+            return Err(Failure::usage(format!("{flag} is about sidecars, and --mesh ambient has none")));
+        }
         let mut namespaces = Vec::new();
         for namespace in self.namespaces {
             super::names::check_namespace("--namespace-to-enroll", &namespace)?;
@@ -106,6 +129,10 @@ impl SetupArgs {
             request: RequestWish { host: self.host, path: self.path },
             namespaces,
             upstreams,
+            mesh: match self.mesh {
+                MeshArg::Sidecar => MeshMode::Sidecars,
+                MeshArg::Ambient => MeshMode::Ambient,
+            },
             via: self.via.map(|via| match via {
                 ViaArg::Helm => Bringer::Helm,
                 ViaArg::Inject => Bringer::Inject,

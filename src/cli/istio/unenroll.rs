@@ -8,7 +8,7 @@ use crate::plan::policy::Caution;
 /// Remove namespaces from the mesh
 ///
 /// Removes the label that binds a namespace to an istiod, restarts the workloads with pods that have a sidecar, waits
-/// for each, and verifies that no pod has a sidecar any more.
+/// for each, and verifies that no pod has a sidecar any more. It also takes a namespace out of the ambient mesh.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::UNENROLL)]
 pub(crate) struct UnenrollArgs {

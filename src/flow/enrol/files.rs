@@ -26,6 +26,9 @@ pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) ->
     let mut inputs = load::files::find(&load::files::sources_of(paths)?)?;
     let plan = match &task.act {
         Enrol::Out => OnNamespace::Release,
+        Enrol::Ambient { istio_namespace } => {
+            OnNamespace::Ambient { istio_namespace: istio_namespace.as_deref().unwrap_or(ISTIO_SYSTEM).to_owned() }
+        }
         Enrol::In { revision, istio_namespace, gloo, .. } => {
             let mut istiods = Vec::new();
             if revision.is_none() {

@@ -24,17 +24,18 @@ use crate::kube::{ApiCause, Session};
 use crate::load::enrolment as load;
 use crate::load::istio::FoundIstiods;
 use crate::load::survey::SurveyReader;
-use crate::load::{absence, istio};
+use crate::load::{absence, ambient, istio};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Enrol, Enrolment, Global, Restarts};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
-use crate::plan::enrolment::guard::{Installed, against as not_for_the_mesh};
+use crate::plan::enrolment::guard::{Installed, against as not_for_the_mesh, against_ambient as not_for_ambient};
 use crate::plan::enrolment::target::{self, KnownIstiods};
 use crate::plan::enrolment::workload::Fate;
-use crate::plan::enrolment::{self, Goal, NamespacePlan, NamespaceState, advice};
+use crate::plan::enrolment::{self, Capturing, Goal, NamespacePlan, NamespaceState, advice};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
+use crate::plan::path::tunnel::ztunnel_ready;
 use crate::render::line::Line;
 use run::{Pace, Run};
 
@@ -89,14 +90,13 @@ async fn guarded(
     plans: &[NamespacePlan],
     notes: &mut dyn Notes,
 ) -> Result<Option<Row>, Failure> {
-    // A label alone does not change running pods.
-    if task.restarts == Restarts::None {
-        return Ok(None);
-    }
     let effects = effects(task, plans);
     let Some(first) = plans.iter().find(|plan| plan.changes()) else { return Ok(None) };
     let joins = match &task.act {
         Enrol::Out => None,
+        Enrol::Ambient { .. } => {
+            Some(task.namespaces.iter().fold(gloo_rs("istio enroll --ambient"), CommandLine::value))
+        }
         Enrol::In { revision, .. } => {
             let enroll = task.namespaces.iter().fold(gloo_rs("istio enroll"), CommandLine::value);
             Some(revision.iter().fold(enroll, |enroll, revision| enroll.with("--revision", revision)))
@@ -108,9 +108,25 @@ async fn guarded(
 
 /// The effects of the plans on requests.
 pub(super) fn effects(task: &Enrolment, plans: &[NamespacePlan]) -> Vec<Effect> {
-    let turn = if task.act == Enrol::Out { Turn::Off } else { Turn::On };
-    let changing = plans.iter().filter(|plan| plan.changes());
-    changing.map(|plan| Effect::Mesh(plan.namespace.reference.name.clone(), turn)).collect()
+    plans.iter().filter(|plan| plan.changes()).flat_map(|plan| effects_of(task, plan)).collect()
+}
+
+fn effects_of(task: &Enrolment, plan: &NamespacePlan) -> Vec<Effect> {
+    let name = || plan.namespace.reference.name.clone();
+    let sidecars = match &plan.goal {
+        // A label alone does not change the sidecars of running pods.
+        _ if task.restarts == Restarts::None => None,
+        Goal::Bound(_) => Some(Turn::On),
+        // Of pods in the ambient mesh, only those with a sidecar are restarted.
+        Goal::Ambient | Goal::Free if plan.capturing().is_some() => plan.restarts().next().map(|_| Turn::Off),
+        Goal::Ambient | Goal::Free => Some(Turn::Off),
+    };
+    let ambient = plan.capturing().map(|capturing| match capturing {
+        Capturing::Begins => Turn::On,
+        Capturing::Ends => Turn::Off,
+    });
+    let sidecars = sidecars.map(|turn| Effect::Mesh(name(), turn));
+    sidecars.into_iter().chain(ambient.map(|turn| Effect::Ambient(name(), turn))).collect()
 }
 
 fn pace(task: &Enrolment, global: &Global) -> Option<Pace> {
@@ -174,13 +190,23 @@ pub(super) async fn plan(
     notes: &mut dyn Notes,
 ) -> Result<Planned<Vec<NamespacePlan>>, Failure> {
     let found = match &task.act {
-        Enrol::In { istio_namespace, .. } => Some(istio::all(session, istio_namespace.as_deref()).await?),
+        Enrol::In { istio_namespace, .. } | Enrol::Ambient { istio_namespace } => {
+            Some(istio::all(session, istio_namespace.as_deref()).await?)
+        }
         Enrol::Out => None,
     };
+    let ztunnel = match &task.act {
+        Enrol::Ambient { .. } => {
+            let ztunnels = ambient::ztunnels(session).await.map_err(|error| error.into_failure(session))?;
+            ztunnel_ready(&ztunnels)
+        }
+        Enrol::In { .. } | Enrol::Out => Ok(()),
+    };
+    let mesh = found.map(|found| FoundMesh { istiods: found, ztunnel });
     let mut plans = Vec::new();
     let mut refused = Vec::new();
     for name in &task.namespaces {
-        match one(session, survey, task, found.as_ref(), name, notes).await? {
+        match one(session, survey, task, mesh.as_ref(), name, notes).await? {
             Ok(plan) => plans.push(plan),
             Err(row) => refused.push(*row),
         }
@@ -194,11 +220,18 @@ pub(super) async fn plan(
     Ok(Ok(plans))
 }
 
+/// The parts of the mesh that were found.
+struct FoundMesh {
+    istiods: FoundIstiods,
+    /// Why ztunnel is not ready, if it is needed.
+    ztunnel: Result<(), String>,
+}
+
 async fn one(
     session: &Session,
     survey: &SurveyReader<'_>,
     task: &Enrolment,
-    found: Option<&FoundIstiods>,
+    mesh: Option<&FoundMesh>,
     name: &str,
     notes: &mut dyn Notes,
 ) -> Result<Result<NamespacePlan, Box<Row>>, Failure> {
@@ -218,9 +251,21 @@ async fn one(
         let outcome = if why.reason == Reason::NotFound { Outcome::NotFound } else { Outcome::Refused };
         Ok(Err(Box::new(Row::left(object, outcome, why))))
     };
-    let goal = match (&task.act, found) {
-        (Enrol::In { revision, in_use, gloo, .. }, Some(FoundIstiods { istiods, tags })) => {
-            let places: Vec<_> = istiods.iter().map(|istiod| istiod.namespace.clone()).collect();
+    let istiods = mesh.iter().flat_map(|mesh| &mesh.istiods.istiods);
+    let places: Vec<_> = istiods.map(|istiod| istiod.namespace.clone()).collect();
+    let goal = match (&task.act, mesh) {
+        (Enrol::Ambient { .. }, Some(FoundMesh { ztunnel, .. })) => {
+            if let Some(why) = not_for_ambient(&namespace, &places) {
+                return refuse(reference, why);
+            }
+            if let Err(why) = ztunnel {
+                let why = Objection::new(Reason::NoZtunnel, format!("nothing would capture its pods: {why}"));
+                return refuse(reference, why);
+            }
+            Goal::Ambient
+        }
+        (Enrol::In { revision, in_use, gloo, .. }, Some(FoundMesh { istiods: found, .. })) => {
+            let FoundIstiods { istiods, tags } = found;
             let installed = Installed { gloo: survey.gloo_namespace().await, istiods: &places };
             if let Some(why) = not_for_the_mesh(&namespace, installed, *gloo) {
                 return refuse(reference, why);
@@ -263,6 +308,7 @@ async fn advise(
     notes: &mut dyn Notes,
 ) {
     notes.advices(advice::on_owners(plan));
+    notes.advices(advice::on_uncaptured(plan));
     match survey.policies().await {
         Ok(policies) => notes.advices(advice::on_policies(plan, &policies)),
         Err(why) => notes.advice(Advice::unknown("whether STRICT applies there is unknown", why)),
@@ -316,7 +362,8 @@ fn risks(task: &Enrolment, plans: &[NamespacePlan], gloo: &str) -> (&'static str
             several => Some(format!("{} workloads", several.len())),
         });
     }
-    let is_gloos = changing.into_iter().any(|plan| plan.namespace.reference.name == gloo);
+    let is_gloos =
+        matches!(task.act, Enrol::In { .. }) && changing.into_iter().any(|plan| plan.namespace.reference.name == gloo);
     risks.extend(is_gloos.then(|| format!("the hook Jobs of Gloo in {gloo} (--include-gloo-namespace)")));
     ("enroll interrupts", risks)
 }

@@ -66,7 +66,7 @@ pub(super) fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> 
         }
         (Fate::Fits { pods: 0 }, _) => unchanged("has no pods".to_owned()),
         (Fate::Fits { .. }, Goal::Bound(target)) => unchanged(format!("already on {}{short}", target.revision)),
-        (Fate::Fits { .. }, Goal::Free) => unchanged(format!("has no sidecar{short}")),
+        (Fate::Fits { .. }, Goal::Ambient | Goal::Free) => unchanged(format!("has no sidecar{short}")),
         (Fate::Short { pods, wanted }, _) => unchanged(format!("has only {pods} of {wanted} pods")),
         (Fate::UnderWay, _) => unchanged("already restarted, rollout in progress".to_owned()),
         (Fate::Left(_), _) => return None,
@@ -212,7 +212,7 @@ async fn wait(
             let pods = text::count(proven, "pod");
             let said = match &plan.goal {
                 Goal::Bound(target) => format!("verified: istio-proxy of {} ready in {pods}", target.revision),
-                Goal::Free => format!("verified: no sidecar in {pods}"),
+                Goal::Ambient | Goal::Free => format!("verified: no sidecar in {pods}"),
             };
             report.borrow_mut().ui.status(&said);
             End::Fine

@@ -6,15 +6,18 @@ use super::run::{AGAIN, MadeInNamespace, Run, say_undone};
 use super::settle::settle;
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Unmade};
-use crate::command::gloo_rs;
+use crate::command::{gloo_rs, kubectl};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::{Stopped, short};
 use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
+use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
-use crate::plan::enrolment::{Goal, NamespacePlan};
+use crate::plan::enrolment::{Capturing, Goal, NamespacePlan};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::rollout;
+use crate::render::text;
+use crate::verify::captured::{self, Captured};
 use crate::verify::enrolment::{Tried, try_pod};
 use crate::verify::rollout::complaints;
 
@@ -50,6 +53,17 @@ pub(super) async fn make(
             }
         }
     }
+    let made = restarted(run, plan, made, report).await?;
+    captured(run, plan, made, report).await
+}
+
+/// Restarts the workloads, if that is wanted.
+async fn restarted(
+    run: &Run<'_>,
+    plan: &NamespacePlan,
+    made: MadeInNamespace,
+    report: &mut Report<'_>,
+) -> Result<MadeInNamespace, Stopped> {
     let Some(pace) = run.pace else { return Ok(made) };
     let needs_pods = plan.changes() || plan.short_of_pods().next().is_some();
     if needs_pods
@@ -59,6 +73,55 @@ pub(super) async fn make(
     }
     let rolled = roll_all(run, plan, pace, made.label.is_none(), report).await;
     settle(run, plan, made, rolled, report).await
+}
+
+/// Waits until ztunnel captures the pods, or no longer does. Otherwise, rolls back what was made.
+async fn captured(
+    run: &Run<'_>,
+    plan: &NamespacePlan,
+    mut made: MadeInNamespace,
+    report: &mut Report<'_>,
+) -> Result<MadeInNamespace, Stopped> {
+    let Some(capturing) = plan.capturing() else { return Ok(made) };
+    let name = &plan.namespace.reference.name;
+    let Some(pace) = run.pace else {
+        let what = format!("only the label of {name} was changed: what ztunnel captures was not waited for");
+        report.advice(Advice::note(Code::StalePods, what).about(&plan.namespace.reference));
+        return Ok(made);
+    };
+    let (awaited, verified) = match capturing {
+        Capturing::Begins => ("ztunnel captures the pods of", "ztunnel captures"),
+        Capturing::Ends => ("ztunnel no longer captures the pods of", "ztunnel no longer captures"),
+    };
+    report.ui.status(format!("waiting until {awaited} {name}"));
+    let stop = run.stop.clone();
+    let waited = caught(captured::wait(run.session, name, capturing, pace.patience, &|| stop.is_set())).await;
+    let failure = match waited {
+        Ok(Captured::AsWanted(pods)) => {
+            report.ui.status(format!("verified: {verified} {}", text::count(pods, "pod")));
+            return Ok(made);
+        }
+        Ok(Captured::Otherwise(wrong)) => {
+            let message = format!("the annotations of pods do not show that {awaited} {name}");
+            let failure = Failure::new(Exit::Failed, Reason::Rollout, message);
+            let cni = kubectl("get daemonsets -A -l k8s-app=istio-cni-node");
+            wrong.into_iter().fold(failure, Failure::detail).hint(cni.then(" shows whether istio-cni is ready"))
+        }
+        Ok(Captured::Unknown(failure)) => {
+            let message = format!("whether {awaited} {name} is unknown: {}", failure.message);
+            made.unconfirmed.push(Failure { exit: Exit::Unconfirmed, message, ..failure });
+            return Ok(made);
+        }
+        Ok(Captured::Interrupted) => interrupted(),
+        Err(panicked) => panicked.into(),
+    };
+    // This run did not change the label, so a rollback would not help.
+    if made.label.is_none() && made.restarted.is_empty() {
+        made.unconfirmed.push(Failure { exit: Exit::Unconfirmed, ..failure });
+        return Ok(made);
+    }
+    report.ui.status("rolling back");
+    Err(back(run, made, failure, report).await)
 }
 
 /// Tests the injection with one pod before any pod is replaced.
@@ -75,7 +138,7 @@ async fn tried(run: &Run<'_>, plan: &NamespacePlan, report: &mut Report<'_>) -> 
         Tried::Otherwise(why) => {
             let otherwise = match &plan.goal {
                 Goal::Bound(target) => format!("not get the sidecar of {}", target.revision),
-                Goal::Free => "still get a sidecar".to_owned(),
+                Goal::Ambient | Goal::Free => "still get a sidecar".to_owned(),
             };
             let message = format!("new pods of {name} would {otherwise}: no workload was restarted");
             let failure = Failure::new(Exit::Failed, Reason::Rollout, message).detail(why);
@@ -98,7 +161,7 @@ async fn short_of_pods(run: &Run<'_>, plan: &NamespacePlan) -> Vec<String> {
     lines
 }
 
-/// Rolls back the label before any workload was restarted.
+/// Rolls back what was made of the namespace.
 async fn back(run: &Run<'_>, made: MadeInNamespace, cause: Failure, report: &mut Report<'_>) -> Stopped {
     let undone = made.undo(run.session).await;
     for (object, state) in &undone {

@@ -102,16 +102,21 @@ impl Harms {
             world.take(effect);
         }
         // If the change affects no pods and not what is sent, unknown pods are no harm.
-        let are_pods_changed = effects.iter().any(Effect::is_about_pods);
-        let is_changed = |before: &Facts, after: &Facts| are_pods_changed || !after.is_sent_as(before);
+        let are_pods_changed = |world: &PlannedWorld, way: &RouteWay| {
+            let namespace = way.pods_namespace(&world.snapshot);
+            effects.iter().any(|effect| effect.is_about_pods(namespace))
+        };
+        let is_changed = |world: &PlannedWorld, way: &RouteWay, before: &Facts, after: &Facts| {
+            are_pods_changed(world, way) || !after.is_sent_as(before)
+        };
         let mut harms = Self::default();
         for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
-            if is_changed(before, &after) {
+            if is_changed(world, way, before, &after) {
                 harms.add_routed(way, before, after);
             }
         }
         for ((way, before), after) in unrouted.iter().zip(&was.1).zip(facts(world, unrouted)) {
-            if is_changed(before, &after) {
+            if is_changed(world, way, before, &after) {
                 harms.add_unrouted(way, before, after);
             }
         }
@@ -296,6 +301,12 @@ pub(super) fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
 fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
     let Behind::Pods { pods, .. } = &first.facts.behind else { return Hint::from("check what answers there") };
     let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
+    if first.cause == path::Cause::StrictAmbient {
+        let permissive = || gloo_rs("istio peer-auth permissive").with("-n", namespace).into();
+        // A command that takes the gateway out would be undone by one that puts it in.
+        let capture = joins.and_then(|_| fixes::capture_gateway(&first.facts));
+        return Hint::from("first: ").and(capture.unwrap_or_else(permissive));
+    }
     let commands = if let Sends::Plaintext { .. } = &first.facts.sends {
         after_permissive(namespace, first, joins)
     } else {

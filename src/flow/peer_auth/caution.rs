@@ -14,7 +14,7 @@ use crate::plan::change::Change;
 use crate::plan::mtls;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::Effect;
-use crate::plan::path::fixes;
+use crate::plan::path::{Cause, fixes};
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{PolicyScope, PolicyWish, after};
 use crate::plan::policy::Caution;
@@ -81,6 +81,10 @@ fn would_break(scope: &PolicyScope, broken: &[Harmed]) -> Objection {
         format!("a gateway sends {sends} to {scope} and would get 503s; nothing changed"),
     );
     why.details = guard::ways(broken);
+    let captures = broken.iter().find(|harmed| harmed.cause == Cause::StrictAmbient);
+    if let Some(capture) = captures.and_then(|harmed| fixes::capture_gateway(&harmed.facts)) {
+        return why.hint(capture.or_else("; ", flag("--force").text(" proceeds")));
+    }
     let mut by_namespace: Vec<(&str, Vec<&str>)> = Vec::new();
     for (home, name) in broken.iter().filter_map(Harmed::upstream) {
         match by_namespace.iter_mut().find(|(namespace, _)| *namespace == home) {

@@ -5,7 +5,7 @@ use super::policy;
 use super::removal::{Left, Removal};
 use super::sidecars::{self, InRelease};
 use super::step::{Step, StepAct};
-use crate::command::gloo_rs;
+use crate::command::{CommandLine, gloo_rs};
 use crate::error::Failure;
 use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
@@ -18,6 +18,7 @@ use crate::plan::mtls::MtlsWish;
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, PolicyScope};
 use crate::plan::peer::selector;
+use crate::plan::pod::{DATAPLANE_MODE, requests_ambient};
 use crate::plan::policy::OtherTls;
 use crate::plan::revisions::bond;
 use crate::plan::settings;
@@ -144,8 +145,7 @@ async fn of_settings(
 async fn of_namespaces(session: &Session, marks: Marks, found: &mut Removal) -> Result<(), Failure> {
     for namespace in list(session, &kinds::NAMESPACE).await? {
         let name = namespace.reference.name.clone();
-        let Some((label, revision)) = bond(&namespace.value) else { continue };
-        let label = label.split('=').next().unwrap_or_default();
+        let Some((label, again)) = binding(&namespace) else { continue };
         let is_ours = written_by_us(&namespace.value, &["f:metadata", "f:labels", &format!("f:{label}")]);
         let left = || {
             let who = match is_noted(&namespace.value) {
@@ -159,12 +159,23 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Removal) -> 
                 word: "unenroll",
                 what: format!("namespace {name}"),
                 act: StepAct::Enrolment(enrolment(Enrol::Out, &name)),
-                undone_by: gloo_rs("istio enroll").value(&name).with("--revision", revision).into(),
+                undone_by: again.into(),
                 namespace: None,
             });
         }
     }
     Ok(())
+}
+
+/// The label that puts the namespace into the mesh, and the command that sets it again.
+fn binding(namespace: &Object) -> Option<(String, CommandLine)> {
+    let name = &namespace.reference.name;
+    if let Some((label, revision)) = bond(&namespace.value) {
+        let label = label.split('=').next().unwrap_or_default().to_owned();
+        return Some((label, gloo_rs("istio enroll").value(name).with("--revision", revision)));
+    }
+    let again = gloo_rs("istio enroll --ambient").value(name);
+    requests_ambient(&namespace.value).then(|| (DATAPLANE_MODE.to_owned(), again))
 }
 
 async fn list(session: &Session, kind: &'static crate::model::Kind) -> Result<Vec<Object>, Failure> {

@@ -9,9 +9,9 @@ use crate::command::{CommandLine, gloo_rs};
 use crate::kube::{Freshness, Scope as Where, Session};
 use crate::load::{gateways, policies};
 use crate::options::{
-    Bringer, Enrol, Enrolment, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture, Preview, Proxies, ProxyPods,
-    RequestWish, Restarts, Rollouts, SettingsSwitches, Setup, Sidecars, Strictness, TrustWish, UpgradeValues,
-    ValuesAct, VerifyTask, Via,
+    Bringer, Enrol, Enrolment, Injection, IstioWish, MeshMode, Named, PeerAuth, PodsOf, Posture, Preview, Proxies,
+    ProxyPods, RequestWish, Restarts, Rollouts, SettingsSwitches, Setup, Sidecars, Strictness, TrustWish,
+    UpgradeValues, ValuesAct, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
@@ -26,12 +26,44 @@ use crate::render::diff::Secrets;
 
 /// Returns the steps, in the order of the guide.
 pub(super) async fn steps(session: &Session, task: &Setup, gateway: &SetupGateway) -> Vec<Step> {
-    let istio = gateway.istio(session, task).await;
+    let policies = policies(session, task).await;
+    match task.mesh {
+        MeshMode::Ambient => in_order_ambient(task, gateway, policies),
+        MeshMode::Sidecars => in_order(task, gateway, &gateway.istio(session, task).await, policies),
+    }
+}
+
+/// Returns the steps that make the pods of the namespaces accept only mutual TLS, if that is wanted.
+async fn policies(session: &Session, task: &Setup) -> Vec<Step> {
     let mut policies = Vec::new();
     for namespace in task.namespaces.iter().filter(|_| task.strictness == Strictness::Strict) {
         policies.push(strict(session, namespace).await);
     }
-    in_order(task, gateway, &istio, policies)
+    policies
+}
+
+/// Builds the steps in order for an ambient mesh: the gateway's namespace first, since its requests are answered whether
+/// the pods are captured or not. Requests prove something only under a policy.
+fn in_order_ambient(task: &Setup, gateway: &SetupGateway, policies: Vec<Step>) -> Vec<Step> {
+    let others = task.namespaces.iter().filter(|namespace| **namespace != gateway.namespace);
+    let mut steps: Vec<_> = std::iter::once(&gateway.namespace).chain(others).map(|it| capture(it)).collect();
+    let first = steps.len();
+    steps.extend(policies);
+    let policies: Vec<_> = (first..steps.len()).collect();
+    if !policies.is_empty() {
+        steps.extend(verify(task, gateway, &policies, ""));
+    }
+    steps
+}
+
+fn capture(namespace: &str) -> Step {
+    Step {
+        word: "enroll",
+        what: format!("namespace {namespace}, ambient"),
+        act: StepAct::Enrolment(enrolment(Enrol::Ambient { istio_namespace: None }, namespace)),
+        undone_by: gloo_rs("istio unenroll").value(namespace).into(),
+        namespace: None,
+    }
 }
 
 /// Builds the steps in order. The policies come last, between two rounds of requests.
@@ -268,10 +300,22 @@ mod tests {
         auto_mtls: SettingsSwitches,
         proof: SetupProof,
     ) -> Vec<String> {
+        words(MeshMode::Sidecars, via, upstreams, strictness, auto_mtls, proof)
+    }
+
+    fn words(
+        mesh: MeshMode,
+        via: Bringer,
+        upstreams: &[&str],
+        strictness: Strictness,
+        auto_mtls: SettingsSwitches,
+        proof: SetupProof,
+    ) -> Vec<String> {
         let named = |name: &&str| Named { namespace: None, name: (*name).to_owned() };
         let task = Setup {
             namespaces: vec!["shop".to_owned()],
             upstreams: upstreams.iter().map(named).collect(),
+            mesh,
             via: None,
             revision: None,
             chart: None,
@@ -295,7 +339,10 @@ mod tests {
         let policies = if strictness == Strictness::Strict { vec![policy] } else { Vec::new() };
         let proxy = ProxyName { kind: None, name: gateways::USUAL.to_owned() };
         let gateway = SetupGateway::named(proxy, via);
-        let steps = in_order(&task, &gateway, &IstioWish::default(), policies);
+        let steps = match mesh {
+            MeshMode::Sidecars => in_order(&task, &gateway, &IstioWish::default(), policies),
+            MeshMode::Ambient => in_order_ambient(&task, &gateway, policies),
+        };
         let proves = |step: &Step| match &step.act {
             StepAct::Verify { proves, .. } => format!(" {proves:?}"),
             _ => String::new(),
@@ -321,5 +368,16 @@ mod tests {
             ["inject", "enroll", "upstream", "strict"]
         );
         assert_eq!(setup(Bringer::Inject, &[], as_it_is, alone, SetupProof::Sent), ["inject", "enroll"]);
+    }
+
+    #[test]
+    fn in_an_ambient_mesh_the_gateway_is_enrolled_too_and_requests_come_after_the_policies() {
+        let of = |upstreams: &[&str], strictness, proof| {
+            words(MeshMode::Ambient, Bringer::Inject, upstreams, strictness, SettingsSwitches::Alone, proof)
+        };
+        let strict = of(&["a"], Strictness::Strict, SetupProof::Sent);
+        assert_eq!(strict, ["enroll", "enroll", "strict", "verify [2]"]);
+        assert_eq!(of(&["a"], Strictness::Strict, SetupProof::Skipped), ["enroll", "enroll", "strict"]);
+        assert_eq!(of(&["a"], Strictness::AsItIs, SetupProof::Sent), ["enroll", "enroll"]);
     }
 }

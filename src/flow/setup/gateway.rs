@@ -9,8 +9,8 @@ use crate::load::absence::{self, Absence};
 use crate::load::{gateway_parameters, gateways, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    Bringer, Global, HTTP_PORT, IstioWish, Named, PodsOf, Proxies, Setup, SetupProof, Strictness, UpgradeValues,
-    ValuesSource,
+    Bringer, Global, HTTP_PORT, IstioWish, MeshMode, Named, PodsOf, Proxies, Setup, SetupProof, Strictness,
+    UpgradeValues, ValuesSource,
 };
 use crate::plan::gateway_parameters::{GatewayParameters, Keeper};
 use crate::plan::outcome::{Outcome, Row};
@@ -22,6 +22,8 @@ use crate::text::{GatewayName, ProxyKind, ProxyName};
 #[derive(Debug, Clone)]
 pub(super) struct SetupGateway {
     pub pods: PodsOf,
+    /// The namespace of the pods.
+    pub namespace: String,
     pub bringer: Bringer,
     /// For Helm: the release, if it is another one than that of Gloo in the namespace of the command line.
     pub release: Option<NamedRelease>,
@@ -103,8 +105,26 @@ async fn of_proxy(
         proxies => proxies?,
     };
     let proxy: GatewayProxy = proxies.into_iter().next().expect("what was found is no empty list");
+    let bringer = match task.mesh {
+        // It has no sidecars.
+        MeshMode::Ambient => Bringer::Inject,
+        MeshMode::Sidecars => bringer(session, &proxy, task, global).await?,
+    };
+    Ok(SetupGateway {
+        pods: PodsOf::Named(name_of(&proxy.workload.reference)),
+        namespace: proxy.workload.reference.namespace.clone(),
+        bringer,
+        release: None,
+        installation: None,
+        port: HTTP_PORT,
+        address: current_address(&proxy),
+    })
+}
+
+async fn bringer(session: &Session, proxy: &GatewayProxy, task: &Setup, global: &Global) -> Result<Bringer, Failure> {
+    let namespace = global.object_namespace();
     let of_proxy = owner::find(&proxy.workload.value);
-    let bringer = match (of_release(session, namespace, of_proxy).await, task.via) {
+    Ok(match (of_release(session, namespace, of_proxy).await, task.via) {
         (Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })), _) => return Err(in_git(&owner, namespace, task)),
         (_, Some(via)) => via,
         (Some(Owner::Helm { .. }), None) => {
@@ -114,14 +134,6 @@ async fn of_proxy(
             }
         }
         _ => Bringer::Inject,
-    };
-    Ok(SetupGateway {
-        pods: PodsOf::Named(name_of(&proxy.workload.reference)),
-        bringer,
-        release: None,
-        installation: None,
-        port: HTTP_PORT,
-        address: current_address(&proxy),
     })
 }
 
@@ -133,6 +145,26 @@ async fn of_gateway_api(
     global: &Global,
 ) -> Result<SetupGateway, Failure> {
     let found = gateway_parameters::read(session, global, name).await?;
+    let (bringer, release) = match task.mesh {
+        MeshMode::Ambient => (Bringer::Inject, None),
+        MeshMode::Sidecars => keeper(session, &found, task).await?,
+    };
+    Ok(SetupGateway {
+        pods: PodsOf::Gateway(name.clone()),
+        namespace: found.gateway.reference.namespace.clone(),
+        bringer,
+        release,
+        installation: Some(found.installation().to_owned()),
+        port: http_port(&found, task)?,
+        address: found.address(),
+    })
+}
+
+async fn keeper(
+    session: &Session,
+    found: &GatewayParameters,
+    task: &Setup,
+) -> Result<(Bringer, Option<NamedRelease>), Failure> {
     let installation = found.installation();
     let of_class = owner::find(&found.of_class.value);
     if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = of_release(session, installation, of_class).await
@@ -143,17 +175,9 @@ async fn of_gateway_api(
         let row = Row::left(found.gateway.reference.clone(), Outcome::Refused, why);
         super::objects::refused(vec![row])
     })?;
-    let (bringer, release) = match keeper {
+    Ok(match keeper {
         Keeper::Release { namespace, name } => (Bringer::Helm, Some(NamedRelease { namespace, name })),
         Keeper::Objects => (Bringer::Inject, None),
-    };
-    Ok(SetupGateway {
-        pods: PodsOf::Gateway(name.clone()),
-        bringer,
-        release,
-        installation: Some(installation.to_owned()),
-        port: http_port(&found, task)?,
-        address: found.address(),
     })
 }
 
@@ -242,7 +266,8 @@ mod tests {
         /// A proxy without Istio.
         pub(in crate::flow::setup) fn named(name: ProxyName, bringer: Bringer) -> Self {
             let (pods, port) = (PodsOf::Named(name), HTTP_PORT);
-            Self { pods, bringer, release: None, installation: None, port, address: None }
+            let namespace = "gloo-system".to_owned();
+            Self { pods, namespace, bringer, release: None, installation: None, port, address: None }
         }
     }
 

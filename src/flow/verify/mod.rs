@@ -26,6 +26,7 @@ use crate::plan::proxy_pods::{PodAmount, ProxyPod};
 use crate::plan::verdict::answer::{CLIENT_CERT, HttpAnswer};
 use crate::plan::verdict::counters::{CounterChange, Receivers, Went};
 use crate::plan::verdict::evidence::{Evidence, Evident, SentTls, Upstream, cluster_name, in_memory, upstream_of};
+use crate::plan::verdict::tunnel::{Tunnel, TunnelEnd};
 use crate::plan::verdict::{RequestVerdict, VerdictKind, judge, wants_another_sample};
 use crate::render::text::short_name;
 use crate::render::verdict::{self as shown, AskedRequest};
@@ -311,6 +312,12 @@ impl Run<'_> {
             Some(cluster) => before.hosts(cluster).and_then(|before| Ok((before, after.hosts(cluster)?))),
             None => Err(unknown()),
         };
+        let end = around.as_ref().map_or(&TunnelEnd::Outside, |around| &around.behind.tunnel_end);
+        let tunnel = match pods {
+            Ok(pods) => Envoys { session: self.session, pods }.tunnel(end, self.survey).await,
+            Err(_) if *end == TunnelEnd::Outside => Tunnel::No,
+            Err(why) => Tunnel::Unknown(why.clone()),
+        };
         let (has_tls, certs, identity) = match pods {
             Ok(pods) => {
                 let pods = received_by(pods, &receivers);
@@ -336,6 +343,7 @@ impl Run<'_> {
             identity,
             upstream: known(&around).and_then(|around| around.upstream.clone()),
             demand: known(&around).and_then(|around| around.behind.demand.clone()),
+            tunnel,
             authorization: known(&around).and_then(|around| around.behind.authorization.clone()),
             pods: known(&around).and_then(|around| around.behind.pods.clone()),
             gateway: sending.gateway.clone(),

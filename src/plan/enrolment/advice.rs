@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Goal, NamespacePlan};
 use crate::command::{Hint, gloo_rs};
 use crate::model::{Object, ObjectRef};
-use crate::plan::advice::{Advice, Code};
+use crate::plan::advice::{Advice, Code, some_of};
 
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::{Effective, Policies};
@@ -38,6 +38,7 @@ fn on_namespace(plan: &NamespacePlan, owner: &Owner) -> Advice {
     let name = &plan.namespace.reference.name;
     let again = match &plan.goal {
         Goal::Bound(target) => gloo_rs("istio enroll").value(name).with("--revision", &target.names),
+        Goal::Ambient => gloo_rs("istio enroll --ambient").value(name),
         Goal::Free => gloo_rs("istio unenroll").value(name),
     };
     let advice = match owner {
@@ -55,7 +56,11 @@ fn on_namespace(plan: &NamespacePlan, owner: &Owner) -> Advice {
 pub(crate) fn on_stale(plan: &NamespacePlan) -> Option<Advice> {
     let stale: Vec<_> = plan.restarts().map(short).collect();
     let name = &plan.namespace.reference.name;
-    let word = if matches!(plan.goal, Goal::Free) { "istio unenroll" } else { "istio enroll" };
+    let word = match plan.goal {
+        Goal::Bound(_) => "istio enroll",
+        Goal::Ambient => "istio enroll --ambient",
+        Goal::Free => "istio unenroll",
+    };
     (!stale.is_empty()).then(|| {
         let what =
             if stale.len() == 1 { "1 workload was".to_owned() } else { format!("{} workloads were", stale.len()) };
@@ -90,6 +95,8 @@ pub(crate) fn on_policies(plan: &NamespacePlan, policies: &Policies<'_>) -> Opti
             format!("STRICT applies in {name}: once its pods have sidecars, plaintext to them gets 503"),
             gloo_rs("istio enable-mtls").after("its Upstreams need mTLS then: ").text(", or auto-mTLS"),
         ),
+        // The guard knows which requests that concerns.
+        Goal::Ambient => return None,
         Goal::Free => (
             format!(
                 "STRICT applies in {name}: its pods will leave the mesh and can no longer reach what requires mTLS"
@@ -98,6 +105,14 @@ pub(crate) fn on_policies(plan: &NamespacePlan, policies: &Policies<'_>) -> Opti
         ),
     };
     Some(Advice::warning(Code::StrictPeer, message).details(strict).hint(hint).about(&plan.namespace.reference))
+}
+
+/// Returns a note about the pods that stay out of the ambient mesh.
+pub(crate) fn on_uncaptured(plan: &NamespacePlan) -> Option<Advice> {
+    let number = plan.uncaptured.len();
+    let what = if number == 1 { "1 pod stays".to_owned() } else { format!("{number} pods stay") };
+    let note = Advice::note(Code::OutOfReach, format!("{what} out of the ambient mesh"));
+    (number > 0).then(|| note.details(some_of(plan.uncaptured.iter().cloned())).about(&plan.namespace.reference))
 }
 
 /// Returns the namespace of the Service behind an Upstream that always uses Istio's mutual TLS.

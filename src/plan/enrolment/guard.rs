@@ -1,17 +1,13 @@
 //! Namespaces that must not be enrolled in the mesh.
 
-use serde_json::Value;
-
-use crate::command::{flag, gloo_rs, kubectl};
+use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
 use crate::model::Object;
 use crate::plan::outcome::Objection;
+use crate::plan::pod::requests_ambient;
 
 /// Namespaces that Istio's injector ignores, whatever their labels are.
 const NEVER_INJECTED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
-
-/// The label of ambient mode, on a namespace or a pod.
-pub(crate) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 
 /// Whether Gloo's own namespace may be enrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +24,11 @@ pub(crate) struct Installed<'i> {
     pub istiods: &'i [String],
 }
 
-/// Returns why this namespace is not enrolled, if so. A namespace that leaves the mesh is never refused.
+/// Returns why this namespace is not enrolled with sidecars, if so. A namespace that leaves the mesh is never refused.
 pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNamespace) -> Option<Objection> {
     let name = namespace.reference.name.as_str();
-    let refuse = |message: String| Some(Objection::new(Reason::SystemNamespace, message));
-    if NEVER_INJECTED.contains(&name) {
-        return refuse(
-            "belongs to Kubernetes: Istio injects nothing there, so a label would have no effect".to_owned(),
-        );
-    }
-    if installed.istiods.iter().any(|istiod| istiod == name) {
-        return refuse("belongs to istiod: istiod would have to run before it could start".to_owned());
+    if let Some(why) = of_system(namespace, installed.istiods) {
+        return Some(why);
     }
     if name == installed.gloo && gloo == GlooNamespace::Refused {
         let why = Objection::new(
@@ -54,26 +44,41 @@ pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNa
             ),
         );
     }
-    if is_ambient(&namespace.value) {
+    if requests_ambient(&namespace.value) {
         let why = Objection::new(Reason::NotInjected, "is in ambient mode: its pods are in the mesh without sidecars");
-        let unlabel = kubectl("label namespace").value(name).value(format!("{DATAPLANE_MODE}-"));
-        return Some(why.hint(unlabel.then(" takes it out of that first")));
+        let unenroll = gloo_rs("istio unenroll").value(name);
+        return Some(why.hint(unenroll.then(" takes it out of that first")));
     }
+    is_leaving(namespace)
+}
+
+/// Returns why this namespace is not put into the ambient mesh, if so. Gloo's own may be: its Jobs get no sidecar.
+pub(crate) fn against_ambient(namespace: &Object, istiods: &[String]) -> Option<Objection> {
+    of_system(namespace, istiods).or_else(|| is_leaving(namespace))
+}
+
+fn of_system(namespace: &Object, istiods: &[String]) -> Option<Objection> {
+    let name = namespace.reference.name.as_str();
+    let refuse = |message: &str| Some(Objection::new(Reason::SystemNamespace, message));
+    if NEVER_INJECTED.contains(&name) {
+        return refuse("belongs to Kubernetes: Istio injects nothing there, so a label would have no effect");
+    }
+    let is_istiods = istiods.iter().any(|istiod| istiod == name);
+    if is_istiods { refuse("belongs to istiod: istiod would have to run before it could start") } else { None }
+}
+
+fn is_leaving(namespace: &Object) -> Option<Objection> {
     let is_leaving = namespace.value["status"]["phase"] == "Terminating";
     is_leaving.then(|| Objection::new(Reason::NotFound, "is being deleted"))
 }
 
-/// Returns whether the pods are in the mesh in ambient mode, that is without sidecars.
-pub(crate) fn is_ambient(value: &Value) -> bool {
-    value["metadata"]["labels"][DATAPLANE_MODE] == "ambient"
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::model::kinds::NAMESPACE;
+    use crate::plan::pod::DATAPLANE_MODE;
 
     fn against(name: &str, more: &Value, gloo: GlooNamespace) -> Option<Objection> {
         let mut value = json!({"metadata": {"name": name}});
@@ -89,6 +94,20 @@ mod tests {
             assert_eq!(against(name, &json!({}), GlooNamespace::Included).is_some(), forced, "{name}");
         }
         assert_eq!(against("shop", &json!({}), GlooNamespace::Refused), None);
+    }
+
+    #[test]
+    fn the_ambient_mesh_may_have_gloos_namespace_but_none_of_the_system() {
+        let istiods = ["mesh".to_owned()];
+        let of = |name: &str, phase: &str| {
+            let namespace = json!({"metadata": {"name": name}, "status": {"phase": phase}});
+            against_ambient(&Object::new(&NAMESPACE, namespace), &istiods).map(|why| why.reason)
+        };
+        assert_eq!(of("edge", "Active"), None);
+        for name in ["kube-system", "mesh"] {
+            assert_eq!(of(name, "Active"), Some(Reason::SystemNamespace));
+        }
+        assert_eq!(of("shop", "Terminating"), Some(Reason::NotFound));
     }
 
     #[test]

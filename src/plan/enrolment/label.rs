@@ -1,21 +1,44 @@
-//! The two labels that bind a namespace to an istiod. Only one of them is set.
+//! The two labels that bind a namespace to an istiod, and the one of the ambient mesh. Only one of them is set.
 //!
 //! If both are set, `istio-injection` decides: the webhooks for `istio.io/rev` ignore such a namespace.
 
 use serde_json::json;
 
 use super::Goal;
+use crate::command::gloo_rs;
 use crate::edit::Edit;
+use crate::error::Reason;
 use crate::model::{FieldPath, Object};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
-use crate::plan::outcome::Decision;
+use crate::plan::outcome::{Decision, Objection};
+use crate::plan::pod::{DATAPLANE_MODE, requests_ambient};
 use crate::plan::revisions::{INJECTION_LABEL, bond};
 
 /// Returns the change of the namespace's labels.
 pub(crate) fn decide(namespace: &Object, goal: &Goal) -> Decision {
     match goal {
         Goal::Bound(target) => bind(namespace, &target.names),
+        Goal::Ambient => capture(namespace),
         Goal::Free => release(namespace),
+    }
+}
+
+/// Puts the namespace into the ambient mesh. A label that binds it to an istiod must be removed first, with the sidecars.
+pub(crate) fn capture(namespace: &Object) -> Decision {
+    if let Some((label, _)) = bond(&namespace.value) {
+        let why = format!("is enrolled with sidecars ({label}), which take precedence over ztunnel");
+        let unenroll = gloo_rs("istio unenroll").value(&namespace.reference.name);
+        let hint = unenroll.then(" removes the label and the sidecars first");
+        return Decision::Refuse(Objection::new(Reason::NotInjected, why).hint(hint));
+    }
+    let had = namespace.label(DATAPLANE_MODE);
+    if requests_ambient(&namespace.value) {
+        return Decision::Unchanged { message: format!("already enrolled ({DATAPLANE_MODE}=ambient)") };
+    }
+    let was = had.map(|had| format!(", was {DATAPLANE_MODE}={had}")).unwrap_or_default();
+    Decision::Change {
+        edits: vec![Edit::set(path(DATAPLANE_MODE), json!("ambient"))],
+        message: format!("enrolled ({DATAPLANE_MODE}=ambient{was})"),
     }
 }
 
@@ -43,13 +66,14 @@ pub(crate) fn bind(namespace: &Object, names: &str) -> Decision {
     Decision::Change { edits, message: format!("enrolled ({key}={value}{was})") }
 }
 
-/// Removes the labels that bind the namespace.
+/// Removes the labels that bind the namespace, or put it into the ambient mesh.
 pub(crate) fn release(namespace: &Object) -> Decision {
-    if bond(&namespace.value).is_none() {
+    let binding: &[&str] = if bond(&namespace.value).is_some() { &[INJECTION_LABEL, REVISION_LABEL] } else { &[] };
+    let ambient = requests_ambient(&namespace.value).then_some(DATAPLANE_MODE);
+    let there: Vec<_> = binding.iter().copied().chain(ambient).filter(|key| namespace.label(key).is_some()).collect();
+    if there.is_empty() {
         return Decision::Unchanged { message: "not enrolled".to_owned() };
     }
-    let there: Vec<_> =
-        [INJECTION_LABEL, REVISION_LABEL].into_iter().filter(|key| namespace.label(key).is_some()).collect();
     let said: Vec<_> = there.iter().map(|key| format!("{key}={}", namespace.label(key).unwrap_or_default())).collect();
     Decision::Change {
         edits: there.into_iter().map(|key| Edit::remove(path(key))).collect(),
@@ -110,6 +134,34 @@ mod tests {
     }
 
     #[test]
+    fn the_label_of_the_ambient_mesh_stands_beside_no_label_that_binds() {
+        let ambient = || json!({"istio.io/dataplane-mode": "ambient"});
+        let table = [
+            (json!({}), Some(ambient()), "enrolled (istio.io/dataplane-mode=ambient)"),
+            (
+                json!({"istio.io/dataplane-mode": "none"}),
+                Some(ambient()),
+                "enrolled (istio.io/dataplane-mode=ambient, was istio.io/dataplane-mode=none)",
+            ),
+            (ambient(), None, "already enrolled (istio.io/dataplane-mode=ambient)"),
+        ];
+        for (labels, wanted, said) in table {
+            assert_eq!(after(&labels, capture), (wanted, said.to_owned()), "{labels}");
+        }
+        for labels in [
+            json!({"istio-injection": "enabled"}),
+            json!({"istio.io/rev": "1-28"}),
+            json!({"istio.io/rev": "1-28", "istio.io/dataplane-mode": "ambient"}),
+        ] {
+            let Decision::Refuse(why) = capture(&namespace(&labels)) else { panic!("{labels}") };
+            let hint = why.hint.map(|hint| hint.to_string()).unwrap_or_default();
+            assert!(hint.starts_with("gloo-rs istio unenroll shop"), "{hint}");
+        }
+        let off = json!({"istio-injection": "disabled"});
+        assert!(matches!(capture(&namespace(&off)), Decision::Change { .. }));
+    }
+
+    #[test]
     fn what_binds_is_taken_away_and_an_opt_out_is_left() {
         let table = [
             (json!({"a": "b", "istio.io/rev": "x"}), Some(json!({"a": "b"})), "unenrolled (istio.io/rev=x removed)"),
@@ -119,6 +171,17 @@ mod tests {
                 "unenrolled (istio-injection=enabled and istio.io/rev=x removed)",
             ),
             (json!({"istio-injection": "disabled"}), None, "not enrolled"),
+            (
+                json!({"istio-injection": "disabled", "istio.io/dataplane-mode": "ambient"}),
+                Some(json!({"istio-injection": "disabled"})),
+                "unenrolled (istio.io/dataplane-mode=ambient removed)",
+            ),
+            (
+                json!({"istio.io/rev": "x", "istio.io/dataplane-mode": "ambient"}),
+                Some(json!({})),
+                "unenrolled (istio.io/rev=x and istio.io/dataplane-mode=ambient removed)",
+            ),
+            (json!({"istio.io/dataplane-mode": "none"}), None, "not enrolled"),
             (json!({}), None, "not enrolled"),
         ];
         for (labels, wanted, said) in table {

@@ -9,6 +9,7 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{DEFAULT, Istiod, REVISION_LABEL};
 use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection};
+use crate::plan::pod::DATAPLANE_MODE;
 use crate::plan::policy::Picked;
 use crate::plan::revisions::{INJECTION_LABEL, bond};
 use crate::plan::{GatewayNeed, PerObject, Wants, Words};
@@ -26,6 +27,11 @@ pub(crate) enum OnNamespace {
         istiods: Vec<Istiod>,
         gloo: GlooNamespace,
     },
+    /// Puts it into the ambient mesh.
+    Ambient {
+        /// The namespace of istiod.
+        istio_namespace: String,
+    },
     Release,
 }
 
@@ -37,6 +43,7 @@ impl PerObject for OnNamespace {
     fn words(&self) -> Words {
         match self {
             Self::Bind { .. } => Words { command: "istio enroll", done: "enrolled", flags: &[] },
+            Self::Ambient { .. } => Words { command: "istio enroll --ambient", done: "enrolled", flags: &[] },
             Self::Release => Words { command: "istio unenroll", done: "unenrolled", flags: &[] },
         }
     }
@@ -50,8 +57,15 @@ impl PerObject for OnNamespace {
     }
 
     fn decide(&self, namespace: &Object, _: Picked, _: &UpstreamContext) -> Decision {
-        let Self::Bind { names, gloo_namespace, istio_namespace, istiods, gloo } = self else {
-            return label::release(namespace);
+        let (names, gloo_namespace, istio_namespace, istiods, gloo) = match self {
+            Self::Bind { names, gloo_namespace, istio_namespace, istiods, gloo } => {
+                (names, gloo_namespace, istio_namespace, istiods, gloo)
+            }
+            Self::Ambient { istio_namespace } => {
+                let why = guard::against_ambient(namespace, std::slice::from_ref(istio_namespace));
+                return why.map_or_else(|| label::capture(namespace), Decision::Refuse);
+            }
+            Self::Release => return label::release(namespace),
         };
         let mut of_istio: Vec<_> = istiods.iter().map(|istiod| istiod.namespace.clone()).collect();
         of_istio.push(istio_namespace.clone());
@@ -85,12 +99,27 @@ impl PerObject for OnNamespace {
                     vec!["metadata:".to_owned(), "  labels:".to_owned(), format!("    {REVISION_LABEL}: \"{names}\"")]
                 }
             },
-            Self::Release => vec![format!("remove {INJECTION_LABEL} and {REVISION_LABEL} from metadata.labels")],
+            Self::Ambient { .. } => {
+                vec!["metadata:".to_owned(), "  labels:".to_owned(), format!("    {DATAPLANE_MODE}: ambient")]
+            }
+            Self::Release => {
+                let all = format!("{INJECTION_LABEL}, {REVISION_LABEL} and {DATAPLANE_MODE}");
+                vec![format!("remove {all} from metadata.labels")]
+            }
         }
     }
 
     fn advise(&self, namespace: &Object, _: &UpstreamContext) -> Vec<Advice> {
         let name = &namespace.reference.name;
+        // istio-cni captures running pods, and lets go of them.
+        let has_sidecars = match self {
+            Self::Bind { .. } => true,
+            Self::Ambient { .. } => false,
+            Self::Release => bond(&namespace.value).is_some(),
+        };
+        if !has_sidecars {
+            return Vec::new();
+        }
         let command = self.words().command;
         let note = Advice::note(Code::StalePods, format!("pods of {name} change only after a restart"))
             .hint(gloo_rs(command).value(name).after("once it is applied: "));

@@ -3,6 +3,7 @@
 //! The injector handles a pod when it is created, so the label alone does not change running pods.
 
 pub(crate) mod advice;
+pub(crate) mod captured;
 pub(crate) mod gap;
 pub(crate) mod guard;
 pub(crate) mod label;
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use super::change::Change;
 use super::outcome::{Decision, Objection};
+use super::pod::requests_ambient;
 use crate::command::flag;
 use crate::error::Reason;
 use crate::model::{Kind, Object, ObjectRef, kinds};
@@ -26,8 +28,10 @@ use workload::Fate;
 /// The requested state of the namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// In the mesh.
+    /// In the mesh, with sidecars.
     Bound(Revision),
+    /// In the ambient mesh, without sidecars.
+    Ambient,
     /// Not in the mesh.
     Free,
 }
@@ -46,9 +50,16 @@ impl Goal {
     pub(crate) fn revision(&self) -> Option<&str> {
         match self {
             Self::Bound(target) => Some(&target.revision),
-            Self::Free => None,
+            Self::Ambient | Self::Free => None,
         }
     }
+}
+
+/// Whether a ztunnel must capture the pods of a namespace, or must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capturing {
+    Begins,
+    Ends,
 }
 
 /// What was read from a namespace.
@@ -88,9 +99,20 @@ pub(crate) struct NamespacePlan {
     pub workloads: Vec<(Object, Fate)>,
     /// Other objects that run pods in the namespace and are not restarted, each with the reason.
     pub left: Vec<(ObjectRef, Objection)>,
+    /// The pods that stay out of the ambient mesh, each with the reason, if the namespace joins it.
+    pub uncaptured: Vec<String>,
 }
 
 impl NamespacePlan {
+    /// Returns what must become of the pods in the ambient mesh. `None` if the plan is not about it.
+    pub(crate) fn capturing(&self) -> Option<Capturing> {
+        match self.goal {
+            Goal::Ambient => Some(Capturing::Begins),
+            Goal::Free => requests_ambient(&self.namespace.value).then_some(Capturing::Ends),
+            Goal::Bound(_) => None,
+        }
+    }
+
     /// Returns the workloads that are restarted.
     pub(crate) fn restarts(&self) -> impl Iterator<Item = &Object> {
         self.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. })).map(|(workload, _)| workload)
@@ -159,7 +181,8 @@ pub(crate) fn plan(
         workloads.push((workload, fate));
     }
     let left = workload::others(&workloads, &pods, &cron_jobs, &goal, &namespace.reference.name);
-    Ok(NamespacePlan { namespace, goal, label, workloads, left })
+    let uncaptured = if goal == Goal::Ambient { captured::exceptions(&pods) } else { Vec::new() };
+    Ok(NamespacePlan { namespace, goal, label, workloads, left, uncaptured })
 }
 
 fn check_names(only: &[WorkloadName], all: &[Object], namespace: &str) -> Result<(), Box<EnrolmentRefusal>> {

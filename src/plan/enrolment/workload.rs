@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::gap;
-use super::guard::is_ambient;
 use super::pods::{Holder, holder, is_living};
 use super::{Goal, proof};
 use crate::command::kubectl;
@@ -12,7 +11,7 @@ use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::change::Change;
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::outcome::Objection;
-use crate::plan::pod::barred;
+use crate::plan::pod::{barred, requests_ambient};
 use crate::plan::revisions::{INJECT_LABEL, injected_by, opts_out};
 use crate::plan::rollout;
 
@@ -93,19 +92,19 @@ fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
     let not_injected = |message: String| Some(Objection::new(Reason::NotInjected, message));
     match goal {
         Goal::Bound(_) => {
-            let why =
-                barred(template).or_else(|| is_ambient(template).then_some("is in ambient mode, without sidecars"));
+            let why = barred(template)
+                .or_else(|| requests_ambient(template).then_some("is in ambient mode, without sidecars"));
             why.and_then(|why| not_injected(why.to_owned()))
         }
         // An annotation alone does not call the injector.
-        Goal::Free if !opts_out(metadata) => match metadata["labels"][REVISION_LABEL].as_str() {
+        Goal::Ambient | Goal::Free if !opts_out(metadata) => match metadata["labels"][REVISION_LABEL].as_str() {
             Some(names) => not_injected(format!("requests its own sidecar by {REVISION_LABEL}={names}")),
             None if metadata["labels"][INJECT_LABEL] == "true" => {
                 not_injected(format!("requests its own sidecar by {INJECT_LABEL}=true"))
             }
             None => None,
         },
-        Goal::Free => None,
+        Goal::Ambient | Goal::Free => None,
     }
 }
 

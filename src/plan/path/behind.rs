@@ -12,15 +12,16 @@ use crate::plan::authorization::AuthorizationPolicies;
 use crate::plan::backend::external;
 use crate::plan::labels::PodSelector;
 use crate::plan::peer::{Mode, PORT_UNKNOWN, Policies};
-use crate::plan::pod::{barred, is_ambient, is_meshed, pod_port};
+use crate::plan::pod::{Capture, SIDECAR_STATUS, accepts_hbone, barred, capture, is_meshed, pod_port};
 
-/// The annotation in which a sidecar names the istiod that injected it, and the label used if the annotation is
-/// missing.
-const STATUS: &str = "sidecar.istio.io/status";
+/// The label that names the istiod of a sidecar whose annotation is missing.
 const REVISION: &str = "istio.io/rev";
 
-/// The policies of the mesh that its pods enforce.
+/// What the mesh requires of the pods of a namespace.
 pub(crate) struct PodPolicies<'p> {
+    /// Whether the label of their namespace requests the ambient mesh.
+    pub is_ambient: bool,
+    /// The policies that they enforce.
     pub peer: Result<Policies<'p>, Unread>,
     pub authorization: Result<AuthorizationPolicies<'p>, Unread>,
 }
@@ -96,11 +97,12 @@ impl<'s> ServicePort<'s> {
     }
 
     fn pod(&self, pod: &Value, endpoints: &PodEndpoints<'_>, policies: &PodPolicies<'_>) -> Pod {
-        let PodPolicies { peer: policies, authorization } = policies;
-        let membership = match (is_meshed(pod), is_ambient(pod)) {
-            (true, _) => Membership::Sidecar,
-            (false, true) => Membership::Ambient,
-            (false, false) => Membership::Outside,
+        let PodPolicies { is_ambient, peer: policies, authorization } = policies;
+        let membership = match capture(pod, *is_ambient) {
+            _ if is_meshed(pod) => Membership::Sidecar,
+            Capture::Proven => Membership::Ambient,
+            Capture::Labelled => Membership::Labelled,
+            Capture::No => Membership::Outside,
         };
         let metadata = &pod["metadata"];
         let text = |key: &str| metadata[key].as_str().unwrap_or_default();
@@ -115,6 +117,7 @@ impl<'s> ServicePort<'s> {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             membership,
+            accepts_hbone: accepts_hbone(pod),
             revision: (membership == Membership::Sidecar).then(|| revision(metadata)).flatten(),
             port_modes: open.map(|policies| port_modes(namespace, &metadata["labels"], policies)).unwrap_or_default(),
             demands,
@@ -176,7 +179,7 @@ fn is_ready(pod: &Value) -> bool {
 }
 
 fn revision(metadata: &Value) -> Option<String> {
-    let status = metadata["annotations"][STATUS].as_str();
+    let status = metadata["annotations"][SIDECAR_STATUS].as_str();
     let status: Option<Value> = status.and_then(|status| bounded::inside(status.as_bytes()));
     let injected = status.as_ref().and_then(|status| status["revision"].as_str()).filter(|it| !it.is_empty());
     injected.or_else(|| metadata["labels"][REVISION].as_str()).map(str::to_owned)

@@ -11,7 +11,9 @@ use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
 use crate::plan::auto_mtls::{AutoMtlsWish, with_switches};
 use crate::plan::peer::Policies;
 use crate::plan::peer::change::{PolicyRequest, PolicyScope, PolicyVerdict, after, decide};
-use crate::plan::pod::{TLS_MODE, barred};
+use crate::plan::pod::{
+    Capture, DATAPLANE_MODE, REDIRECTION, SIDECAR_STATUS, TLS_MODE, barred, capture, requests_ambient,
+};
 use crate::plan::ssl_config::istio_ssl_config;
 
 /// Whether a setting is turned on or off.
@@ -29,15 +31,23 @@ pub(crate) enum Effect {
     AutoMtls(Turn),
     /// The namespace's pods join the mesh, or leave it.
     Mesh(String, Turn),
+    /// A ztunnel captures the namespace's pods from now on, or no longer.
+    Ambient(String, Turn),
     /// The Upstream sends Istio's mutual TLS, whatever its pods accept.
     Tls(ObjectRef, Turn),
     Policy(PolicyRequest),
 }
 
 impl Effect {
-    /// Returns whether the effect changes what pods accept. Otherwise it changes only what gateways send.
-    pub(crate) fn is_about_pods(&self) -> bool {
-        matches!(self, Self::Mesh(..) | Self::Policy(_))
+    /// Returns whether the effect changes what the pods of this namespace accept. Otherwise it changes only what gateways
+    /// send there. `None` is a namespace that is not known.
+    pub(crate) fn is_about_pods(&self, namespace: Option<&str>) -> bool {
+        match self {
+            Self::Mesh(..) | Self::Policy(_) => true,
+            // The pods of other namespaces stay as they are, even if they are unknown.
+            Self::Ambient(own, _) => namespace.is_none_or(|namespace| own == namespace),
+            Self::Certificates(..) | Self::AutoMtls(_) | Self::Tls(..) => false,
+        }
     }
 }
 
@@ -48,6 +58,8 @@ pub(crate) struct Touched {
     pub upstreams: Vec<ObjectRef>,
     /// Whether every namespace is affected.
     pub mesh: bool,
+    /// Whether a ztunnel is needed.
+    pub ztunnel: bool,
 }
 
 impl Touched {
@@ -60,6 +72,8 @@ impl Touched {
                 // Each Upstream without settings of its own.
                 Effect::AutoMtls(_) => touched.mesh = true,
                 Effect::Mesh(namespace, _) => drop(touched.namespaces.insert(namespace.clone())),
+                // Where a gateway is captured, its requests to all other namespaces change.
+                Effect::Ambient(..) => (touched.mesh, touched.ztunnel) = (true, true),
                 Effect::Tls(upstream, _) => touched.upstreams.push(upstream.clone()),
                 Effect::Policy(request) => touched.add_scope(&request.scope),
             }
@@ -167,9 +181,13 @@ impl PlannedWorld {
                 self.snapshot.edit(&kinds::POD, |pod| {
                     if pod.reference.namespace == *namespace && barred(&pod.value).is_none() {
                         apply(pod, &edit);
+                        if *turn == Turn::Off && pod.value["metadata"]["annotations"][SIDECAR_STATUS].is_string() {
+                            apply(pod, &Edit::remove(FieldPath::keys(&["metadata", "annotations", SIDECAR_STATUS])));
+                        }
                     }
                 });
             }
+            Effect::Ambient(namespace, turn) => self.take_ambient(namespace, *turn),
             Effect::Tls(upstream, turn) => {
                 let path = FieldPath::keys(&["spec", "sslConfig"]);
                 let edit = match turn {
@@ -184,6 +202,31 @@ impl PlannedWorld {
             }
             Effect::Policy(request) => self.take_policy(request),
         }
+    }
+
+    fn take_ambient(&mut self, namespace: &str, turn: Turn) {
+        let label = match turn {
+            Turn::On => json!("ambient"),
+            Turn::Off => Value::Null,
+        };
+        let label = Edit::set(FieldPath::keys(&["metadata", "labels", DATAPLANE_MODE]), label);
+        self.snapshot.edit(&kinds::NAMESPACE, |object| {
+            if object.reference.name == namespace {
+                apply(object, &label);
+            }
+        });
+        let annotation = FieldPath::keys(&["metadata", "annotations", REDIRECTION]);
+        self.snapshot.edit(&kinds::POD, |pod| {
+            if pod.reference.namespace != namespace {
+                return;
+            }
+            // A pod with the label itself stays as it is.
+            match (turn, capture(&pod.value, true), requests_ambient(&pod.value)) {
+                (Turn::On, Capture::Labelled, false) => apply(pod, &Edit::set(annotation.clone(), json!("enabled"))),
+                (Turn::Off, Capture::Proven, false) => apply(pod, &Edit::remove(annotation.clone())),
+                _ => {}
+            }
+        });
     }
 
     fn take_policy(&mut self, request: &PolicyRequest) {

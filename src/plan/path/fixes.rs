@@ -1,6 +1,6 @@
 //! How a verdict on a path is fixed: the cause decides, and who owns the gateway and the pods.
 
-use super::{Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows};
+use super::{Behind, Captured, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows};
 use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
 use crate::plan::fix::{BackendFix, NoSidecar};
 use crate::plan::peer::Mode;
@@ -16,12 +16,29 @@ pub(super) fn of_cause(facts: &Facts, cause: Cause) -> Option<Hint> {
         }
         Cause::NoService => other_port(facts).map(Hint::from),
         Cause::StrictPeer => Some(backend(facts).of_refused_plaintext(enable_mtls(facts))),
-        Cause::StrictAmbient => backend(facts).opens.map(Hint::from),
+        Cause::StrictAmbient => {
+            let opens = backend(facts).opens.map(Hint::from);
+            match (capture_gateway(facts), opens) {
+                (Some(capture), Some(opens)) => Some(capture.or_else(", or ", opens)),
+                (capture, opens) => capture.or(opens),
+            }
+        }
         Cause::DisabledPeer => opened(facts).map(Hint::from),
         Cause::NotAnnounced | Cause::Http2NotSent => Some(enabling(facts).into()),
         Cause::OwnTls | Cause::OwnCertificate => upstream(&facts.target).map(|_| replacing(facts)),
         _ => None,
     }
+}
+
+/// Returns the command that puts the first gateway outside of the ambient mesh into it, if pods are in it. From then on a
+/// ztunnel carries its requests to them.
+pub(crate) fn capture_gateway(facts: &Facts) -> Option<Hint> {
+    let mut pods = facts.pods().into_iter().flatten();
+    pods.find(|pod| pod.membership == Membership::Ambient)?;
+    let mut active = facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle);
+    let outside = active.find(|proxy| proxy.captured == Captured::No)?;
+    let (namespace, _) = outside.name.split_once('/')?;
+    Some(gloo_rs("istio enroll --ambient").value(namespace).into())
 }
 
 /// Returns the command for an Upstream whose Service has other ports.
@@ -50,7 +67,7 @@ pub(crate) fn backend(facts: &Facts) -> BackendFix {
 /// Returns why a pod takes no TLS of Istio's. `None` if it does, or if that is unknown.
 pub(crate) fn without_sidecar(pod: &Pod) -> Option<NoSidecar> {
     match pod.membership {
-        Membership::Ambient => Some(NoSidecar::Ambient),
+        Membership::Ambient | Membership::Labelled => Some(NoSidecar::Ambient),
         Membership::Outside => Some(pod.barred.map_or(NoSidecar::Enrollable, NoSidecar::Barred)),
         Membership::Sidecar | Membership::Unknown => None,
     }

@@ -15,6 +15,7 @@ pub(crate) fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
         namespace: name.split_once('/').map_or("", |(namespace, _)| namespace).to_owned(),
         name: name.split_once('/').map_or(name, |(_, name)| name).to_owned(),
         membership,
+        accepts_hbone: false,
         revision: None,
         demands: Ok(Effective { mode, chain: vec![source] }),
         port_modes: Vec::new(),

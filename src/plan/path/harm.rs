@@ -50,7 +50,9 @@ fn of_pairs(before: &Facts, after: &Facts) -> Harm {
     let was: HashMap<_, _> = pairs(before).into_iter().map(|pair| (key(&pair), pair)).collect();
     let is_new = |pair: &Pair<'_>| {
         let Some(earlier) = was.get(&key(pair)) else { return true };
-        let inputs = before.sends.is_same_as(&after.sends) && earlier.pod.accepts_as(pair.pod);
+        let captured = |pair: &Pair<'_>| pair.proxy.map(|proxy| proxy.captured.clone());
+        let is_accepted_alike = earlier.pod.accepts_as(pair.pod) && captured(earlier) == captured(pair);
+        let inputs = before.sends.is_same_as(&after.sends) && is_accepted_alike;
         let outcome = earlier.ends == pair.ends && !matches!(pair.ends, PairState::Unknown { .. });
         let lacks = |pair: &Pair<'_>| pair.proxy.map(|proxy| proxy.lacks.clone());
         let is_same = (inputs || outcome) && lacks(earlier) == lacks(pair);

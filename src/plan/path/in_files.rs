@@ -12,7 +12,7 @@ use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Spot, Unknown, kind
 use crate::plan::Unread;
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
 use crate::plan::peer::PORT_UNKNOWN;
-use crate::plan::pod::{REDIRECTION, TLS_MODE, barred, is_meshed};
+use crate::plan::pod::{Capture, REDIRECTION, TLS_MODE, barred, capture, is_meshed, requests_ambient};
 use crate::plan::revisions::{INJECT_LABEL, INJECTION_LABEL, bond};
 
 /// The kinds that are read from files in addition to those that are read from a cluster: workloads, and the namespaces
@@ -20,9 +20,6 @@ use crate::plan::revisions::{INJECT_LABEL, INJECTION_LABEL, bond};
 pub(crate) fn more_kinds() -> impl Iterator<Item = &'static Kind> {
     WORKLOADS.into_iter().chain([&kinds::NAMESPACE])
 }
-
-/// The label that puts the pods of a namespace, or a pod, into the ambient mesh.
-const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 
 const NO_POD: &str = "no pod and no workload in the files is behind the port of its Service";
 pub(super) const NO_POLICY: &str = "no PeerAuthentication in the files applies to its pods";
@@ -86,7 +83,7 @@ fn to_be(template: &Value, namespace: &str, name: &str, snapshot: &Snapshot) -> 
     match membership(template, namespace, snapshot) {
         Ok(Membership::Sidecar) => drop(labels.insert(TLS_MODE.to_owned(), "istio".into())),
         Ok(Membership::Ambient) => drop(annotations.insert(REDIRECTION.to_owned(), "enabled".into())),
-        Ok(Membership::Outside | Membership::Unknown) | Err(_) => {}
+        Ok(Membership::Outside | Membership::Labelled | Membership::Unknown) | Err(_) => {}
     }
     let metadata = json!({
         "namespace": namespace, "name": name, "labels": labels, "annotations": annotations,
@@ -122,9 +119,10 @@ fn membership(template: &Value, namespace: &str, snapshot: &Snapshot) -> Result<
             Err(NO_ISTIOD.into())
         };
     }
-    let mode = labels[DATAPLANE_MODE].as_str().or_else(|| of_namespace[DATAPLANE_MODE].as_str());
-    let is_ambient = mode == Some("ambient") && template["spec"]["hostNetwork"] != true;
-    Ok(if is_ambient { Membership::Ambient } else { Membership::Outside })
+    match capture(template, requests_ambient(namespace)) {
+        Capture::No => Ok(Membership::Outside),
+        Capture::Proven | Capture::Labelled => Ok(Membership::Ambient),
+    }
 }
 
 /// Returns whether an injector of this revision or tag may be there. Files with the webhooks of some istiods have those

@@ -205,9 +205,14 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
 /// Returns the verdict if every pod answers.
 fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
     let all = states.len();
-    let mtls = states.iter().filter(|state| **state == PairState::Mtls).count();
-    let enroll = || fixes::backend(facts).enrolls();
+    let tunnelled = states.iter().filter(|state| **state == PairState::Tunnelled).count();
+    let mtls = tunnelled + states.iter().filter(|state| **state == PairState::Mtls).count();
+    let enroll = || fixes::capture_gateway(facts).or_else(|| fixes::backend(facts).enrolls());
     let (verdict, why, fix) = match &facts.sends {
+        _ if tunnelled == all => (Verdict::Mtls, format!("Istio's mutual TLS to {} by ztunnel", every(all)), None),
+        Sends::Tls { .. } | Sends::Plaintext { .. } if tunnelled > 0 => {
+            (Verdict::Mixed, format!("mutual TLS by ztunnel to {tunnelled} of {}", pair::count(all)), enroll())
+        }
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}, not Istio's"), None),
         Sends::Plaintext { why } => {
             let is_meshed = pods.iter().all(|pod| pod.membership == Membership::Sidecar);
@@ -221,7 +226,10 @@ fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
             let why = format!("mutual TLS to {mtls} of {}, plaintext to those without a sidecar", pair::count(all));
             (Verdict::Mixed, why, enroll())
         }
-        Sends::PerPod => (Verdict::Mtls, format!("Istio's mutual TLS to {} by auto-mTLS", every(all)), None),
+        Sends::PerPod => {
+            let by = if tunnelled > 0 { "auto-mTLS and ztunnel" } else { "auto-mTLS" };
+            (Verdict::Mtls, format!("Istio's mutual TLS to {} by {by}", every(all)), None)
+        }
         Sends::Istio { .. } | Sends::Unknown(_) => {
             (Verdict::Mtls, format!("Istio's mutual TLS to {} by sslConfig", every(all)), None)
         }

@@ -21,7 +21,9 @@ pub(crate) mod pair;
 pub(crate) mod routed;
 mod sends;
 mod serving;
+mod state;
 pub(crate) mod survey;
+pub(crate) mod tunnel;
 mod workloads;
 
 use super::Unread;
@@ -96,6 +98,8 @@ pub enum Membership {
     Sidecar,
     /// It is behind a ztunnel. It does not accept TLS from Gloo, but policies apply to it.
     Ambient,
+    /// A label requests the ambient mesh, and nothing proves that a ztunnel captures it.
+    Labelled,
     Outside,
     /// The files do not tell. Why is in the place of its demands.
     Unknown,
@@ -107,6 +111,8 @@ pub struct Pod {
     pub namespace: String,
     pub name: String,
     pub membership: Membership,
+    /// Whether its sidecar accepts HBONE, which a ztunnel sends.
+    pub accepts_hbone: bool,
     /// The revision of the control plane that injected its sidecar.
     pub revision: Option<String>,
     /// What it accepts.
@@ -131,6 +137,11 @@ impl std::fmt::Display for Pod {
 }
 
 impl Pod {
+    /// Returns whether it is in the mesh, as far as that is proven. Of a pod in files that may be, it counts.
+    pub fn is_in_mesh(&self) -> bool {
+        !matches!(self.membership, Membership::Outside | Membership::Labelled)
+    }
+
     /// Returns whether it stands for all pods of a workload in a file.
     pub(crate) fn is_of_template(&self) -> bool {
         self.name.contains('/')
@@ -144,7 +155,7 @@ impl Pod {
     /// Returns whether it accepts the same as another pod: the same kind of traffic in the same modes.
     pub fn accepts_as(&self, other: &Self) -> bool {
         let mode = |pod: &Self| pod.demands.as_ref().map(|effective| effective.mode).map_err(Unread::clone);
-        self.membership == other.membership
+        (self.membership, self.accepts_hbone) == (other.membership, other.accepts_hbone)
             && (self.membership == Membership::Outside
                 || (mode(self) == mode(other)
                     && self.port_modes == other.port_modes
@@ -211,6 +222,18 @@ impl std::fmt::Display for NoPort {
 /// The `ServiceAccount` of pods that name none.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
 
+/// Whether a ztunnel carries the requests of a gateway. Nothing in Gloo's objects shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Captured {
+    /// Each of its pods is captured, and ztunnel is ready.
+    Yes,
+    No,
+    /// Something shows that it may be, and the reason why that is no proof.
+    Unproven(Unread),
+    /// Its pods could not be read, and nothing else shows that they are captured.
+    Unread(Unread),
+}
+
 /// A gateway proxy, and what it needs to present Istio's certificate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProxyState {
@@ -224,6 +247,7 @@ pub struct ProxyState {
     pub fix: GatewayFix,
     /// Whether it is scaled to 0.
     pub is_idle: bool,
+    pub captured: Captured,
     pub lacks: Result<Vec<String>, Unread>,
     /// The certificates that its pods present to the mesh. `None` if they were not requested.
     pub certificates: Option<Result<Vec<ShownCertificate>, Unread>>,
@@ -235,7 +259,16 @@ impl ProxyState {
         let lacks = Err(format!("gateway proxy {name} has no label to find it by").into());
         let account = DEFAULT_ACCOUNT.to_owned();
         let fix = GatewayFix::named(name);
-        Self { name: name.to_owned(), account, of_gateway_api: false, fix, is_idle: false, lacks, certificates: None }
+        Self {
+            name: name.to_owned(),
+            account,
+            of_gateway_api: false,
+            fix,
+            is_idle: false,
+            captured: Captured::No,
+            lacks,
+            certificates: None,
+        }
     }
 
     /// Returns why its certificates are unknown, if they were requested.
@@ -315,11 +348,11 @@ impl Facts {
         Self { sends, ..self.clone() }
     }
 
-    /// Returns whether the gateways send the same as before, and have the same parts missing.
+    /// Returns whether the gateways send the same as before, have the same parts missing, and are captured alike.
     pub fn is_sent_as(&self, before: &Self) -> bool {
         let lacks = |facts: &Self| {
             let proxies = facts.proxies.as_ref().map_err(Unread::clone)?;
-            Ok::<Vec<_>, Unread>(proxies.iter().map(|proxy| proxy.lacks.clone()).collect())
+            Ok::<Vec<_>, Unread>(proxies.iter().map(|proxy| (proxy.lacks.clone(), proxy.captured.clone())).collect())
         };
         self.sends.is_same_as(&before.sends) && lacks(self) == lacks(before)
     }

@@ -2,43 +2,14 @@
 
 use super::{
     Announced, Behind, Cause, Declared, Facts, Membership, Negotiated, Pod, ProxyState, Sends, ShownCertificate, Shows,
+    tunnel,
 };
-use crate::plan::Unread;
 use crate::plan::authorization::{self, Admission, Caller};
 use crate::plan::peer::{Effective, Mode, PolicyRef};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::SidecarPart;
-use crate::rights::Rule;
 
-/// The result of the requests of a pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PairState {
-    Mtls,
-    Tls,
-    Plaintext,
-    /// They get 503s.
-    Broken {
-        cause: Cause,
-        why: String,
-    },
-    Unknown {
-        /// The cause, if it is more than something that could not be read.
-        cause: Option<Cause>,
-        why: String,
-        /// The rule that would make it known.
-        rule: Option<Box<Rule>>,
-    },
-}
-
-impl PairState {
-    fn broken(cause: Cause, why: impl Into<String>) -> Self {
-        Self::Broken { cause, why: why.into() }
-    }
-
-    fn unread(what: &str, why: &Unread) -> Self {
-        Self::Unknown { cause: None, why: format!("{what}{why}"), rule: why.rule.clone() }
-    }
-}
+pub(crate) use super::state::PairState;
 
 /// A gateway and a ready pod behind a target.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +17,7 @@ pub(crate) struct Pair<'f> {
     /// `None` if the gateways are unknown.
     pub proxy: Option<&'f ProxyState>,
     pub pod: &'f Pod,
-    /// The result at the pod alone, whether the gateway can send this or not.
+    /// The result at the pod, with a ztunnel that carries it, whether the gateway can send this or not.
     pub ends: PairState,
     pub state: PairState,
 }
@@ -67,8 +38,18 @@ pub(crate) fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
     })
 }
 
-/// Returns the result at each pod that is not known to be unready. Unready pods get no requests.
+/// Returns the result at each pod that is not known to be unready, for the gateway from which it is worst. Unready pods
+/// get no requests.
 pub(crate) fn ends(facts: &Facts) -> Vec<(&Pod, PairState)> {
+    let over_all = |(pod, ends)| {
+        let of_gateways = gateway_ends(facts, pod, &ends).into_iter().map(|(_, ends)| ends);
+        (pod, of_gateways.min_by_key(PairState::rank).unwrap_or(ends))
+    };
+    at_pods(facts).into_iter().map(over_all).collect()
+}
+
+/// Returns the result at each pod if no ztunnel carries the requests.
+fn at_pods(facts: &Facts) -> Vec<(&Pod, PairState)> {
     let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
     let ready = pods.iter().filter(|pod| pod.ready != Ok(false));
     ready.map(|pod| (pod, of_pod(&facts.sends, pod, port))).collect()
@@ -76,34 +57,44 @@ pub(crate) fn ends(facts: &Facts) -> Vec<(&Pod, PairState)> {
 
 /// Returns every pair of a gateway that is not scaled to 0 and a pod that is not known to be unready.
 pub(crate) fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
-    ends(facts).into_iter().flat_map(|(pod, ends)| of_gateways(facts, pod, &ends)).collect()
+    let of_pod = |(pod, ends)| {
+        let all = gateway_ends(facts, pod, &ends).into_iter();
+        all.map(move |(proxy, ends)| Pair { proxy, pod, state: state(facts, proxy, pod, ends.clone()), ends })
+    };
+    at_pods(facts).into_iter().flat_map(of_pod).collect()
 }
 
-fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &PairState) -> Vec<Pair<'f>> {
-    let pair = |proxy, state| Pair { proxy, pod, ends: ends.clone(), state };
+/// Returns the result at the pod for each gateway that is not scaled to 0, with a ztunnel that carries its requests.
+/// `None` stands for gateways that are unknown.
+fn gateway_ends<'f>(facts: &'f Facts, pod: &Pod, ends: &PairState) -> Vec<(Option<&'f ProxyState>, PairState)> {
     match &facts.proxies {
         Ok(proxies) if !proxies.is_empty() => {
             let active = proxies.iter().filter(|proxy| !proxy.is_idle);
-            let state = |proxy| admitted(proxy, pod, from_gateway(&facts.sends, proxy, ends.clone()));
-            active.map(|proxy| pair(Some(proxy), state(proxy))).collect()
+            active.map(|proxy| (Some(proxy), tunnel::carried(&facts.sends, proxy, pod, ends))).collect()
         }
-        Err(why) if needs_certificate(&facts.sends, ends) => {
-            vec![pair(None, PairState::unread("whether the gateway has Istio's sidecars is unknown: ", why))]
-        }
-        Ok(_) if needs_certificate(&facts.sends, ends) => {
+        Ok(_) => vec![(None, ends.clone())],
+        Err(why) => vec![(None, tunnel::carried_by_unread(why, &facts.sends, pod, ends))],
+    }
+}
+
+fn state(facts: &Facts, proxy: Option<&ProxyState>, pod: &Pod, ends: PairState) -> PairState {
+    match (proxy, &facts.proxies) {
+        (Some(proxy), _) => admitted(proxy, pod, from_gateway(&facts.sends, proxy, ends)),
+        (None, _) if !needs_certificate(&facts.sends, &ends) => ends,
+        (None, Err(why)) => PairState::unread("whether the gateway has Istio's sidecars is unknown: ", why),
+        (None, Ok(_)) => {
             let why = "no gateway proxy was found that could present Istio's certificate".to_owned();
-            vec![pair(None, PairState::Unknown { cause: None, why, rule: None })]
+            PairState::Unknown { cause: None, why, rule: None }
         }
-        _ => vec![pair(None, ends.clone())],
     }
 }
 
 /// Returns each pair of a ready pod and a gateway that is not scaled to 0, with the state before the pod's policies
 /// decide.
 pub(crate) fn presented(facts: &Facts) -> impl Iterator<Item = (&Pod, &ProxyState, PairState)> {
-    ends(facts).into_iter().flat_map(move |(pod, ends)| {
-        let active = facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle);
-        active.map(move |proxy| (pod, proxy, from_gateway(&facts.sends, proxy, ends.clone())))
+    at_pods(facts).into_iter().flat_map(move |(pod, ends)| {
+        let of_gateways = gateway_ends(facts, pod, &ends).into_iter();
+        of_gateways.filter_map(move |(proxy, ends)| Some((pod, proxy?, from_gateway(&facts.sends, proxy?, ends))))
     })
 }
 
@@ -180,7 +171,7 @@ pub(crate) fn admission(proxy: &ProxyState, pod: &Pod, state: &PairState) -> Opt
 pub(crate) fn caller<'p>(proxy: &'p ProxyState, state: &PairState) -> Option<Caller<'p>> {
     let (namespace, _) = proxy.name.split_once('/')?;
     match state {
-        PairState::Mtls => Some(Caller::Account { namespace, name: &proxy.account }),
+        PairState::Mtls | PairState::Tunnelled => Some(Caller::Account { namespace, name: &proxy.account }),
         PairState::Plaintext | PairState::Tls => Some(Caller::Anonymous),
         PairState::Broken { .. } | PairState::Unknown { .. } => None,
     }
@@ -211,7 +202,7 @@ pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
         (Sends::Istio { .. }, Membership::Ambient) => {
             PairState::broken(Cause::NoSidecar, "it is in the ambient mesh and has no sidecar to take TLS")
         }
-        (Sends::Istio { .. }, Membership::Outside) => {
+        (Sends::Istio { .. }, Membership::Outside | Membership::Labelled) => {
             PairState::broken(Cause::NoSidecar, "it has no sidecar to take Istio's TLS")
         }
         (Sends::Tls { .. }, Membership::Outside) => PairState::Tls,
@@ -228,10 +219,11 @@ pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
 
 /// Returns the result for a pod to which the mesh's policies apply.
 fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> PairState {
-    let is_ambient = pod.membership == Membership::Ambient;
+    let is_ambient = matches!(pod.membership, Membership::Ambient | Membership::Labelled);
     match sends {
         Sends::Istio { announced, negotiated, .. } => istio(pod, mode, *announced, *negotiated, port),
         Sends::PerPod if !is_ambient => istio(pod, mode, Announced::AsTheMeshs, Negotiated::AsSent, port),
+        _ if pod.membership == Membership::Labelled && mode == Mode::Strict => tunnel::labelled(),
         _ if is_ambient && mode == Mode::Strict => PairState::broken(
             Cause::StrictAmbient,
             format!("the ambient mesh accepts only its own TLS (STRICT, {})", policy(pod)),

@@ -8,7 +8,7 @@ pub(crate) use super::serving::ServingGateways;
 use super::serving::{Classic, Listens};
 use super::survey::Surveys;
 use super::{Facts, ProxyState, Survey, pair};
-use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::model::{Kind, Object, ObjectRef, Snapshot, kinds};
 use crate::plan::routes::{RouteTarget, listeners};
 
 /// Kinds whose objects contain destinations. Gloo's Gateways also show which proxies serve the other objects.
@@ -31,6 +31,18 @@ impl RouteWay {
     pub(crate) fn facts(&self, surveys: &Surveys<'_>) -> Facts {
         let survey = surveys.for_installation(&self.installation);
         self.gateways.narrow(survey, survey.of_target(&self.target))
+    }
+
+    /// Returns the namespace of the pods that it leads to. `None` if that is not known.
+    pub(crate) fn pods_namespace<'s>(&'s self, snapshot: &'s Snapshot) -> Option<&'s str> {
+        match &self.target {
+            RouteTarget::Service { namespace, .. } => Some(namespace),
+            RouteTarget::Upstream { namespace, name } => {
+                let upstream = snapshot.find(&kinds::UPSTREAM, namespace, name).object()?;
+                upstream.value["spec"]["kube"]["serviceNamespace"].as_str()
+            }
+            RouteTarget::Other(_) => None,
+        }
     }
 
     /// Returns the facts with this Upstream as the target.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::behind::{PodPolicies, ServicePort};
 use super::endpoints::{self, PodEndpoints};
 use super::installation::Installation;
+use super::tunnel::AmbientMesh;
 use super::{
     Behind, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, in_files, of_service, of_upstream,
 };
@@ -55,6 +56,7 @@ struct MeshIndex<'s> {
     policies: Read<HashMap<String, Vec<Value>>>,
     authorization: Read<Vec<Arc<AuthorizationPolicy>>>,
     root_namespace: String,
+    ambient: AmbientMesh,
     /// The control planes, if their Deployments are among those that were read.
     istiods: Vec<Istiod>,
     /// Pods by namespace, label key and label value.
@@ -97,13 +99,14 @@ impl<'s> Survey<'s> {
             policies: policies(snapshot, root.as_deref(), &root_namespace),
             authorization: authorization(snapshot, root.as_deref()),
             root_namespace,
+            ambient: AmbientMesh::read(snapshot),
             istiods: istiod::in_snapshot(snapshot),
             pods: index(snapshot.all(&kinds::POD)),
             slices: slices(snapshot.all(&kinds::ENDPOINT_SLICE)),
         };
         let installation = Installation::read(snapshot, gloo_namespace);
         let settings = settings(snapshot, gloo_namespace);
-        let proxies = proxies(snapshot, &installation, &mesh.istiods);
+        let proxies = proxies(snapshot, &installation, &mesh);
         Self { snapshot, installation, settings, proxies, mesh: Arc::new(mesh) }
     }
 
@@ -112,10 +115,8 @@ impl<'s> Survey<'s> {
         let (snapshot, mesh) = (self.snapshot, Arc::clone(&self.mesh));
         let installation = Installation::read(snapshot, gloo_namespace);
         let mut known = known.0.borrow_mut();
-        let proxies = known
-            .entry(gloo_namespace.to_owned())
-            .or_insert_with(|| proxies(snapshot, &installation, &mesh.istiods))
-            .clone();
+        let proxies =
+            known.entry(gloo_namespace.to_owned()).or_insert_with(|| proxies(snapshot, &installation, &mesh)).clone();
         Self { snapshot, installation, settings: settings(snapshot, gloo_namespace), proxies, mesh }
     }
 
@@ -167,7 +168,9 @@ impl<'s> Survey<'s> {
 
     /// Returns whether the result depends on the gateway that a request goes through.
     pub fn gateways_differ(&self) -> bool {
-        let state = |proxy: &ProxyState| (proxy.is_idle, proxy.lacks.clone(), proxy.certificates.clone());
+        let state = |proxy: &ProxyState| {
+            (proxy.is_idle, proxy.captured.clone(), proxy.lacks.clone(), proxy.certificates.clone())
+        };
         let mut states = self.proxies().iter().map(state);
         states.next().is_some_and(|first| states.any(|other| other != first))
     }
@@ -305,7 +308,11 @@ impl<'s> Survey<'s> {
             pods = in_files::without_jobs(pods);
         }
         let endpoints = self.endpoints(namespace, name, port.name());
-        let policies = PodPolicies { peer: self.policies_of(namespace), authorization: self.authorization() };
+        let policies = PodPolicies {
+            is_ambient: self.mesh.ambient.has(namespace),
+            peer: self.policies_of(namespace),
+            authorization: self.authorization(),
+        };
         let behind = port.behind(pods.iter().map(|pod| &pod.value), &endpoints, &policies);
         if is_of_files { in_files::proven(behind, &pods, self.snapshot) } else { behind }
     }
@@ -428,7 +435,7 @@ fn unread_root(snapshot: &Snapshot) -> Option<&Unknown> {
 
 /// Returns the proxies of this Gloo: those of its installation, and those of the Gateways in namespaces that it
 /// watches.
-fn proxies(snapshot: &Snapshot, installation: &Installation, istiods: &[Istiod]) -> Read<Vec<ProxyState>> {
+fn proxies(snapshot: &Snapshot, installation: &Installation, mesh: &MeshIndex<'_>) -> Read<Vec<ProxyState>> {
     let (key, value) = PROXY_LABEL.split_once('=').expect("a label and its value");
     let mut found = Vec::new();
     for kind in [&kinds::DEPLOYMENT, &kinds::DAEMON_SET] {
@@ -443,7 +450,7 @@ fn proxies(snapshot: &Snapshot, installation: &Installation, istiods: &[Istiod])
                 && installation.watches(home);
             let is_classic = workload.label(key) == Some(value) && *home == installation.namespace;
             if of_gateway_api || is_classic {
-                let state = proxy(snapshot, workload, &installation.namespace, istiods);
+                let state = proxy(snapshot, workload, &installation.namespace, mesh);
                 found.push(ProxyState { of_gateway_api, ..state });
             }
         }
@@ -454,10 +461,10 @@ fn proxies(snapshot: &Snapshot, installation: &Installation, istiods: &[Istiod])
     Ok(found)
 }
 
-fn proxy(snapshot: &Snapshot, workload: &Object, installation: &str, istiods: &[Istiod]) -> ProxyState {
+fn proxy(snapshot: &Snapshot, workload: &Object, installation: &str, mesh: &MeshIndex<'_>) -> ProxyState {
     let (namespace, name) = (&workload.reference.namespace, &workload.reference.name);
     let read = GatewayProxy::in_snapshot(snapshot, workload);
-    let fix = GatewayFix::read(&read, installation, istiods);
+    let fix = GatewayFix::read(&read, installation, &mesh.istiods);
     let is_in_files = snapshot.is_of_files() && read.bootstrap.is_some();
     let lacks = match snapshot.unknown(&kinds::CONFIG_MAP) {
         Some(unknown) if !is_in_files => Err(in_files::unread(unknown, in_files::NO_BOOTSTRAP)),
@@ -466,7 +473,8 @@ fn proxy(snapshot: &Snapshot, workload: &Object, installation: &str, istiods: &[
     let spec = &workload.value["spec"];
     let account = spec["template"]["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT_ACCOUNT).to_owned();
     let (name, is_idle) = (format!("{namespace}/{name}"), spec["replicas"] == 0);
-    ProxyState { name, account, of_gateway_api: false, fix, is_idle, lacks, certificates: None }
+    let captured = mesh.ambient.captured(snapshot, workload);
+    ProxyState { name, account, of_gateway_api: false, fix, is_idle, captured, lacks, certificates: None }
 }
 
 /// Returns the parts that a proxy lacks.

@@ -1,4 +1,5 @@
 mod agreement;
+mod ambient;
 mod circle;
 mod denied;
 mod forecast;
@@ -29,6 +30,8 @@ struct Cluster {
     service: Option<Value>,
     proxy: Value,
     bootstrap: String,
+    /// Whether a ztunnel carries the gateway's requests.
+    is_captured: bool,
 }
 
 fn pod(name: &str, labels: &Value) -> Value {
@@ -71,6 +74,7 @@ impl Cluster {
                 "spec": {"selector": {"app": "cart"}, "ports": [{"port": 80, "targetPort": 8080}]}})),
             proxy: crate::yaml::parse(CHART_ISTIO).unwrap(),
             bootstrap: BOOTSTRAP_ISTIO.to_owned(),
+            is_captured: false,
         }
     }
 
@@ -115,6 +119,9 @@ impl Cluster {
                 snapshot.put(&kinds::PEER_AUTHENTICATION, ListPart::All, ListAnswer::Read(objects));
             }
             None => snapshot.put(&kinds::PEER_AUTHENTICATION, ListPart::All, forbidden(RULE)),
+        }
+        if self.is_captured {
+            ambient::capture_gateway(&mut snapshot);
         }
         snapshot
     }

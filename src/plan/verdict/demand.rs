@@ -75,6 +75,7 @@ mod tests {
     fn read(all: &[Value], target: &Value, pods: &[Value]) -> Evident<Demand> {
         let root_namespace = "istio-system";
         let policies = PodPolicies {
+            is_ambient: false,
             peer: Ok(Policies { all, root_namespace }),
             authorization: Ok(AuthorizationPolicies { all: &[], root_namespace }),
         };

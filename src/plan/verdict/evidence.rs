@@ -11,6 +11,7 @@ use super::commands;
 use super::counters::{CounterChange, Receivers, Rise, Stat, Went};
 use super::hosts::Hosts;
 use super::pods::BackendPod;
+use super::tunnel::Tunnel;
 use crate::command::{CommandLine, Hint, gloo_rs};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::Unread;
@@ -47,6 +48,8 @@ pub(crate) struct Evidence {
     pub identity: Evident<String>,
     pub upstream: Evident<Upstream>,
     pub demand: Evident<Demand>,
+    /// Whether a ztunnel carries the requests.
+    pub tunnel: Tunnel,
     /// For each pod of the mesh behind the Upstream.
     pub authorization: Evident<Vec<PodAuthorization>>,
     pub pods: Evident<Vec<BackendPod>>,

@@ -18,6 +18,7 @@ pub(crate) mod pods;
 mod receivers;
 pub(crate) mod route;
 pub(crate) mod tls;
+pub(crate) mod tunnel;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,6 +8,7 @@ use super::counters::{CounterChange, Counters, Receivers};
 use super::evidence::{Demand, Evidence, SentTls, Upstream};
 use super::hosts::{EndpointHost, Hosts};
 use super::pods::BackendPod;
+use super::tunnel::Tunnel;
 use super::*;
 use crate::command::gloo_rs;
 use crate::model::Object;
@@ -123,6 +124,7 @@ fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
         }),
         demand: Ok(Demand::Strict { by: "PeerAuthentication istio-system/test (mesh)".into(), fix: None }),
         authorization: Ok(Vec::new()),
+        tunnel: Tunnel::No,
         pods: Ok(vec![pod()]),
         gateway: Gateway::Ready,
         now: "2026-11-23T00:00:00Z".parse().unwrap(),
@@ -664,4 +666,18 @@ fn a_403_of_a_sidecar_names_the_policy_that_denies() {
     // Another 403 is the application's own.
     let other = judge(&guide(istio(), from_backend(403, "no"), change(&[], 4))).unwrap();
     assert!(!text(&other).contains("policy"), "{other:#?}");
+}
+
+#[test]
+fn what_envoy_sees_as_plaintext_proves_nothing_where_ztunnel_carries_it() {
+    let verdict = |tunnel: Tunnel| {
+        let answer = from_backend(200, r#"{"headers": {}}"#);
+        judge(&Evidence { tunnel, ..guide(plaintext(), answer, change(&[], 0)) }).unwrap()
+    };
+    let by = || Some("PeerAuthentication shop/strict (namespace)".to_owned());
+    assert_eq!(verdict(Tunnel::No).kind, VerdictKind::Plaintext);
+    assert_eq!(verdict(Tunnel::Yes { strict: by() }).kind, VerdictKind::Mtls);
+    let open = verdict(Tunnel::Yes { strict: None });
+    assert_eq!((open.kind, open.fix), (VerdictKind::Answered, None));
+    assert_eq!(verdict(Tunnel::Unknown("not read".into())).kind, VerdictKind::Answered);
 }

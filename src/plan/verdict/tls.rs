@@ -6,6 +6,7 @@ use super::client_cert::ClientCert;
 use super::counters::Stat;
 use super::evidence::{Case, CounterReading, Demand, SentTls};
 use super::pods::BackendPod;
+use super::tunnel::Tunnel;
 use crate::plan::path::Sends;
 
 /// The result of the evidence about TLS.
@@ -46,6 +47,9 @@ pub(crate) fn seen(case: &Case<'_>) -> TlsVerdict {
         let evidence = vec![encrypted.clone(), demanded.clone()];
         return TlsVerdict::Mutual(TlsProof { evidence, ..TlsProof::default() });
     }
+    if let Some(tunnelled) = tunnelled(case) {
+        return tunnelled;
+    }
     if let Some(plain) = plain(case) {
         return TlsVerdict::Plain(plain);
     }
@@ -57,6 +61,26 @@ pub(crate) fn seen(case: &Case<'_>) -> TlsVerdict {
         }
     }
     TlsVerdict::Unproven { seen, missing }
+}
+
+/// Returns the verdict if a ztunnel carries the request, or may. Envoy then sees plaintext, which proves nothing.
+fn tunnelled(case: &Case<'_>) -> Option<TlsVerdict> {
+    let carried = "ztunnel captures the gateway and every pod".to_owned();
+    match &case.evidence.tunnel {
+        Tunnel::No => None,
+        Tunnel::Yes { strict: Some(by) } => {
+            let evidence = vec![carried, format!("peer STRICT ({by})")];
+            Some(TlsVerdict::Mutual(TlsProof { evidence, ..TlsProof::default() }))
+        }
+        Tunnel::Yes { strict: None } => {
+            let missing = vec!["the peer accepts plaintext too, and no request shows what ztunnel sends".to_owned()];
+            Some(TlsVerdict::Unproven { seen: vec![carried], missing })
+        }
+        Tunnel::Unknown(why) => {
+            let missing = vec![format!("whether ztunnel carries the request ({why})")];
+            Some(TlsVerdict::Unproven { seen: Vec::new(), missing })
+        }
+    }
 }
 
 enum Heard {

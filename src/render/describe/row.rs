@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::target::{modes, revisions};
-use crate::plan::path::{Behind, Described, Membership, Sends, Verdict};
+use crate::plan::path::{Behind, Described, Sends, Verdict};
 use crate::plan::routes::RouteTarget;
 use crate::render::line::Line;
 use crate::render::table::{Align, fitted, left_out, table as columns};
@@ -55,7 +55,7 @@ impl From<&Described> for TargetRow {
         };
         let (meshed, pods) = match &facts.behind {
             Behind::Pods { pods, .. } => {
-                let meshed = pods.iter().filter(|pod| pod.membership != Membership::Outside).count();
+                let meshed = pods.iter().filter(|pod| pod.is_in_mesh()).count();
                 (meshed.to_string(), pods.len().to_string())
             }
             Behind::Unknown(_) | Behind::ByHand { .. } => ("?".to_owned(), "?".to_owned()),

@@ -1,6 +1,8 @@
 //! One target as lines: the verdict first, then each fact with the object that it comes from.
 
-use crate::plan::path::{Behind, Described, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, missing};
+use crate::plan::path::{
+    Behind, Captured, Described, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, missing,
+};
 use crate::plan::routes::RouteTarget;
 use crate::render::line::Line;
 
@@ -66,13 +68,15 @@ fn pods(behind: &Behind) -> Vec<String> {
 }
 
 fn of_service(service: &str, pods: &[Pod]) -> Vec<String> {
-    let meshed = pods.iter().filter(|pod| pod.membership != Membership::Outside).count();
+    let meshed = pods.iter().filter(|pod| pod.is_in_mesh()).count();
     let revisions = revisions(pods);
     let on = if revisions.is_empty() { String::new() } else { format!(", revision {}", revisions.join(", ")) };
     let mut lines = vec![fact("pods", &format!("{meshed} of {} in the mesh{on}", pods.len()))];
     lines.push(below(&format!("of service {service}")));
     lines.extend(some("without sidecar", pods, |pod| pod.membership == Membership::Outside && meshed > 0));
     lines.extend(some("in the ambient mesh", pods, |pod| pod.membership == Membership::Ambient));
+    let labelled = "labelled for the ambient mesh, not known to be in it";
+    lines.extend(some(labelled, pods, |pod| pod.membership == Membership::Labelled));
     lines.extend(some("not ready", pods, |pod| pod.ready == Ok(false)));
     lines
 }
@@ -146,7 +150,7 @@ fn is_alike(one: &ProxyState, other: &ProxyState) -> bool {
     let shown = |certificates: &[ShownCertificate]| {
         earliest(certificates).map(|first| (first.id.clone(), first.is_of_the_mesh, first.left > 0))
     };
-    one.lacks == other.lacks
+    (&one.lacks, &one.captured) == (&other.lacks, &other.captured)
         && match (&one.certificates, &other.certificates) {
             (Some(Ok(one)), Some(Ok(other))) => shown(one) == shown(other),
             (one, other) => one == other,
@@ -155,6 +159,7 @@ fn is_alike(one: &ProxyState, other: &ProxyState) -> bool {
 
 fn of_gateways(proxies: &[&ProxyState]) -> Vec<String> {
     let mut lines = vec![fact("gateway", &gateway(proxies))];
+    lines.extend(proxies.first().and_then(|first| in_ambient(&first.captured)));
     match proxies.first().and_then(|first| first.certificates.as_ref()) {
         None => {}
         Some(Err(why)) => {
@@ -167,6 +172,14 @@ fn of_gateways(proxies: &[&ProxyState]) -> Vec<String> {
         }
     }
     lines
+}
+
+fn in_ambient(captured: &Captured) -> Option<String> {
+    match captured {
+        Captured::Yes => Some(below("in the ambient mesh: ztunnel carries its requests")),
+        Captured::Unproven(why) => Some(below(&format!("in the ambient mesh: unknown: {why}"))),
+        Captured::No | Captured::Unread(_) => None,
+    }
 }
 
 fn earliest(certificates: &[ShownCertificate]) -> Option<&ShownCertificate> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::target::{modes, revisions};
-use crate::plan::path::{Behind, Described, Membership, ProxyState, Sends, ShownCertificate};
+use crate::plan::path::{Behind, Captured, Described, Membership, ProxyState, Sends, ShownCertificate};
 use crate::plan::routes::{Action, Candidate, Fit, Heard, Request, Resolution, RouteTarget, Standing};
 
 /// A target as a value of the document.
@@ -33,6 +33,11 @@ fn gateway(proxy: &ProxyState) -> Value {
     json!({
         "name": proxy.name,
         "lacks": proxy.lacks.as_ref().ok(),
+        "ambient": match proxy.captured {
+            Captured::Yes => Some(true),
+            Captured::No => Some(false),
+            Captured::Unproven(_) | Captured::Unread(_) => None,
+        },
         "certificates": certificates.map(|all| all.iter().map(certificate).collect::<Vec<_>>()),
         "certificatesUnknown": unknown,
     })
@@ -78,10 +83,11 @@ fn pods(behind: &Behind) -> Value {
     json!({
         "service": service,
         "total": pods.len(),
-        "meshed": pods.len() - named(Membership::Outside).len(),
+        "meshed": pods.iter().filter(|pod| pod.is_in_mesh()).count(),
         "revisions": revisions(pods),
         "withoutSidecar": named(Membership::Outside),
         "ambient": named(Membership::Ambient),
+        "ambientUnproven": named(Membership::Labelled),
         "notReady": pods.iter().filter(|pod| pod.ready == Ok(false)).map(ToString::to_string).collect::<Vec<_>>(),
     })
 }

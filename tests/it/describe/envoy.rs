@@ -22,6 +22,7 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         namespace: "shop".into(),
         name: "a".into(),
         membership,
+        accepts_hbone: false,
         revision: None,
         demands,
         ready: Ok(true),

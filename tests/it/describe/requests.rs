@@ -55,6 +55,7 @@ fn requests(namespaces: usize) -> usize {
         "/apis/apps/v1/namespaces/gloo-system/daemonsets",
         "/api/v1/namespaces/gloo-system/configmaps",
         "/api/v1/configmaps",
+        "/api/v1/namespaces",
         "/api/v1/namespaces/gloo-system/pods",
     ] {
         stub.on("GET", path).json(200, &list(&[])).always();
@@ -84,5 +85,6 @@ fn requests(namespaces: usize) -> usize {
 fn requests_do_not_grow_with_namespaces() {
     let few = requests(2);
     assert_eq!(requests(400), few);
-    assert!(few < 20, "{few} requests");
+    // One of them is for the namespaces of the ambient mesh.
+    assert!(few <= 20, "{few} requests");
 }

@@ -122,7 +122,7 @@ fn namespaces_that_are_not_for_the_mesh_are_refused() -> Result<()> {
     let output = bench.run("enroll NS --revision OLD");
     let said =
         format!("error: namespace/{}: is in ambient mode: its pods are in the mesh without sidecars", bench.apps);
-    assert_said(&output, 1, &[&said, "hint: kubectl label namespace "]);
+    assert_said(&output, 1, &[&said, "hint: gloo-rs istio unenroll "]);
     let labels = bench.labels()?;
     assert_eq!(labels, json!({"istio.io/dataplane-mode": "ambient"}));
     let first = document_rows(&bench)?;

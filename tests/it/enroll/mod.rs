@@ -2,6 +2,7 @@
 //!
 //! Tests that stop, remove or replace an istiod have a stand-in for the injector with revisions of their own.
 
+mod ambient;
 mod failures;
 mod interruptions;
 mod left;

@@ -27,13 +27,15 @@ fn ambient(name: &str) -> Value {
 /// What decides which hint is printed.
 fn state(cluster: &Cluster) -> String {
     let pods: Vec<_> = cluster.pods.iter().map(|pod| &pod["metadata"]).collect();
-    format!("{}{:?}{pods:?}", cluster.upstream, cluster.policies)
+    format!("{}{:?}{pods:?}{}", cluster.upstream, cluster.policies, cluster.is_captured)
 }
 
 /// What a command of a hint does to the cluster.
 fn run(cluster: &mut Cluster, command: &str) {
     let is = |words: &str| command.starts_with(words);
-    if is("gloo-rs istio enroll shop") {
+    if is("gloo-rs istio enroll --ambient gloo-system") {
+        cluster.is_captured = true;
+    } else if is("gloo-rs istio enroll shop") {
         for pod in &mut cluster.pods {
             let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
             let stays = [opted_out(&name), on_the_host(&name), ambient(&name)].contains(pod);
