@@ -249,7 +249,13 @@ impl Run<'_> {
         let Some(around) = around else { return Ok(None) };
         match around {
             Ok(around) => {
-                Ok(Some(cluster::settle(self.session, self.plan, object, Picked::Selected, &around, self.write).await))
+                let (session, write) = (self.session, self.write);
+                let mut settled = cluster::settle(session, self.plan, object, Picked::Selected, &around, write).await;
+                if settled.row.outcome == Outcome::Changed {
+                    let switched = around.switched(&settled.before, &settled.after);
+                    settled.row.details.extend(switched.iter().map(ToString::to_string));
+                }
+                Ok(Some(settled))
             }
             Err(failure) => Err(cluster::failed_with(object.reference, Outcome::Failed, failure)),
         }

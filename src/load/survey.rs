@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::unread::unread;
-use super::{ambient, policies};
+use super::{ambient, paths, policies};
 use crate::error::Failure;
 use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope, Session};
 use crate::model::names::{ISTIO_SYSTEM, RUNNING, SETTINGS};
@@ -25,7 +25,8 @@ use crate::plan::labels::PodSelector;
 use crate::plan::mtls::{FarEnd, UpstreamContext};
 use crate::plan::path::behind::{PodPolicies, ServicePort};
 use crate::plan::path::endpoints::{self, PodEndpoints};
-use crate::plan::path::{Behind, Facts, Switched, of_upstream};
+use crate::plan::path::pair::have_authorization;
+use crate::plan::path::{Behind, Facts, ProxyState, Survey, Switched, of_upstream};
 use crate::plan::peer::{self, Policies, Sent};
 use crate::plan::policy::Picked;
 use crate::plan::proxy_pods::{ProxyPod, bootstrap_of};
@@ -48,6 +49,7 @@ pub(crate) struct SurveyReader<'s> {
     services: Cache,
     endpoints: Cache,
     gateway: OnceCell<GatewayObjects>,
+    proxies: OnceCell<Read<Vec<ProxyState>>>,
 }
 
 /// The gateway's pods and bootstraps, and what they show together.
@@ -97,6 +99,7 @@ impl<'s> SurveyReader<'s> {
             services: Cache::default(),
             endpoints: Cache::default(),
             gateway: OnceCell::new(),
+            proxies: OnceCell::new(),
         }
     }
 
@@ -213,14 +216,29 @@ impl<'s> SurveyReader<'s> {
             }
         };
         // Whether the gateway can present certificates is reported once per run, not for each Upstream.
-        let facts =
-            Facts { sends: of_upstream(upstream, settings).0, ..Facts::bare(upstream.into(), behind, Ok(Vec::new())) };
+        let sends = of_upstream(upstream, settings).0;
+        let mut facts = Facts { sends, ..Facts::bare(upstream.into(), behind, Ok(Vec::new())) };
+        if found == Picked::Selected && have_authorization(&facts) {
+            facts.proxies = self.proxies().await.clone();
+        }
         let failure =
             facts.unread().into_iter().filter(|why| !settings.as_ref().is_err_and(|own| own == *why)).find_map(failed);
         match failure {
             Some(failure) => Err(failure),
             None => Ok(UpstreamContext { far_end: FarEnd::Path(Box::new(facts)), settings: settings.clone() }),
         }
+    }
+
+    /// The gateways of this installation of Gloo, whose identities authorization policies are about.
+    async fn proxies(&self) -> &Read<Vec<ProxyState>> {
+        let read = async || {
+            let gloo = self.gloo_namespace().await;
+            match Box::pin(paths::gateways(self.session, gloo)).await {
+                Ok(snapshot) => Survey::new(&snapshot, gloo).read_proxies().clone(),
+                Err(failure) => Err(failure.message.into()),
+            }
+        };
+        self.proxies.get_or_init(read).await
     }
 
     /// The pods behind an Upstream of a Service and all that they demand, whatever is sent. `None` for other Upstreams.

@@ -1,5 +1,7 @@
 //! Istio's control planes: what each istiod reports about itself, and which one a gateway uses.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::advice::{Advice, Code};
@@ -127,6 +129,13 @@ pub(crate) fn all(seen: &ControlPlaneObjects) -> Vec<Istiod> {
     let mut all: Vec<_> = seen.deployments.iter().map(|deployment| read(deployment, seen)).collect();
     all.sort_unstable_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
     all
+}
+
+/// Returns the number of the control planes' revisions in a snapshot. Where the control planes were not read, each has a
+/// labelled `ConfigMap` with its mesh configuration.
+pub(crate) fn revisions_in_snapshot(snapshot: &Snapshot) -> usize {
+    let names = |kind| snapshot.all(kind).iter().filter_map(|it| it.label(REVISION_LABEL)).collect::<BTreeSet<_>>();
+    names(&kinds::CONFIG_MAP).len().max(in_snapshot(snapshot).len())
 }
 
 /// Returns the control planes of a snapshot, as far as their objects were read.

@@ -10,6 +10,7 @@ use super::effect::Wanted;
 use super::fields::{self, UnknownField};
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
+use super::path::identity::{self, SwitchedPolicy};
 use super::path::{Facts, Switched, guard, of_upstream};
 use super::peer::Sent;
 use super::policy::{Caution, OtherTls, Picked};
@@ -121,14 +122,26 @@ impl UpstreamContext {
                 let what = format!("service {service} is not an application");
                 Some(Objection::new(Reason::SystemService, what).hint(flag("--force").text(" accepts it anyway")))
             }
-            FarEnd::Type(_) | FarEnd::Path(_) => self.path_after(upstream, edits).as_ref().and_then(guard::against_tls),
+            FarEnd::Type(_) | FarEnd::Path(_) => {
+                let (before, after) = (self.path_after(upstream, &[])?, self.path_after(upstream, edits)?);
+                guard::against_tls(&after).or_else(|| guard::against_denial(&before, &after))
+            }
         }
     }
 
     /// Returns why requests may fail after these edits.
     pub(crate) fn against(&self, upstream: &Object, edits: &[Edit]) -> Option<Objection> {
-        let before = self.path_after(upstream, &[])?;
-        guard::against(&before, &self.path_after(upstream, edits)?)
+        let (before, after) = (self.path_after(upstream, &[])?, self.path_after(upstream, edits)?);
+        guard::against(&before, &after).or_else(|| guard::against_denial(&before, &after))
+    }
+
+    /// Returns the authorization policies that start or stop to match a gateway with this change of the Upstream.
+    pub(crate) fn switched(&self, before: &Object, after: &Object) -> Vec<SwitchedPolicy> {
+        let sending = |upstream: &Object| Some(self.path()?.sending(of_upstream(upstream, &self.settings).0));
+        match (sending(before), sending(after)) {
+            (Some(before), Some(after)) => identity::switched(&before, &after),
+            _ => Vec::new(),
+        }
     }
 }
 

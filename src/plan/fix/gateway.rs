@@ -83,6 +83,13 @@ impl GatewayFix {
         Self { owner, installation: namespace.clone(), namespace, name: Some(name.to_owned()), revision, has_istiod }
     }
 
+    /// The same where there are this many revisions of istiod, although the istiods were not read.
+    #[must_use]
+    pub(crate) fn among(self, revisions: usize) -> Self {
+        let revision = self.revision.or_else(|| (revisions > 1).then(|| REVISION.to_owned()));
+        Self { revision, ..self }
+    }
+
     /// The same with another istiod.
     #[must_use]
     pub(crate) fn on(self, revision: &str) -> Self {

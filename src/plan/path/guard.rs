@@ -1,6 +1,6 @@
 //! Why a bulk run skips a target: requests for it would get 503s after the change, or might.
 
-use super::pair::{PairState, ends, have_authorization, needs_certificate, nothing_behind, policy};
+use super::pair::{Pair, PairState, ends, have_authorization, needs_certificate, nothing_behind, pairs, policy};
 use super::{Behind, Cause, Facts, Membership, Pod};
 use crate::error::Reason;
 use crate::plan::outcome::Objection;
@@ -36,6 +36,21 @@ pub(crate) fn against(before: &Facts, after: &Facts) -> Option<Objection> {
         Some(either) => either.iter().find_map(against_sent),
         None => against_sent(after),
     }
+}
+
+/// Returns why a policy of the backend would deny the requests of a gateway that it does not deny now.
+pub(crate) fn against_denial(before: &Facts, after: &Facts) -> Option<Objection> {
+    if !have_authorization(after) {
+        return None;
+    }
+    let was = pairs(before);
+    let is_denied = |pair: &Pair<'_>| matches!(pair.state, PairState::Broken { cause: Cause::Denied, .. });
+    let is_same = |one: &Pair<'_>, other: &Pair<'_>| one.proxy == other.proxy && one.pod == other.pod;
+    let is_new = |pair: &&Pair<'_>| is_denied(pair) && !was.iter().any(|was| is_denied(was) && is_same(was, pair));
+    pairs(after).iter().find(is_new).and_then(|pair| match &pair.state {
+        PairState::Broken { cause, why } => Some(because(after, Some(pair.pod), *cause, why).hint(FORCE)),
+        _ => None,
+    })
 }
 
 /// Returns whether a pod may not accept what is sent after a change, as far as is known.

@@ -59,6 +59,8 @@ struct MeshIndex<'s> {
     ambient: AmbientMesh,
     /// The control planes, if their Deployments are among those that were read.
     istiods: Vec<Istiod>,
+    /// How many revisions of istiod there are, also where the istiods were not read.
+    revisions: usize,
     /// Pods by namespace, label key and label value.
     pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
     /// `EndpointSlice`s by namespace and Service.
@@ -101,6 +103,7 @@ impl<'s> Survey<'s> {
             root_namespace,
             ambient: AmbientMesh::read(snapshot),
             istiods: istiod::in_snapshot(snapshot),
+            revisions: istiod::revisions_in_snapshot(snapshot),
             pods: index(snapshot.all(&kinds::POD)),
             slices: slices(snapshot.all(&kinds::ENDPOINT_SLICE)),
         };
@@ -178,6 +181,11 @@ impl<'s> Survey<'s> {
     /// Returns whether all proxies are known.
     pub fn knows_proxies(&self) -> bool {
         self.proxies.is_ok()
+    }
+
+    /// Returns the proxies, or why they are unknown.
+    pub(crate) fn read_proxies(&self) -> &Read<Vec<ProxyState>> {
+        &self.proxies
     }
 
     /// Returns the known proxies.
@@ -274,7 +282,8 @@ impl<'s> Survey<'s> {
         let namespace = self.snapshot.find(&kinds::NAMESPACE, "", namespace).object();
         let is_found = namespace.is_some_and(|namespace| target::choose(known, None, None, namespace).is_ok());
         match self.mesh.istiods.as_slice() {
-            [] => None,
+            // What a namespace is bound to is known only if it was read.
+            [] => namespace.filter(|_| self.mesh.revisions > 1 && !is_found).map(|_| fix::REVISION.to_owned()),
             _ if is_found => None,
             // The namespace may be bound by a tag that was not read.
             [_] if self.snapshot.unknown(&kinds::MUTATING_WEBHOOK).is_some() => None,
@@ -464,7 +473,7 @@ fn proxies(snapshot: &Snapshot, installation: &Installation, mesh: &MeshIndex<'_
 fn proxy(snapshot: &Snapshot, workload: &Object, installation: &str, mesh: &MeshIndex<'_>) -> ProxyState {
     let (namespace, name) = (&workload.reference.namespace, &workload.reference.name);
     let read = GatewayProxy::in_snapshot(snapshot, workload);
-    let fix = GatewayFix::read(&read, installation, &mesh.istiods);
+    let fix = GatewayFix::read(&read, installation, &mesh.istiods).among(mesh.revisions);
     let is_in_files = snapshot.is_of_files() && read.bootstrap.is_some();
     let lacks = match snapshot.unknown(&kinds::CONFIG_MAP) {
         Some(unknown) if !is_in_files => Err(in_files::unread(unknown, in_files::NO_BOOTSTRAP)),

@@ -30,6 +30,8 @@ struct Cluster {
     service: Option<Value>,
     proxy: Value,
     bootstrap: String,
+    /// Those of the control planes.
+    mesh_configs: Vec<Value>,
     /// Whether a ztunnel carries the gateway's requests.
     is_captured: bool,
 }
@@ -74,6 +76,7 @@ impl Cluster {
                 "spec": {"selector": {"app": "cart"}, "ports": [{"port": 80, "targetPort": 8080}]}})),
             proxy: crate::yaml::parse(CHART_ISTIO).unwrap(),
             bootstrap: BOOTSTRAP_ISTIO.to_owned(),
+            mesh_configs: Vec::new(),
             is_captured: false,
         }
     }
@@ -95,7 +98,7 @@ impl Cluster {
         put(&kinds::DAEMON_SET, Vec::new());
         let map = json!({"metadata": {"name": "gateway-proxy-envoy-config", "namespace": "gloo-system"},
             "data": {"envoy.yaml": self.bootstrap}});
-        put(&kinds::CONFIG_MAP, vec![map]);
+        put(&kinds::CONFIG_MAP, std::iter::once(map).chain(self.mesh_configs.clone()).collect());
         let forbidden = |what: &str| {
             ListAnswer::Unknown(Unknown {
                 why: "not allowed to list".into(),
@@ -587,4 +590,27 @@ fn a_service_that_publishes_pods_before_they_are_ready_sends_them_requests() {
         it.service.as_mut().unwrap()["spec"]["publishNotReadyAddresses"] = json!(true);
     });
     assert_eq!(cluster.verdict(), Verdict::Plaintext);
+}
+
+#[test]
+fn where_several_revisions_have_a_mesh_configuration_the_command_names_one() {
+    let mesh = |revision: &str| {
+        let name = format!("istio-{revision}");
+        json!({"metadata": {"name": name, "namespace": "istio-system", "labels": {"istio.io/rev": revision}}, "data": {}})
+    };
+    let hint = |revisions: &[&str]| {
+        let cluster = Cluster::new().with(|it| {
+            it.upstream["spec"]["sslConfig"] = istio_ssl_config();
+            it.bootstrap = BOOTSTRAP.to_owned();
+            let pod = &mut it.proxy["spec"]["template"]["spec"];
+            for list in ["containers", "volumes"] {
+                pod[list].as_array_mut().unwrap().truncate(1);
+            }
+            it.mesh_configs = revisions.iter().map(|revision| mesh(revision)).collect();
+        });
+        cluster.judged().fix.unwrap().to_string()
+    };
+    assert_eq!(hint(&["1-28"]), "gloo-rs istio inject --name gateway-proxy");
+    assert_eq!(hint(&["1-28", "1-28"]), "gloo-rs istio inject --name gateway-proxy");
+    assert_eq!(hint(&["1-27", "1-28"]), "gloo-rs istio inject --name gateway-proxy --revision REVISION");
 }

@@ -28,7 +28,9 @@ fn one_thing_broken_at_a_time_is_named_with_its_command() {
     // What would be typed must not break what works: the gateway has no certificate yet.
     assert_eq!(
         hint,
-        format!("gloo-rs istio inject -n {gloo} --name gateway-proxy, then gloo-rs istio enable-mtls -u {gloo}/{name}")
+        format!(
+            "gloo-rs istio inject -n {gloo} --name gateway-proxy --revision REVISION, then gloo-rs istio enable-mtls -u {gloo}/{name}"
+        )
     );
 
     world.policy("{mtls: {mode: STRICT}}");
@@ -48,7 +50,7 @@ fn one_thing_broken_at_a_time_is_named_with_its_command() {
         )),
         "{why}"
     );
-    assert_eq!(hint, format!("gloo-rs istio inject -n {gloo} --name gateway-proxy"));
+    assert_eq!(hint, format!("gloo-rs istio inject -n {gloo} --name gateway-proxy --revision REVISION"));
 
     world.done("inject --revision 1-28");
     let (verdict, why, hint) = judged(&world.document(REQUEST));
@@ -114,7 +116,7 @@ gateway GLOO/gateway-proxy port 8080
 
 upstream GLOO/APPS-httpbin-8000: broken
   the one pod answers plaintext with 503: it accepts only mutual TLS (STRICT, APPS/rule, namespace)
-  hint: gloo-rs istio inject -n GLOO --name gateway-proxy, then gloo-rs istio enable-mtls -u GLOO/APPS-httpbin-8000
+  hint: gloo-rs istio inject -n GLOO --name gateway-proxy --revision REVISION, then gloo-rs istio enable-mtls -u GLOO/APPS-httpbin-8000
   TLS      none: no sslConfig, and auto-mTLS is off
            by settings GLOO/default
   pods     1 of 1 in the mesh, revision default

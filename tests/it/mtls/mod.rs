@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod advice;
+mod denied;
 mod faults;
 mod live;
 mod many;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::error::Reason;
 use crate::plan::authorization::AuthorizationPolicy;
 use crate::plan::path::fixture::{meshed, plain, pods};
+use crate::plan::path::guard::against_denial;
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::identity::switched;
 use crate::plan::path::sends::Negotiated;
@@ -126,4 +128,21 @@ fn a_policy_that_starts_or_stops_to_match_the_gateway_is_named_whichever_way_it_
 fn policies_that_may_not_be_read_do_not_deny() {
     let unread = Pod { authorization: Err("not allowed to list".into()), ..meshed(Mode::Permissive) };
     assert_eq!(judge(&facts(istio(), vec![unread])).verdict, Verdict::Mtls);
+}
+
+#[test]
+fn a_bulk_run_has_an_objection_to_a_change_after_which_a_policy_denies_the_gateway() {
+    let gateway = json!({"namespaces": ["gloo-system"]});
+    let behind = |action: &str| vec![by(&[policy(action, &gateway)])];
+    let objection = |action: &str, before: Sends, after: Sends| {
+        against_denial(&facts(before, behind(action)), &facts(after, behind(action))).map(|why| why.reason)
+    };
+    assert_eq!(objection("DENY", plaintext(), istio()), Some(Reason::WouldBreak));
+    assert_eq!(objection("ALLOW", istio(), plaintext()), Some(Reason::WouldBreak));
+    // It is denied now.
+    assert_eq!(objection("ALLOW", plaintext(), istio()), None);
+    assert_eq!(objection("DENY", istio(), plaintext()), None);
+    assert_eq!(objection("DENY", istio(), istio()), None);
+    let unread = Facts { proxies: Err("not allowed".into()), ..facts(istio(), behind("DENY")) };
+    assert_eq!(against_denial(&facts(plaintext(), behind("DENY")), &unread), None, "whose identity is unknown");
 }
