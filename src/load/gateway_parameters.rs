@@ -59,6 +59,16 @@ async fn alike(
     Ok(others.map(|other| other.reference).collect())
 }
 
+/// The namespace of the installation of Gloo that serves a Gateway.
+///
+/// # Errors
+/// As for [`read`].
+pub(crate) async fn installation(session: &Session, global: &Global, name: &GatewayName) -> Result<String, Failure> {
+    let (gateway, _) = gateway(session, global.namespace.as_deref(), name).await?;
+    let class = class(session, &gateway).await?;
+    Ok(class.value["spec"]["parametersRef"]["namespace"].as_str().unwrap_or_default().to_owned())
+}
+
 /// The same for the first Gateway of an installation of Gloo: one switch in its Settings is for all of them. `None` if it
 /// has none.
 ///

@@ -150,14 +150,37 @@ impl<'s> SurveyReader<'s> {
         &self.gateway_objects().await.judged
     }
 
-    /// The sidecars and bootstraps of these pods only. Of pods in another namespace than Gloo's, those of the gateway.
+    /// The sidecars and bootstraps of these pods only.
     pub(crate) async fn gateway_of(&self, pods: &[ProxyPod]) -> Gateway {
         let GatewayObjects { judged, pods: all, config_maps, .. } = self.gateway_objects().await;
+        if pods.is_empty() || matches!(judged, Gateway::Unknown { .. }) {
+            return judged.clone();
+        }
         let is_one = |value: &Value| pods.iter().any(|pod| value["metadata"]["name"] == *pod.name);
         let own: Vec<_> = all.iter().filter(|pod| is_one(pod)).cloned().collect();
         let of_own = |map: &Value| own.iter().any(|pod| bootstrap_of(&pod["spec"]) == map["metadata"]["name"].as_str());
         let own_maps: Vec<_> = config_maps.iter().filter(|map| of_own(map)).cloned().collect();
-        if own.is_empty() { judged.clone() } else { gateway::judge(&own, &own_maps) }
+        if !own.is_empty() {
+            return gateway::judge(&own, &own_maps);
+        }
+        match self.elsewhere(pods).await {
+            Ok((own, own_maps)) => gateway::judge(&own, &own_maps),
+            Err(error) => Gateway::Unknown { why: self.unread(error) },
+        }
+    }
+
+    /// Pods that are not of a proxy in Gloo's namespace with the usual label, and their bootstraps.
+    async fn elsewhere(&self, pods: &[ProxyPod]) -> Result<(Vec<Value>, Vec<Value>), ApiError> {
+        let (mut own, mut maps) = (Vec::new(), BTreeMap::new());
+        for pod in pods {
+            let value = self.session.get(&kinds::POD, &pod.namespace, &pod.name).await?;
+            if let Some(name) = bootstrap_of(&value["spec"]).filter(|name| !maps.contains_key(*name)) {
+                let map = self.session.get(&kinds::CONFIG_MAP, &pod.namespace, name).await?;
+                maps.insert(name.to_owned(), map);
+            }
+            own.push(value);
+        }
+        Ok((own, maps.into_values().collect()))
     }
 
     /// Whether no gateway is known to lack something.

@@ -19,7 +19,7 @@ use crate::plan::backend::{self, Backend, ServiceRef};
 use crate::plan::path::behind::{PodPolicies, ServicePort};
 use crate::plan::path::tunnel::{captured, ztunnel_ready};
 use crate::plan::path::{self, endpoints::PodEndpoints};
-use crate::plan::pod::is_running;
+use crate::plan::pod::{capture, is_running};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::certs::Certs;
 use crate::plan::verdict::counters::{self, Counters};
@@ -208,7 +208,8 @@ async fn behind_service(
     let there = match session.get(&kinds::SERVICE, namespace, name).await {
         Ok(there) => there,
         Err(error) => {
-            return Backends { namespace: Some(namespace.clone()), ..Backends::unknown(survey.unread(error)) };
+            let (namespace, why) = (Some(namespace.clone()), survey.unread(error));
+            return Backends { namespace, tunnel_end: TunnelEnd::Unread(why.clone()), ..Backends::unknown(why) };
         }
     };
     let full = format!("{namespace}/{name}");
@@ -219,15 +220,16 @@ async fn behind_service(
         Err(_) => return Backends::unknown(format!("service {full} has no selector")),
     };
     let query = Query { fields: RUNNING.into(), ..Query::labelled(port.selector.to_string()) };
-    let (pods, peer, authorization, namespaces) = tokio::join!(
+    let (pods, peer, authorization) = tokio::join!(
         session.list_all(&kinds::POD, Scope::Namespace(namespace), query),
         survey.policies(),
-        survey.authorization(),
-        survey.ambient_namespaces()
+        survey.authorization()
     );
     let pods = pods.map_err(|error| survey.unread(error));
-    let policies =
-        PodPolicies { is_ambient: namespaces.contains(namespace), peer: peer.map_err(Unread::clone), authorization };
+    // The label of the namespace matters only to a pod that shows nothing itself.
+    let may_differ = |pod: &Value| capture(pod, false) != capture(pod, true);
+    let is_ambient = pods.iter().flatten().any(may_differ) && survey.ambient_namespaces().await.contains(namespace);
+    let policies = PodPolicies { is_ambient, peer: peer.map_err(Unread::clone), authorization };
     let of_pods = |pods: &Vec<Value>| match port.behind(
         pods.iter().filter(|pod| is_running(pod)),
         &PodEndpoints::whole_pods(),
@@ -238,7 +240,7 @@ async fn behind_service(
     };
     let behind = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
     let demand = behind.as_ref().map_err(Unread::clone).and_then(|pods| demand::of_pods(pods));
-    let tunnel_end = behind.as_ref().map_or(TunnelEnd::Outside, |pods| TunnelEnd::of_pods(pods));
+    let tunnel_end = behind.as_ref().map_or_else(|why| TunnelEnd::Unread(why.clone()), |pods| TunnelEnd::of_pods(pods));
     let of_pod = |pod: &path::Pod| Ok(PodAuthorization { policies: pod.authorization.clone()?, port: pod.port });
     let authorization = behind.and_then(|pods| pods.iter().map(of_pod).collect());
     let pods = pods.map(|pods| pods.iter().filter_map(|pod| BackendPod::read(pod, now)).collect());

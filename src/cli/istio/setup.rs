@@ -7,7 +7,7 @@ use clap::{ArgGroup, ValueEnum};
 use super::verify::check_host_and_path;
 use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
-use crate::command::gloo_rs;
+use crate::command::{flag, gloo_rs};
 use crate::error::Failure;
 use crate::options::{
     Bringer, Command, MeshMode, PodsOf, RequestWish, SettingsSwitches, Setup, SetupProof, Strictness,
@@ -115,6 +115,17 @@ impl SetupArgs {
             }
         }
         check_host_and_path(self.host.as_deref(), self.path.as_deref())?;
+        let is_asked = !upstreams.is_empty() || self.gateway.is_some();
+        if self.mesh == MeshArg::Ambient && !self.strict && is_asked && !self.no_verify {
+            return Err(Failure::usage(
+                "--mesh ambient sends a request only after the pods accept nothing but mutual TLS",
+            )
+            .hint(flag("--strict").text(" makes them so, ").flag("--no-verify").text(" sends none")));
+        }
+        if self.gateway.is_some() && upstreams.is_empty() && self.host.is_none() && !self.no_verify {
+            return Err(Failure::usage("--gateway without --upstream needs the host of a request")
+                .hint(flag("--host").text(" HOST is that of a route, ").flag("--no-verify").text(" sends none")));
+        }
         if upstreams.len() > 1 && (self.host.is_some() || self.path.is_some()) {
             return Err(Failure::usage("--host and --path need a single Upstream").hint(
                 gloo_rs("istio verify").after("run the command for each Upstream, or use --no-verify and then "),

@@ -117,6 +117,9 @@ async fn captured(
     };
     // This run did not change the label, so a rollback would not help.
     if made.label.is_none() && made.restarted.is_empty() {
+        if failure.reason != Reason::Rollout {
+            return Err(failure.into());
+        }
         made.unconfirmed.push(Failure { exit: Exit::Unconfirmed, ..failure });
         return Ok(made);
     }

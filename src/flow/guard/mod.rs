@@ -17,7 +17,7 @@ use crate::plan::path::effect::{Effect, PlannedWorld, Touched};
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::identity::{SwitchedPolicy, switched};
 use crate::plan::path::routed::RouteWay;
-use crate::plan::path::{self, Behind, Facts, ProxyState, Sends, fixes};
+use crate::plan::path::{self, Behind, ClosedGateway, Facts, ProxyState, Sends, fixes};
 use crate::plan::peer::Policies;
 use crate::plan::policy::Caution;
 use crate::plan::routes::RouteTarget;
@@ -62,6 +62,8 @@ pub(super) struct Harms {
     /// The same for Upstreams that no route refers to.
     pub unrouted: Vec<Harmed>,
     pub unknown: Vec<Unread>,
+    /// The gateways that clients outside of the mesh reach now, and not afterwards.
+    pub closed: Vec<ClosedGateway>,
     /// The authorization policies that start or stop to match a gateway.
     switched: Vec<SwitchedPolicy>,
     /// Why other installations of Gloo were not examined.
@@ -98,6 +100,7 @@ impl Harms {
         };
         let Traffic { world, routed, unrouted, .. } = traffic;
         let was = (facts(world, routed), facts(world, unrouted));
+        let was_closed = world.surveys().closed();
         for effect in effects {
             world.take(effect);
         }
@@ -109,7 +112,8 @@ impl Harms {
         let is_changed = |world: &PlannedWorld, way: &RouteWay, before: &Facts, after: &Facts| {
             are_pods_changed(world, way) || !after.is_sent_as(before)
         };
-        let mut harms = Self::default();
+        let mut harms = Self { closed: world.surveys().closed(), ..Self::default() };
+        harms.closed.retain(|gateway| !was_closed.iter().any(|was| was.name == gateway.name));
         for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
             if is_changed(world, way, before, &after) {
                 harms.add_routed(way, before, after);
@@ -175,9 +179,19 @@ impl Harms {
         self.unread_others = other.unread_others.or(self.unread_others.take());
     }
 
+    /// The warning about gateways that refuse clients outside of the mesh afterwards.
+    pub(super) fn on_closed(&self) -> Option<Advice> {
+        let closed = self.closed.iter().map(ToString::to_string);
+        let what = "clients outside of the mesh will be refused (--force)";
+        (!self.closed.is_empty()).then(|| Advice::warning(Code::StrictPeer, what).details(advice::some_of(closed)))
+    }
+
     /// Why the change is refused because of known harm. Unknown harm is no reason here.
     fn refused(&self, caution: Caution) -> Option<Objection> {
-        if caution == Caution::Careful { would_break(&self.broken, None) } else { None }
+        match caution {
+            Caution::Careful => would_break(&self.broken, None).or_else(|| would_close(&self.closed)),
+            Caution::Forced => None,
+        }
     }
 
     /// The warning, with the text `what`, for a change that is made although it breaks requests.
@@ -240,7 +254,8 @@ pub(super) async fn objection(
     }
     let harms = Box::pin(Harms::read(session, survey, effects, None)).await?;
     if caution == Caution::Careful {
-        let refused = would_break(&harms.broken, joins).or_else(|| may_break(&harms.unknown));
+        let refused = would_break(&harms.broken, joins).or_else(|| would_close(&harms.closed));
+        let refused = refused.or_else(|| may_break(&harms.unknown));
         if refused.is_some() {
             return Ok(refused);
         }
@@ -263,6 +278,7 @@ fn say(harms: &Harms, notes: &mut dyn Notes) {
     notes.advices(harms.forced("requests that work now will get 503s (--force)"));
     notes.advices(harms.on_unrouted());
     notes.advices(harms.on_switched());
+    notes.advices(harms.on_closed());
     notes.advices(on_unread_others(harms.unread_others.as_ref()));
     for why in &harms.unknown {
         notes.advice(Advice::unknown("whether requests get 503s is unknown", why));
@@ -279,6 +295,16 @@ fn would_break(broken: &[Harmed], joins: Option<CommandLine>) -> Option<Objectio
     let mut why = Objection::new(Reason::WouldBreak, format!("{what} would get 503s; nothing changed"));
     why.details = ways(broken);
     Some(why.hint(safe_order(first, joins).or_else("; ", flag("--force").text(" proceeds"))))
+}
+
+/// The refusal because a gateway would refuse its clients: they are not in the mesh.
+pub(super) fn would_close(closed: &[ClosedGateway]) -> Option<Objection> {
+    let first = closed.first()?;
+    let message = "clients outside of the mesh would be refused; nothing changed";
+    let mut why = Objection::new(Reason::WouldBreak, message);
+    why.details = advice::some_of(closed.iter().map(ToString::to_string));
+    let permissive = gloo_rs("istio peer-auth permissive").with("-n", first.namespace());
+    Some(why.hint(Hint::from("first: ").command(permissive).or_else("; ", flag("--force").text(" proceeds"))))
 }
 
 fn may_break(unknown: &[Unread]) -> Option<Objection> {

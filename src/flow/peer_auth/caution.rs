@@ -49,6 +49,9 @@ pub(super) async fn objection(
         if !harms.broken.is_empty() {
             return Some(would_break(&request.scope, &harms.broken));
         }
+        if let Some(closed) = guard::would_close(&harms.closed) {
+            return Some(closed);
+        }
         if let Some(why) = guard::unread("a gateway", &unknown) {
             return Some(why.hint(flag("--force").text(" proceeds anyway")));
         }
@@ -56,6 +59,7 @@ pub(super) async fn objection(
     notes.advices(harms.forced("a gateway will get 503s (--force)"));
     notes.advices(harms.on_unrouted());
     notes.advices(harms.on_switched());
+    notes.advices(harms.on_closed());
     notes.advices(guard::on_unread_others(harms.unread_others.as_ref()));
     for why in &unknown {
         notes.advice(Advice::unknown("which gateways send plaintext there is unknown", why));

@@ -26,7 +26,7 @@ use crate::render::diff::Secrets;
 
 /// Returns the steps, in the order of the guide.
 pub(super) async fn steps(session: &Session, task: &Setup, gateway: &SetupGateway) -> Vec<Step> {
-    let policies = policies(session, task).await;
+    let policies = policies(session, task, gateway).await;
     match task.mesh {
         MeshMode::Ambient => in_order_ambient(task, gateway, policies),
         MeshMode::Sidecars => in_order(task, gateway, &gateway.istio(session, task).await, policies),
@@ -34,9 +34,13 @@ pub(super) async fn steps(session: &Session, task: &Setup, gateway: &SetupGatewa
 }
 
 /// Returns the steps that make the pods of the namespaces accept only mutual TLS, if that is wanted.
-async fn policies(session: &Session, task: &Setup) -> Vec<Step> {
+///
+/// The clients of the gateway are outside of the mesh: in an ambient mesh its own namespace cannot require mutual TLS.
+async fn policies(session: &Session, task: &Setup, gateway: &SetupGateway) -> Vec<Step> {
+    let is_closed = |namespace: &String| task.mesh == MeshMode::Ambient && *namespace == gateway.namespace;
+    let wanted = task.namespaces.iter().filter(|namespace| !is_closed(namespace));
     let mut policies = Vec::new();
-    for namespace in task.namespaces.iter().filter(|_| task.strictness == Strictness::Strict) {
+    for namespace in wanted.filter(|_| task.strictness == Strictness::Strict) {
         policies.push(strict(session, namespace).await);
     }
     policies

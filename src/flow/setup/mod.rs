@@ -37,7 +37,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::survey::SurveyReader;
 use crate::load::traffic;
-use crate::options::{Consent, Global, Preview, Setup, Teardown};
+use crate::options::{Consent, Enrol, GLOO_SYSTEM, Global, Preview, Setup, Teardown};
 use crate::plan::advice::Advice;
 use crate::plan::mtls::MtlsWish;
 use crate::plan::path::effect::{Effect, Touched};
@@ -52,7 +52,7 @@ pub(super) async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>
     let mut way = Way::begin("setup", (task.preview, task.caution), global, report).await?;
     let gateway = SetupGateway::find(&way.session, task, global).await?;
     let task = &gateway.with_namespaces(task);
-    way.global.gloo_namespace = gateway.installation.clone().or(way.global.gloo_namespace);
+    way.install_in(gateway.installation.as_deref());
     let steps = forward::steps(&way.session, task, &gateway).await;
     Box::pin(way.go(steps, report)).await
 }
@@ -89,6 +89,8 @@ struct Way {
     global: Global,
     /// The options from the command line.
     typed: Global,
+    /// The namespace of Gloo, if `-n` is another one.
+    installation: Option<String>,
 }
 
 impl Way {
@@ -106,7 +108,15 @@ impl Way {
         let consent = global.consent;
         let typed = global.clone();
         let global = Global { consent: Consent::Given, gloo_namespace, ..global.clone() };
-        Ok(Self { word, session, preview, caution, consent, global, typed })
+        Ok(Self { word, session, preview, caution, consent, global, typed, installation: None })
+    }
+
+    /// Sets the namespace of Gloo, if it is known from elsewhere than the command line.
+    fn install_in(&mut self, installation: Option<&str>) {
+        let Some(installation) = installation else { return };
+        self.installation = Some(installation.to_owned());
+        self.global.gloo_namespace = self.installation.clone();
+        self.typed.gloo_namespace = self.installation.clone().filter(|namespace| namespace != GLOO_SYSTEM);
     }
 
     /// Plans all steps, asks for confirmation once, and runs them.
@@ -187,8 +197,11 @@ impl Way {
 
     /// The opposite command of the two.
     fn way_back(&self) -> CommandLine {
-        let other = if self.word == "setup" { "istio teardown" } else { "istio setup" };
-        again::scoped(gloo_rs(other), &self.typed)
+        let other = gloo_rs(if self.word == "setup" { "istio teardown" } else { "istio setup" });
+        match &self.installation {
+            Some(installation) => other.of_installation(installation),
+            None => again::scoped(other, &self.typed),
+        }
     }
 
     /// Between which steps requests get 503s. `None` if that is unknown, which is reported.
@@ -244,7 +257,11 @@ fn against(plan: &[PlannedStep], forecast: &Forecast) -> Result<(), Failure> {
     if let Some((step, first)) = lasting.iter().find_map(|outage| Some((outage.begins?, outage))) {
         let (reason, message, hint) = if is_policy(step) {
             let what = &plan[step - 1].step.what;
-            let hint = flag("--upstream").text(" includes them, ").flag("--auto-mtls").text(" all Upstreams");
+            let is_ambient = |planned: &PlannedStep| matches!(&planned.step.act, StepAct::Enrolment(task) if matches!(task.act, Enrol::Ambient { .. }));
+            let hint = match plan.iter().any(is_ambient) {
+                true => flag("--namespace-to-enroll").text(" includes the namespace of that gateway"),
+                false => flag("--upstream").text(" includes them, ").flag("--auto-mtls").text(" all Upstreams"),
+            };
             (Reason::GatewayPlaintext, format!("a gateway sends plaintext to {what} and would get 503s"), hint)
         } else {
             let message = format!("requests that work now would get 503s after the last step: {}", first.why);
@@ -254,6 +271,9 @@ fn against(plan: &[PlannedStep], forecast: &Forecast) -> Result<(), Failure> {
         let begun = lasting.iter().filter(|outage| outage.begins.is_some());
         let failure = begun.fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
         return Err(failure.detail(UNTOUCHED).hint(hint));
+    }
+    if let Some(closed) = guard::would_close(&forecast.closed) {
+        return Err(closed.into_failure().detail(UNTOUCHED));
     }
     let Some(doubt) = forecast.doubts.first() else { return Ok(()) };
     let message = format!("step {} is refused: whether a gateway would get 503s is unknown: {}", doubt.step, doubt.why);

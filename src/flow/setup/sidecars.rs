@@ -10,7 +10,7 @@ use crate::flow::again;
 use crate::flow::execute::short;
 use crate::kube::Session;
 use crate::load::{gateway_parameters, gateways, istio, release, release_chart};
-use crate::options::{Global, Injection, Marks, PodsOf, Proxies, Teardown, UpgradeValues, UpstreamsTask};
+use crate::options::{Global, Injection, Marks, PodsOf, Proxies, Teardown, UpgradeValues, UpstreamsTask, ValuesSource};
 use crate::plan::gateway_parameters::{GatewayParameters, Keeper};
 use crate::plan::istiod::{Istiod, choose};
 use crate::plan::mark::{self, injected_by_us, written_by_us};
@@ -29,15 +29,22 @@ pub(super) struct InRelease {
 impl InRelease {
     /// Reads the values. `None` if no release has them.
     pub(super) async fn read(session: &Session, namespace: &str) -> Option<Self> {
-        let found = release::find(session, namespace, None, None).await.ok()?;
+        Self::named(session, namespace, None).await.ok()?
+    }
+
+    /// Reads the values of a release. `None` if they are not Istio's.
+    ///
+    /// # Errors
+    /// The release could not be read.
+    async fn named(session: &Session, namespace: &str, name: Option<&str>) -> Result<Option<Self>, Failure> {
+        let found = release::find(session, namespace, name, None).await?;
         let values = &found.record.values;
-        let chart = release_chart::chart(&found.record)?;
-        if !chart.has_istio(values) {
-            return None;
-        }
+        let Some(chart) = release_chart::chart(&found.record).filter(|chart| chart.has_istio(values)) else {
+            return Ok(None);
+        };
         let has_auto_mtls = chart.has_auto_mtls(values);
         let first = release::began(session, namespace, &found, |it| chart.has_istio(it)).await;
-        Some(Self { is_ours: first.description == mark::RELEASE, has_auto_mtls })
+        Ok(Some(Self { is_ours: first.description == mark::RELEASE, has_auto_mtls }))
     }
 
     /// Whether they are removed.
@@ -115,10 +122,11 @@ pub(super) async fn back(
     match of_api {
         Ok(Some(of_api)) if has_api => match of_api.1.keeper() {
             Ok(Keeper::Objects) => by_uninject.extend(of_gateway(&of_api, &istiods, task, global, found)),
-            Ok(Keeper::Release { .. }) => {
-                let release = release.filter(|release| release.goes(task.marks));
+            // The upgrade is for all gateways of the release.
+            Ok(Keeper::Release { .. }) if by_helm.is_some() => {}
+            Ok(Keeper::Release { namespace, name }) => {
                 let istiod = of_api.1.address().map(|address| istiod(address, &istiods));
-                by_helm = by_helm.or_else(|| release.map(|release| helm(task, release, istiod.as_ref())));
+                by_helm = of_release(session, (namespace, &name), istiod.as_ref(), task, found).await;
             }
             Err(why) => found.left.push(format!("Gateway {}: {}", of_api.0.as_str(), why.message).into()),
         },
@@ -127,6 +135,42 @@ pub(super) async fn back(
     }
     found.steps.extend(by_helm.into_iter().chain(by_uninject));
     Ok(())
+}
+
+/// The step that removes Istio's values from a release. `None` if it is skipped.
+async fn of_release(
+    session: &Session,
+    (namespace, name): (String, &str),
+    istiod: Option<&(&'static str, String)>,
+    task: &Teardown,
+    found: &mut Removal,
+) -> Option<Step> {
+    let what = format!("Helm release {namespace}/{name}");
+    match InRelease::named(session, &namespace, Some(name)).await {
+        Ok(Some(release)) => {
+            let left = || {
+                let command = gloo_rs("upgrade-values --remove --apply").of_installation(&namespace);
+                let command = command.with("--release", name);
+                Left::new(&format!("{what}: its values for Istio were not added by gloo-rs"), command)
+            };
+            if !found.sort(task.marks, release.is_ours, left) {
+                return None;
+            }
+            let source = ValuesSource::Release { name: Some(name.to_owned()), revision: None };
+            let step = helm(task, &release, istiod);
+            let StepAct::Values(values) = step.act else { return None };
+            let act = StepAct::Values(UpgradeValues { source, ..values });
+            Some(Step { act, namespace: Some(namespace), ..step })
+        }
+        Ok(None) => {
+            found.left.push(format!("{what}: it has no values for Istio, and its gateways have sidecars").into());
+            None
+        }
+        Err(why) => {
+            found.left.push(format!("{what}: {}", why.message).into());
+            None
+        }
+    }
 }
 
 /// The flag that selects the istiod of a gateway again.
@@ -175,7 +219,8 @@ fn of_gateway(
         act: StepAct::Sidecars(sidecars(act, pods.clone())),
         namespace: Some(parameters.gateway.reference.namespace.clone()),
     };
-    let is_ours = written_by_us(&parameters.settings.value, &["f:spec", "f:gloo", "f:istioOptions"]);
+    let is_ours =
+        written_by_us(&parameters.settings.value, &["f:spec", "f:gloo", "f:istioOptions", "f:enableIntegration"]);
     let left = || {
         let what = format!("{}: its sidecars were not added by gloo-rs", step.what);
         Left::new(&what, again::scoped(unless_usual(gloo_rs("istio uninject"), &pods), &step.within(global)))

@@ -94,7 +94,7 @@ fn a_failed_request_proves_only_the_steps_wrong_on_which_it_rests() {
 
 fn outage(begins: usize, ends: Option<usize>) -> Forecast {
     let outage = Outage { shown: "route a".to_owned(), begins: Some(begins), ends, why: "plaintext".to_owned() };
-    Forecast { outages: vec![outage], doubts: Vec::new() }
+    Forecast { outages: vec![outage], ..Forecast::default() }
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_plan_that_would_break_a_gateway_for_good_is_refused_before_the_first_step()
     assert_eq!(refused(&outage(2, Some(3))), None, "a later step ends it");
     assert_eq!(refused(&outage(1, None)), Some((Exit::Failed, Reason::WouldBreak)));
     let doubt = |step| Doubt { shown: "route a".to_owned(), step, why: "not read".into() };
-    let doubts = |step| Forecast { outages: Vec::new(), doubts: vec![doubt(step)] };
+    let doubts = |step| Forecast { doubts: vec![doubt(step)], ..Forecast::default() };
     assert_eq!(refused(&doubts(2)), Some((Exit::Failed, Reason::Unknown)));
     assert_eq!(refused(&doubts(1)), Some((Exit::Failed, Reason::Unknown)));
 }

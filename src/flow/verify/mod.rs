@@ -16,7 +16,7 @@ use crate::error::{Exit, Failure};
 use crate::kube::Session;
 use crate::load::survey::SurveyReader;
 use crate::load::witness::{self, Backends, Envoys, MOST_PODS, Moment};
-use crate::load::{absence, gateways, proxy_pods};
+use crate::load::{absence, gateway_parameters, gateways, proxy_pods};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods, VerifyTask};
 use crate::plan::Unread;
@@ -105,6 +105,7 @@ pub(super) async fn judged(
     global: &Global,
     notes: &mut dyn Notes,
 ) -> Result<JudgedRequest, Failure> {
+    let global = &of_gateway(session, task, global).await;
     let survey = SurveyReader::new(session, global);
     let run = Run { session, survey: &survey, task, global, cache: RefCell::default() };
     let upstream = named(session, task, global).await?;
@@ -132,6 +133,14 @@ pub(super) async fn judged(
         judged.answers.push((asked, verdict));
     }
     Ok(judged)
+}
+
+/// The options with the installation of Gloo that serves the Gateway of the command line. If that may not be read, Gloo is
+/// looked for as for any other proxy.
+async fn of_gateway(session: &Session, task: &VerifyTask, global: &Global) -> Global {
+    let (PodsOf::Gateway(gateway), None) = (&task.pods.proxy, &global.gloo_namespace) else { return global.clone() };
+    let found = gateway_parameters::installation(session, global, gateway).await.ok();
+    Global { gloo_namespace: found.filter(|namespace| !namespace.is_empty()), ..global.clone() }
 }
 
 /// The Upstream from the command line.

@@ -97,19 +97,55 @@ impl AuthorizationPolicies<'_> {
     }
 }
 
+/// Who enforces the policies of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enforcer {
+    Sidecar,
+    /// It sees connections, not requests. A rule of an ALLOW policy about requests matches nothing there, and one of a DENY
+    /// policy matches whatever the request is (Istio, `ambient.convertAuthorizationPolicy`).
+    Ztunnel,
+}
+
+impl Enforcer {
+    fn sees(self, policy: &AuthorizationPolicy, matched: Match) -> Match {
+        let Match::Depends(on) = matched else { return matched };
+        let (of_requests, of_connections): (Vec<_>, Vec<_>) = on.into_iter().partition(|on| is_of_requests(on));
+        match (self, policy.action) {
+            (Self::Ztunnel, Action::Allow | Action::Deny) if !of_connections.is_empty() => {
+                Match::Depends(of_connections)
+            }
+            (Self::Ztunnel, Action::Allow) => Match::No,
+            (Self::Ztunnel, Action::Deny) => Match::Yes,
+            _ => Match::Depends(of_requests.into_iter().chain(of_connections).collect()),
+        }
+    }
+}
+
+/// Whether a condition is about requests, not about connections.
+fn is_of_requests(on: &str) -> bool {
+    const FIELDS: [&str; 5] = ["hosts", "methods", "paths", "remoteIpBlocks", "requestPrincipals"];
+    FIELDS.contains(&on) || on.starts_with("request.") || on == "remote.ip"
+}
+
 /// Returns whether these policies, all of which apply to a pod, admit the caller to its port. `port` is the container's
 /// port, if it is known.
-pub(crate) fn admission(policies: &[Arc<AuthorizationPolicy>], caller: Caller<'_>, port: Option<u64>) -> Admission {
+pub(crate) fn admission(
+    policies: &[Arc<AuthorizationPolicy>],
+    caller: Caller<'_>,
+    port: Option<u64>,
+    enforcer: Enforcer,
+) -> Admission {
+    let matches = |policy: &AuthorizationPolicy| enforcer.sees(policy, policy.matches(caller, port));
     let of = |action| policies.iter().filter(move |policy| policy.action == action);
     let depends = |policy: &AuthorizationPolicy, on: Vec<String>| Admission::Depends { by: in_force(policy), on };
     for policy in of(Action::Custom) {
-        if policy.matches(caller, port) != Match::No {
+        if matches(policy) != Match::No {
             return depends(policy, vec!["the service that it asks".to_owned()]);
         }
     }
     let mut condition = None;
     for policy in of(Action::Deny) {
-        match policy.matches(caller, port) {
+        match matches(policy) {
             Match::Yes => return Admission::Denied { by: in_force(policy), does: "denies every request of" },
             Match::Depends(on) => condition = condition.or_else(|| Some(depends(policy, on))),
             Match::No => {}
@@ -119,7 +155,7 @@ pub(crate) fn admission(policies: &[Arc<AuthorizationPolicy>], caller: Caller<'_
     let Some(first) = allows.peek().copied() else { return condition.unwrap_or(Admission::Allowed) };
     let mut maybe = None;
     for policy in allows {
-        match policy.matches(caller, port) {
+        match matches(policy) {
             Match::Yes => return condition.unwrap_or(Admission::Allowed),
             Match::Depends(on) => maybe = maybe.or_else(|| Some(depends(policy, on))),
             Match::No => {}

@@ -24,7 +24,7 @@ fn shown(admission: &Admission) -> String {
 }
 
 fn both(policies: &[Arc<AuthorizationPolicy>]) -> (String, String) {
-    let of = |caller| shown(&admission(policies, caller, PORT));
+    let of = |caller| shown(&admission(policies, caller, PORT, Enforcer::Sidecar));
     (of(GATEWAY), of(Caller::Anonymous))
 }
 
@@ -118,7 +118,7 @@ fn the_actions_decide_in_istios_order() {
 #[test]
 fn an_unknown_port_is_a_condition_and_no_match() {
     let to_port = [policy("p", "ALLOW", &json!([{"to": [{"operation": {"ports": ["8080"]}}]}]))];
-    assert_eq!(shown(&admission(&to_port, GATEWAY, None)), "p depends on ports");
+    assert_eq!(shown(&admission(&to_port, GATEWAY, None, Enforcer::Sidecar)), "p depends on ports");
 }
 
 #[test]
@@ -151,4 +151,23 @@ fn policies_apply_by_namespace_root_and_selector() {
     let names: Vec<_> =
         policies.of_workload("shop", &json!({"app": "cart"})).iter().map(|it| it.reference.to_string()).collect();
     assert_eq!(names, ["istio-system/mesh", "istio-system/carts", "shop/whole", "shop/cart"]);
+}
+
+#[test]
+fn a_ztunnel_sees_no_requests() {
+    let paths = json!([{"to": [{"operation": {"paths": ["/cart"]}}]}]);
+    let addresses = json!([{"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}]);
+    let by = |enforcer, action: &str, rules: &Value| {
+        let policy = policy("p", action, rules);
+        shown(&admission(&[policy], GATEWAY, PORT, enforcer))
+    };
+    for (action, rules, by_sidecar, by_ztunnel) in [
+        ("ALLOW", &paths, "p depends on paths", "denied by p"),
+        ("DENY", &paths, "p depends on paths", "denied by p"),
+        ("ALLOW", &addresses, "p depends on ipBlocks", "p depends on ipBlocks"),
+        ("CUSTOM", &paths, "p depends on the service that it asks", "p depends on the service that it asks"),
+    ] {
+        assert_eq!(by(Enforcer::Sidecar, action, rules), by_sidecar, "{action} {rules}");
+        assert_eq!(by(Enforcer::Ztunnel, action, rules), by_ztunnel, "{action} {rules}");
+    }
 }

@@ -4,12 +4,12 @@
 //! applied one after the other to the state that was read. After each step, the path model judges the target of each
 //! route.
 
-use super::Facts;
 use super::effect::{Effect, PlannedWorld};
 use super::harm::{Harm, harm};
 use super::pair::{first_broken, pairs};
 use super::routed::RouteWay;
 use super::survey::Surveys;
+use super::{ClosedGateway, Facts};
 use crate::plan::Unread;
 
 /// The steps between which requests get 503s.
@@ -38,19 +38,24 @@ pub(crate) struct Doubt {
 pub(crate) struct Forecast {
     pub outages: Vec<Outage>,
     pub doubts: Vec<Doubt>,
+    /// The gateways that clients outside of the mesh reach before the first step and not after the last.
+    pub closed: Vec<ClosedGateway>,
 }
 
 /// Applies the steps, each with its effects. A path that is broken both before and after all steps is not reported,
 /// because the plan does not cause it. Neither is a doubt that existed before.
 pub(crate) fn forecast(mut world: PlannedWorld, ways: &[RouteWay], steps: &[Vec<Effect>]) -> Forecast {
     let mut states = vec![facts(&world.surveys(), ways)];
+    let was_closed = world.surveys().closed();
     for effects in steps {
         for effect in effects {
             world.take(effect);
         }
         states.push(facts(&world.surveys(), ways));
     }
-    let mut found = Forecast::default();
+    let mut closed = world.surveys().closed();
+    closed.retain(|gateway| !was_closed.iter().any(|was| was.name == gateway.name));
+    let mut found = Forecast { closed, ..Forecast::default() };
     for (index, way) in ways.iter().enumerate() {
         let of_way: Vec<_> = states.iter().map(|state| &state[index]).collect();
         found.outages.extend(outages(way, &of_way));

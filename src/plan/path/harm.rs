@@ -51,9 +51,10 @@ fn of_pairs(before: &Facts, after: &Facts) -> Harm {
     let is_new = |pair: &Pair<'_>| {
         let Some(earlier) = was.get(&key(pair)) else { return true };
         let captured = |pair: &Pair<'_>| pair.proxy.map(|proxy| proxy.captured.clone());
+        let is_admitted_alike = earlier.pod.authorization == pair.pod.authorization;
         let is_accepted_alike = earlier.pod.accepts_as(pair.pod) && captured(earlier) == captured(pair);
         let inputs = before.sends.is_same_as(&after.sends) && is_accepted_alike;
-        let outcome = earlier.ends == pair.ends && !matches!(pair.ends, PairState::Unknown { .. });
+        let outcome = is_admitted_alike && earlier.ends == pair.ends && !matches!(pair.ends, PairState::Unknown { .. });
         let lacks = |pair: &Pair<'_>| pair.proxy.map(|proxy| proxy.lacks.clone());
         let is_same = (inputs || outcome) && lacks(earlier) == lacks(pair);
         !is_same && !matches!(earlier.state, PairState::Broken { .. })

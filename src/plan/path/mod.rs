@@ -248,6 +248,8 @@ pub struct ProxyState {
     /// Whether it is scaled to 0.
     pub is_idle: bool,
     pub captured: Captured,
+    /// The policy by which ztunnel refuses clients of the gateway outside of the mesh: its pods are captured and STRICT.
+    pub closed: Option<String>,
     pub lacks: Result<Vec<String>, Unread>,
     /// The certificates that its pods present to the mesh. `None` if they were not requested.
     pub certificates: Option<Result<Vec<ShownCertificate>, Unread>>,
@@ -266,6 +268,7 @@ impl ProxyState {
             fix,
             is_idle: false,
             captured: Captured::No,
+            closed: None,
             lacks,
             certificates: None,
         }
@@ -274,6 +277,29 @@ impl ProxyState {
     /// Returns why its certificates are unknown, if they were requested.
     pub fn unread_certificates(&self) -> Option<&Unread> {
         self.certificates.as_ref()?.as_ref().err()
+    }
+}
+
+/// A gateway that clients outside of the mesh do not reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClosedGateway {
+    /// `gloo-system/gateway-proxy`
+    pub name: String,
+    /// The policy: `istio-system/default, mesh`.
+    pub by: String,
+}
+
+impl ClosedGateway {
+    /// The namespace of the gateway.
+    pub(crate) fn namespace(&self) -> &str {
+        self.name.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+}
+
+/// Writes `gateway gloo-system/gateway-proxy: ztunnel refuses its clients outside of the mesh (STRICT, shop/p, namespace)`.
+impl std::fmt::Display for ClosedGateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "gateway {}: ztunnel refuses its clients outside of the mesh (STRICT, {})", self.name, self.by)
     }
 }
 

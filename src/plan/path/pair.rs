@@ -4,7 +4,7 @@ use super::{
     Announced, Behind, Cause, Declared, Facts, Membership, Negotiated, Pod, ProxyState, Sends, ShownCertificate, Shows,
     tunnel,
 };
-use crate::plan::authorization::{self, Admission, Caller};
+use crate::plan::authorization::{self, Admission, Caller, Enforcer};
 use crate::plan::peer::{Effective, Mode, PolicyRef};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::SidecarPart;
@@ -163,7 +163,11 @@ fn admitted(proxy: &ProxyState, pod: &Pod, state: PairState) -> PairState {
 /// that is unknown. Only mutual TLS of the mesh carries the gateway's identity.
 pub(crate) fn admission(proxy: &ProxyState, pod: &Pod, state: &PairState) -> Option<Admission> {
     let policies = pod.authorization.as_ref().ok()?;
-    Some(authorization::admission(policies, caller(proxy, state)?, pod.port))
+    let enforcer = match pod.membership {
+        Membership::Ambient | Membership::Labelled => Enforcer::Ztunnel,
+        Membership::Sidecar | Membership::Outside | Membership::Unknown => Enforcer::Sidecar,
+    };
+    Some(authorization::admission(policies, caller(proxy, state)?, pod.port, enforcer))
 }
 
 /// Returns who sends the gateway's requests, as the sidecar sees it in this state. `None` if no request gets that far, or

@@ -11,7 +11,8 @@ use super::endpoints::{self, PodEndpoints};
 use super::installation::Installation;
 use super::tunnel::AmbientMesh;
 use super::{
-    Behind, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, in_files, of_service, of_upstream,
+    Behind, Captured, ClosedGateway, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, in_files,
+    of_service, of_upstream,
 };
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
@@ -22,7 +23,7 @@ use crate::plan::fix::{self, GatewayFix};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::{self, Istiod};
 use crate::plan::labels::{PodSelector, labels};
-use crate::plan::peer::{self, Policies};
+use crate::plan::peer::{self, Mode, Policies};
 use crate::plan::pod::is_running;
 use crate::plan::revisions::Listed;
 use crate::plan::routes::RouteTarget;
@@ -75,6 +76,13 @@ pub(crate) struct Surveys<'s> {
 }
 
 impl<'s> Surveys<'s> {
+    /// Returns the gateways that clients outside of the mesh do not reach.
+    pub(crate) fn closed(&self) -> Vec<ClosedGateway> {
+        let all = std::iter::once(&self.own).chain(&self.others).flat_map(Survey::proxies);
+        let closed = |proxy: &ProxyState| Some(ClosedGateway { name: proxy.name.clone(), by: proxy.closed.clone()? });
+        all.filter_map(closed).collect()
+    }
+
     /// Returns the survey of the installation in this namespace.
     pub(crate) fn for_installation(&self, installation: &str) -> &Survey<'s> {
         self.others.iter().find(|survey| survey.installation.namespace == installation).unwrap_or(&self.own)
@@ -361,11 +369,20 @@ impl<'s> Survey<'s> {
 
     /// Returns the policies that apply to pods of the namespace.
     fn policies_of(&self, namespace: &str) -> Read<Policies<'_>> {
-        let by_namespace = self.mesh.policies.as_ref().map_err(Unread::clone)?;
-        let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.mesh.root_namespace));
-        Ok(Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.mesh.root_namespace })
+        self.mesh.policies_of(namespace)
     }
 }
+
+impl MeshIndex<'_> {
+    fn policies_of(&self, namespace: &str) -> Read<Policies<'_>> {
+        let by_namespace = self.policies.as_ref().map_err(Unread::clone)?;
+        let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.root_namespace));
+        Ok(Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.root_namespace })
+    }
+}
+
+/// With this annotation ztunnel does not carry what comes to a pod (Istio, `constants.AmbientBypassInboundCapture`).
+const BYPASS_INBOUND: &str = "ambient.istio.io/bypass-inbound-capture";
 
 /// Returns the root namespace of the mesh: the given one, otherwise the one in the mesh configuration.
 pub(super) fn root_namespace(snapshot: &Snapshot, known: Option<&str>) -> Option<String> {
@@ -483,7 +500,24 @@ fn proxy(snapshot: &Snapshot, workload: &Object, installation: &str, mesh: &Mesh
     let account = spec["template"]["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT_ACCOUNT).to_owned();
     let (name, is_idle) = (format!("{namespace}/{name}"), spec["replicas"] == 0);
     let captured = mesh.ambient.captured(snapshot, workload);
-    ProxyState { name, account, of_gateway_api: false, fix, is_idle, captured, lacks, certificates: None }
+    let closed = (captured == Captured::Yes).then(|| closed(workload, mesh)).flatten();
+    ProxyState { name, account, of_gateway_api: false, fix, is_idle, captured, closed, lacks, certificates: None }
+}
+
+/// Returns the policy by which ztunnel refuses plaintext to a port of these captured pods.
+fn closed(workload: &Object, mesh: &MeshIndex<'_>) -> Option<String> {
+    let template = &workload.value["spec"]["template"];
+    if template["metadata"]["annotations"][BYPASS_INBOUND] == "true" {
+        return None;
+    }
+    let (namespace, labels) = (&workload.reference.namespace, &template["metadata"]["labels"]);
+    let policies = mesh.policies_of(namespace).ok()?;
+    let ports = template["spec"]["containers"][0]["ports"].as_array().into_iter().flatten();
+    let ports: Vec<_> = ports.filter_map(|port| port["containerPort"].as_u64()).map(Some).collect();
+    let ports = if ports.is_empty() { vec![None] } else { ports };
+    let effective = ports.into_iter().filter_map(|port| policies.on_port(namespace, labels, port));
+    let strict = effective.into_iter().find(|effective| effective.mode == Mode::Strict)?;
+    Some(strict.set_by().map_or_else(|| "Istio's default".to_owned(), ToString::to_string))
 }
 
 /// Returns the parts that a proxy lacks.

@@ -14,7 +14,7 @@ use crate::plan::Unread;
 use crate::plan::pod::{Capture, capture, requests_ambient};
 use crate::plan::sidecars::own_pods;
 
-/// Why a sidecar without HBONE is no proof: newer ztunnels send it Istio's older mutual TLS, others plaintext.
+/// Why a sidecar without HBONE is no proof.
 const NO_HBONE: &str = "its sidecar does not accept HBONE, and ztunnel may send it plaintext";
 /// Why TLS in HBONE is no proof: the sidecar ends HBONE, and expects no TLS in it.
 const TLS_INSIDE: &str = "ztunnel sends the gateway's TLS inside HBONE, where the sidecar expects none";

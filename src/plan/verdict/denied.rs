@@ -2,7 +2,7 @@
 
 use super::evidence::{Case, PodAuthorization};
 use super::tls::TlsVerdict;
-use crate::plan::authorization::{Admission, Caller, PolicyInForce, admission};
+use crate::plan::authorization::{Admission, Caller, Enforcer, PolicyInForce, admission};
 
 /// The body with which a sidecar answers a request that a policy denies (Envoy's RBAC filter).
 const BODY: &str = "RBAC: access denied";
@@ -39,7 +39,8 @@ pub(super) fn denial(case: &Case<'_>, tls: &TlsVerdict) -> Option<Denial> {
     };
     let mut open: Vec<(PolicyInForce, Vec<String>)> = Vec::new();
     for PodAuthorization { policies, port } in pods {
-        match admission(policies, caller, *port) {
+        // A ztunnel closes the connection: a 403 comes from a sidecar.
+        match admission(policies, caller, *port, Enforcer::Sidecar) {
             Admission::Denied { by, does } => return Some(Denial::Proven { by, does }),
             Admission::Depends { by, on } if open.iter().all(|(known, _)| *known != by) => open.push((by, on)),
             Admission::Depends { .. } | Admission::Allowed => {}

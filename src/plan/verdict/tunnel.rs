@@ -13,6 +13,8 @@ pub(crate) enum TunnelEnd {
     Captured { strict: Option<String> },
     /// Some are, or may be.
     Partly,
+    /// They could not be read.
+    Unread(Unread),
 }
 
 /// Whether a ztunnel carries the gateway's requests to the pods.
@@ -50,7 +52,9 @@ impl TunnelEnd {
     pub(crate) fn from(&self, gateway: &Captured) -> Tunnel {
         match (self, gateway) {
             (Self::Outside, _) | (_, Captured::No) => Tunnel::No,
-            (_, Captured::Unproven(why) | Captured::Unread(why)) => Tunnel::Unknown(why.clone()),
+            (_, Captured::Unproven(why) | Captured::Unread(why)) | (Self::Unread(why), Captured::Yes) => {
+                Tunnel::Unknown(why.clone())
+            }
             (Self::Captured { strict }, Captured::Yes) => Tunnel::Yes { strict: strict.clone() },
             (Self::Partly, Captured::Yes) => Tunnel::Unknown("not every pod behind it is known to be captured".into()),
         }

@@ -239,6 +239,11 @@ fn strict_needs_both_ends_in_the_ambient_mesh_and_keeps_them_there() -> Result<(
         bench.changes("enroll gloo-system SHOP --ambient")?;
         assert_eq!(bench.verdict()?, "mtls");
         bench.is_refused("unenroll gloo-system --yes", "wouldBreak")?;
+        // The clients of the gateway are outside of the mesh.
+        for policy in ["peer-auth strict -n gloo-system --yes", "peer-auth strict --mesh --yes"] {
+            let hint = bench.is_refused(policy, "wouldBreak")?;
+            assert!(hint.contains("gloo-rs istio peer-auth permissive -n gloo-system"), "{hint}");
+        }
         bench.changes(permissive)?;
         bench.changes(strict)?;
         bench.changes(permissive)

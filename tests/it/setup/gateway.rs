@@ -111,6 +111,10 @@ fn what_setup_cannot_do_for_a_gateway_is_named_and_changes_nothing() -> Result<(
     refused(&["--via", "inject"], 2, &["--via"]);
     refused(&["--name", "gateway-proxy"], 2, &["--name"]);
     ends(&run(&plane, &["setup", "--gateway", "htp", "--no-verify"]), 4, &[], &["near: http"]);
+    let unasked = run(&plane, &["setup", "--gateway", "http", "--namespace-to-enroll", SHOP]);
+    ends(&unasked, 2, &[], &["needs the host of a request", "--no-verify"]);
+    let unproven = run(&plane, &["setup", "--mesh", "ambient", "--namespace-to-enroll", SHOP, "-u", "x"]);
+    ends(&unproven, 2, &[], &["--strict"]);
     // Nothing made its proxy.
     refused(&[], 4, &["has made no deployment/gloo-proxy-http"]);
     let tls = json!({"spec": {"listeners": [{"name": "https", "port": 8443, "protocol": "HTTPS"}]}});

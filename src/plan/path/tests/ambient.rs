@@ -214,3 +214,18 @@ fn a_gateway_that_leaves_the_ambient_mesh_harms_what_is_strict() {
     assert_eq!(harms("PERMISSIVE"), Harm::None);
     assert!(matches!(harms("STRICT"), Harm::Broken { cause: Cause::StrictAmbient, .. }));
 }
+
+#[test]
+fn a_captured_gateway_under_strict_refuses_clients_outside_of_the_mesh() {
+    let closed = |namespace: &str, mode: &str, gateway: Gateway| {
+        let policy = json!({"metadata": {"name": "p", "namespace": namespace}, "spec": {"mtls": {"mode": mode}}});
+        let cluster = Cluster::new().with(|it| it.policies = Some(vec![policy]));
+        let snapshot = read(&cluster, gateway);
+        Survey::new(&snapshot, "gloo-system").proxies()[0].closed.clone()
+    };
+    assert!(closed("gloo-system", "STRICT", Gateway::Captured).unwrap().contains("gloo-system/p"));
+    assert!(closed("istio-system", "STRICT", Gateway::Captured).is_some());
+    assert_eq!(closed("gloo-system", "PERMISSIVE", Gateway::Captured), None);
+    assert_eq!(closed("shop", "STRICT", Gateway::Captured), None);
+    assert_eq!(closed("gloo-system", "STRICT", Gateway::Outside), None);
+}

@@ -11,7 +11,9 @@ use crate::plan::path::guard::against_denial;
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::identity::switched;
 use crate::plan::path::sends::Negotiated;
-use crate::plan::path::{Announced, Cause, Decider, Described, Facts, Pod, ProxyState, Sends, Verdict, judge};
+use crate::plan::path::{
+    Announced, Cause, Decider, Described, Facts, Membership, Pod, ProxyState, Sends, Verdict, judge,
+};
 use crate::plan::peer::{Mode, PolicyRef};
 use crate::plan::routes::RouteTarget;
 
@@ -145,4 +147,13 @@ fn a_bulk_run_has_an_objection_to_a_change_after_which_a_policy_denies_the_gatew
     assert_eq!(objection("DENY", istio(), istio()), None);
     let unread = Facts { proxies: Err("not allowed".into()), ..facts(istio(), behind("DENY")) };
     assert_eq!(against_denial(&facts(plaintext(), behind("DENY")), &unread), None, "whose identity is unknown");
+}
+
+#[test]
+fn a_denial_that_begins_with_the_capture_of_the_pod_is_harm() {
+    let other = policy("ALLOW", &json!({"principals": ["cluster.local/ns/other/sa/x"]}));
+    let captured = Pod { membership: Membership::Ambient, ..by(&[other]) };
+    let outside = Pod { membership: Membership::Outside, authorization: Ok(Vec::new()), ..captured.clone() };
+    let harmed = harm(&facts(plaintext(), vec![outside]), &facts(plaintext(), vec![captured]));
+    assert!(matches!(harmed, Harm::Broken { cause: Cause::Denied, .. }), "{harmed:?}");
 }
