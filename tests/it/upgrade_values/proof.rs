@@ -340,7 +340,10 @@ fn an_upgrade_waits_for_the_proxies_of_the_gateway_api() -> Result<()> {
     assert_eq!(shop.values("gloo")?["global"]["istioIntegration"]["enabled"], Value::Null);
     let setup = by_gateway(&["setup", "--revision", "1-28", "--no-verify", "--dry-run"]);
     assert_eq!(setup.code, Some(0), "{setup:#?}");
-    let undo = format!("undo: gloo-rs upgrade-values --remove --apply --chart [DIR]/gloo -n {}\n", shop.namespace);
+    let undo = format!(
+        "undo: gloo-rs upgrade-values --remove --apply --chart [DIR]/gloo -n {0} --gloo-namespace {0}\n",
+        shop.namespace
+    );
     for said in
         ["  1 helm      the values of Gloo's release\n", "istio.istioProxyContainer.istioDiscoveryAddress: ", &undo]
     {
