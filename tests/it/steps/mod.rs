@@ -42,10 +42,11 @@ const fn row(line: &'static str, begins: Begins, writes: usize, stands: &'static
 
 /// Every kind of transaction. What is independent for each object stands once it is made: mutual TLS of an Upstream, and
 /// a workload whose new pods are ready.
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     row("istio inject --revision 1-28", Begins::Clean, 2, &[0]),
     row("istio uninject --force --yes", Begins::Meshed, 2, &[0]),
     row("istio enroll shop --revision 1-28 --force", Begins::Clean, 2, &[0, 2]),
+    row("istio enroll shop --ambient --force", Begins::Clean, 1, &[0]),
     row("istio unenroll shop --yes --force", Begins::Meshed, 2, &[0, 2]),
     row("istio peer-auth strict -n shop --yes --force", Begins::Clean, 1, &[0]),
     row("istio peer-auth permissive -n shop --yes", Begins::Meshed, 1, &[0]),

@@ -10,6 +10,8 @@ use super::stub::Request;
 
 /// The annotation of Istio's injector.
 const INJECTED: &str = "sidecar.istio.io/status";
+/// The annotation of istio-cni on a pod that ztunnel captures.
+const REDIRECTION: &str = "ambient.istio.io/redirection";
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
@@ -165,10 +167,33 @@ impl World {
                 "observedGeneration": self.version, "replicas": pods, "updatedReplicas": pods, "readyReplicas": pods,
                 "availableReplicas": pods, "conditions": [{"type": "Available", "status": "True"}],
             });
+            if object["kind"] == "DaemonSet" {
+                for number in ["desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady"] {
+                    object["status"][number] = json!(pods);
+                }
+            }
             self.replace_pod(&object);
         }
         self.objects.insert(path.to_owned(), object.clone());
+        if object["kind"] == "Namespace" {
+            self.capture(&object);
+        }
         object
+    }
+
+    /// Annotates the pods of a namespace as istio-cni does where the label requests the ambient mesh.
+    fn capture(&mut self, namespace: &Value) {
+        let is_ambient = namespace["metadata"]["labels"]["istio.io/dataplane-mode"] == "ambient";
+        let pods = format!("/api/v1/namespaces/{}/pods/", namespace["metadata"]["name"].as_str().unwrap_or_default());
+        for (_, pod) in self.objects.iter_mut().filter(|(path, _)| path.starts_with(&pods)) {
+            match is_ambient {
+                true => pod["metadata"]["annotations"][REDIRECTION] = json!("enabled"),
+                false => {
+                    let annotations = pod["metadata"]["annotations"].as_object_mut();
+                    annotations.map(|annotations| annotations.shift_remove(REDIRECTION));
+                }
+            }
+        }
     }
 
     /// One pod for the workload, made from its template.
