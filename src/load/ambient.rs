@@ -16,14 +16,16 @@ pub(crate) const NAMESPACES: &str = "istio.io/dataplane-mode=ambient";
 pub(crate) async fn ask(session: &Session, snapshot: &mut Snapshot) {
     let shows_it = |object: &Object| is_ambient(&object.value) || requests_ambient(&object.value);
     let mut objects = snapshot.all(&kinds::POD).iter().chain(snapshot.all(&kinds::NAMESPACE));
-    if snapshot.ztunnels().is_none() && objects.any(shows_it) {
+    if objects.any(shows_it) {
         ask_anyway(session, snapshot).await;
     }
 }
 
-/// Adds the `DaemonSet`s of ztunnel, or why they are unknown.
+/// Adds the `DaemonSet`s of ztunnel, or why they are unknown, unless they are there already.
 pub(crate) async fn ask_anyway(session: &Session, snapshot: &mut Snapshot) {
-    snapshot.put_ztunnels(ztunnels(session).await.map_err(|error| unknown(&error)));
+    if snapshot.ztunnels().is_none() {
+        snapshot.put_ztunnels(ztunnels(session).await.map_err(|error| unknown(&error)));
+    }
 }
 
 /// The `DaemonSet`s of ztunnel.

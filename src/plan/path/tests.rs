@@ -140,6 +140,17 @@ impl Cluster {
     }
 }
 
+fn letter(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Mtls => 'M',
+        Verdict::Tls => 'T',
+        Verdict::Mixed => 'X',
+        Verdict::Plaintext => 'P',
+        Verdict::Broken => 'B',
+        Verdict::Unknown => 'U',
+    }
+}
+
 /// The rows are what is sent. The columns are pods without sidecar, one of two with a sidecar, and both with a sidecar,
 /// each with PERMISSIVE, STRICT, DISABLE and a policy that may not be read. M mtls, T tls, X mixed, P plaintext, B
 /// broken, U unknown.
@@ -209,14 +220,7 @@ fn every_combination_of_settings_pods_and_policies_has_its_verdict() {
                             it.policies = (!mode.is_empty()).then(|| vec![policy(mode)]);
                         });
                         let judged = cluster.judged();
-                        let letter = match judged.verdict {
-                            Verdict::Mtls => 'M',
-                            Verdict::Tls => 'T',
-                            Verdict::Mixed => 'X',
-                            Verdict::Plaintext => 'P',
-                            Verdict::Broken => 'B',
-                            Verdict::Unknown => 'U',
-                        };
+                        let letter = letter(judged.verdict);
                         let wanted = wanted.next().unwrap();
                         assert_eq!(letter, wanted, "{ssl} {opted_out} {auto} {mode} {pods:?}: {judged:?}");
                         seen += 1;

@@ -186,12 +186,10 @@ impl World {
         let is_ambient = namespace["metadata"]["labels"]["istio.io/dataplane-mode"] == "ambient";
         let pods = format!("/api/v1/namespaces/{}/pods/", namespace["metadata"]["name"].as_str().unwrap_or_default());
         for (_, pod) in self.objects.iter_mut().filter(|(path, _)| path.starts_with(&pods)) {
-            match is_ambient {
-                true => pod["metadata"]["annotations"][REDIRECTION] = json!("enabled"),
-                false => {
-                    let annotations = pod["metadata"]["annotations"].as_object_mut();
-                    annotations.map(|annotations| annotations.shift_remove(REDIRECTION));
-                }
+            if is_ambient {
+                pod["metadata"]["annotations"][REDIRECTION] = json!("enabled");
+            } else if let Some(annotations) = pod["metadata"]["annotations"].as_object_mut() {
+                annotations.shift_remove(REDIRECTION);
             }
         }
     }

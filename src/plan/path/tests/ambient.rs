@@ -68,17 +68,6 @@ fn facts(cluster: &Cluster, gateway: Gateway) -> Facts {
     Survey::new(&snapshot, "gloo-system").of_upstream(&Object::new(&kinds::UPSTREAM, cluster.upstream.clone()))
 }
 
-fn letter(verdict: Verdict) -> char {
-    match verdict {
-        Verdict::Mtls => 'M',
-        Verdict::Tls => 'T',
-        Verdict::Mixed => 'X',
-        Verdict::Plaintext => 'P',
-        Verdict::Broken => 'B',
-        Verdict::Unknown => 'U',
-    }
-}
-
 type Make = fn(&str) -> Value;
 
 /// The rows are the gateway and the pod. The columns are plaintext, auto-mTLS, Istio's sslConfig and TLS of its own, each
@@ -141,8 +130,8 @@ fn every_combination_of_gateway_pod_mode_and_what_is_sent_has_its_verdict() {
 fn mutual_tls_by_ztunnel_needs_no_certificate_of_the_gateway() {
     let bare = cluster(captured, "plaintext", "STRICT").with(|it| it.bootstrap = BOOTSTRAP.to_owned());
     assert_eq!(judge(&facts(&bare, Gateway::Captured)).verdict, Verdict::Mtls);
-    let beside = bare.with(|it| it.pods.push(plain("b")));
-    let judged = judge(&facts(&beside, Gateway::Captured));
+    let mixed = bare.with(|it| it.pods.push(plain("b")));
+    let judged = judge(&facts(&mixed, Gateway::Captured));
     assert_eq!((judged.verdict, judged.cause), (Verdict::Mixed, None), "{judged:?}");
 }
 
