@@ -45,7 +45,7 @@ pub(crate) async fn selected(
 /// The requested proxies of one namespace.
 ///
 /// # Errors
-/// There is none of that name, none at all, or several and none was named; or a request failed.
+/// No gateway has that name, no gateway exists, or several exist and none was named; or a request failed.
 pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Result<Vec<GatewayProxy>, Failure> {
     let workloads = match wanted {
         Proxies::Named(names) => {
@@ -123,7 +123,7 @@ async fn labelled(session: &Session, namespace: &str) -> Result<Vec<Object>, Fai
 /// The one named gateway-proxy, or the only one.
 ///
 /// # Errors
-/// There is none, or there are several.
+/// No gateway exists, or several exist.
 pub(crate) fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure> {
     if let Some(position) = found.iter().position(|workload| workload.reference.name == USUAL) {
         return Ok(found.swap_remove(position));

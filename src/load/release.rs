@@ -48,7 +48,7 @@ struct ReadRecord {
 /// The release of this name, or the one of Gloo's chart.
 ///
 /// # Errors
-/// There is none, there are several, or it may not or cannot be read.
+/// No release exists, several exist, or it may not or cannot be read.
 pub(crate) async fn find(
     session: &Session,
     namespace: &str,

@@ -50,7 +50,7 @@ pub(crate) enum Obstacle {
 /// Finds a ready pod of the control plane.
 ///
 /// # Errors
-/// There is none, it is not ready, or pods may not be listed.
+/// No pod exists, none is ready, or pods may not be listed.
 pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result<ControlPlane<'s>, NoSnapshot> {
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
     let pods = pods.map_err(|error| {

@@ -32,13 +32,14 @@ pub(crate) struct UpgradeValues {
 }
 
 impl UpgradeValues {
-    /// The task of `upgrade-values --remove --apply --rollback-on-failure`, which another plan has checked.
-    pub(crate) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> Self {
+    /// The task of `upgrade-values --remove --apply --rollback-on-failure`, which another plan has checked. With a name, it
+    /// is that of this release.
+    pub(crate) fn of_release(name: Option<String>, chart: Option<PathBuf>, secrets: Secrets) -> Self {
         Self {
             act: ValuesAct::Remove,
             wish: values::ValuesWish::default(),
             istio: IstioWish::default(),
-            source: ValuesSource::Release { name: None, revision: None },
+            source: ValuesSource::Release { name, revision: None },
             destination: ValuesDestination::Helm(HelmFailure::RollsBack),
             caution: Caution::Forced,
             edition: None,

@@ -131,11 +131,12 @@ pub(crate) fn all(seen: &ControlPlaneObjects) -> Vec<Istiod> {
     all
 }
 
-/// Returns the number of the control planes' revisions in a snapshot. Where the control planes were not read, each has a
-/// labelled `ConfigMap` with its mesh configuration.
-pub(crate) fn revisions_in_snapshot(snapshot: &Snapshot) -> usize {
-    let names = |kind| snapshot.all(kind).iter().filter_map(|it| it.label(REVISION_LABEL)).collect::<BTreeSet<_>>();
-    names(&kinds::CONFIG_MAP).len().max(in_snapshot(snapshot).len())
+/// Returns the number of the control planes' revisions in a snapshot with these istiods. Where the control planes were not
+/// read, each has a labelled `ConfigMap` with its mesh configuration.
+pub(crate) fn revisions_in_snapshot(snapshot: &Snapshot, istiods: &[Istiod]) -> usize {
+    let maps = snapshot.all(&kinds::CONFIG_MAP).iter();
+    let named: BTreeSet<_> = maps.filter_map(|map| map.label(REVISION_LABEL)).collect();
+    named.len().max(istiods.len())
 }
 
 /// Returns the control planes of a snapshot, as far as their objects were read.

@@ -112,8 +112,7 @@ impl Harms {
         let is_changed = |world: &PlannedWorld, way: &RouteWay, before: &Facts, after: &Facts| {
             are_pods_changed(world, way) || !after.is_sent_as(before)
         };
-        let mut harms = Self { closed: world.surveys().closed(), ..Self::default() };
-        harms.closed.retain(|gateway| !was_closed.iter().any(|was| was.name == gateway.name));
+        let mut harms = Self { closed: world.surveys().closed_since(&was_closed), ..Self::default() };
         for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
             if is_changed(world, way, before, &after) {
                 harms.add_routed(way, before, after);

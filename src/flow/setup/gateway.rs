@@ -10,7 +10,7 @@ use crate::load::{gateway_parameters, gateways, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
     Bringer, Global, HTTP_PORT, IstioWish, MeshMode, Named, PodsOf, Proxies, Setup, SetupProof, Strictness,
-    UpgradeValues, ValuesSource,
+    UpgradeValues,
 };
 use crate::plan::gateway_parameters::{GatewayParameters, Keeper};
 use crate::plan::outcome::{Outcome, Row};
@@ -46,7 +46,7 @@ impl SetupGateway {
     /// Finds the gateway of the command line.
     ///
     /// # Errors
-    /// There is none, or a GitOps tool renders it.
+    /// The gateway does not exist, or a GitOps tool renders it.
     pub(super) async fn find(session: &Session, task: &Setup, global: &Global) -> Result<Self, Failure> {
         match &task.proxy {
             Some(PodsOf::Gateway(gateway)) => of_gateway_api(session, gateway, task, global).await,
@@ -66,9 +66,8 @@ impl SetupGateway {
 
     /// The upgrade that adds the sidecars.
     pub(super) fn upgrade(&self, task: &Setup) -> UpgradeValues {
-        let all = UpgradeValues::of_release(task.chart.clone(), task.secrets);
         let name = self.release.as_ref().map(|release| release.name.clone());
-        UpgradeValues { source: ValuesSource::Release { name, revision: None }, ..all }
+        UpgradeValues::of_release(name, task.chart.clone(), task.secrets)
     }
 
     /// The task with the namespace of Gloo for each Upstream without one.

@@ -10,7 +10,7 @@ use crate::flow::again;
 use crate::flow::execute::short;
 use crate::kube::Session;
 use crate::load::{gateway_parameters, gateways, istio, release, release_chart};
-use crate::options::{Global, Injection, Marks, PodsOf, Proxies, Teardown, UpgradeValues, UpstreamsTask, ValuesSource};
+use crate::options::{Global, Injection, Marks, PodsOf, Proxies, Teardown, UpgradeValues, UpstreamsTask};
 use crate::plan::gateway_parameters::{GatewayParameters, Keeper};
 use crate::plan::istiod::{Istiod, choose};
 use crate::plan::mark::{self, injected_by_us, written_by_us};
@@ -116,7 +116,7 @@ pub(super) async fn back(
         }
         if let Some(release) = release {
             // One upgrade is for all gateways of the release.
-            by_helm.get_or_insert_with(|| helm(task, release, istiod.as_ref()));
+            by_helm.get_or_insert_with(|| helm(task, None, release, istiod.as_ref()));
         }
     }
     match of_api {
@@ -156,11 +156,7 @@ async fn of_release(
             if !found.sort(task.marks, release.is_ours, left) {
                 return None;
             }
-            let source = ValuesSource::Release { name: Some(name.to_owned()), revision: None };
-            let step = helm(task, &release, istiod);
-            let StepAct::Values(values) = step.act else { return None };
-            let act = StepAct::Values(UpgradeValues { source, ..values });
-            Some(Step { act, namespace: Some(namespace), ..step })
+            Some(Step { namespace: Some(namespace), ..helm(task, Some(name.to_owned()), &release, istiod) })
         }
         Ok(None) => {
             found.left.push(format!("{what}: it has no values for Istio, and its gateways have sidecars").into());
@@ -182,13 +178,14 @@ fn istiod(address: String, istiods: &[Istiod]) -> (&'static str, String) {
     }
 }
 
-fn helm(task: &Teardown, release: &InRelease, istiod: Option<&(&'static str, String)>) -> Step {
+/// The step that removes Istio's values from the release of this name, or from the one of Gloo.
+fn helm(task: &Teardown, name: Option<String>, release: &InRelease, istiod: Option<&(&'static str, String)>) -> Step {
     let auto_mtls = if release.has_auto_mtls { "--auto-mtls --apply" } else { "--apply" };
     let undo = with(gloo_rs("upgrade-values"), istiod).fixed(auto_mtls);
     Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
-        act: StepAct::Values(UpgradeValues::of_release(task.chart.clone(), task.secrets)),
+        act: StepAct::Values(UpgradeValues::of_release(name, task.chart.clone(), task.secrets)),
         undone_by: of_chart(undo, task.chart.as_deref()).into(),
         namespace: None,
     }

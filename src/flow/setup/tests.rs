@@ -127,6 +127,7 @@ fn what_a_step_lets_go_is_not_in_the_way_of_an_uninject() {
     let settings = ObjectRef::new(&kinds::SETTINGS, "gloo-system", "default");
     let release = |turn| {
         let values = StepAct::Values(crate::options::UpgradeValues::of_release(
+            None,
             None::<PathBuf>,
             crate::render::diff::Secrets::Masked,
         ));

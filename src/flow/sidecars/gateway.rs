@@ -19,7 +19,7 @@ use crate::load::{dangling, gateway_parameters, harm, istio};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{
     DryRunMode, Global, Injection, IstioWish, Rollouts, SettingsSwitches, Sidecars, UpgradeValues, UpstreamsTask,
-    ValuesAct, ValuesSource,
+    ValuesAct,
 };
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::{Awaited, AwaitedSidecars, Change, Settle};
@@ -123,11 +123,10 @@ fn of_release(task: &Sidecars, name: &str) -> UpgradeValues {
         act,
         wish: ValuesWish { auto_mtls, ..ValuesWish::default() },
         istio,
-        source: ValuesSource::Release { name: Some(name.to_owned()), revision: None },
         caution,
         diff: task.preview.diff,
         check: task.preview.check,
-        ..UpgradeValues::of_release(task.chart.clone(), task.secrets)
+        ..UpgradeValues::of_release(Some(name.to_owned()), task.chart.clone(), task.secrets)
     }
 }
 

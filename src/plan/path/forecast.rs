@@ -53,9 +53,7 @@ pub(crate) fn forecast(mut world: PlannedWorld, ways: &[RouteWay], steps: &[Vec<
         }
         states.push(facts(&world.surveys(), ways));
     }
-    let mut closed = world.surveys().closed();
-    closed.retain(|gateway| !was_closed.iter().any(|was| was.name == gateway.name));
-    let mut found = Forecast { closed, ..Forecast::default() };
+    let mut found = Forecast { closed: world.surveys().closed_since(&was_closed), ..Forecast::default() };
     for (index, way) in ways.iter().enumerate() {
         let of_way: Vec<_> = states.iter().map(|state| &state[index]).collect();
         found.outages.extend(outages(way, &of_way));

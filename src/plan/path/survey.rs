@@ -83,6 +83,12 @@ impl<'s> Surveys<'s> {
         all.filter_map(closed).collect()
     }
 
+    /// Returns the same without those that were closed before.
+    pub(crate) fn closed_since(&self, before: &[ClosedGateway]) -> Vec<ClosedGateway> {
+        let is_new = |gateway: &ClosedGateway| !before.iter().any(|was| was.name == gateway.name);
+        self.closed().into_iter().filter(is_new).collect()
+    }
+
     /// Returns the survey of the installation in this namespace.
     pub(crate) fn for_installation(&self, installation: &str) -> &Survey<'s> {
         self.others.iter().find(|survey| survey.installation.namespace == installation).unwrap_or(&self.own)
@@ -105,13 +111,14 @@ impl<'s> Survey<'s> {
     pub fn in_mesh(snapshot: &'s Snapshot, gloo_namespace: &str, root_namespace: Option<&str>) -> Self {
         let root = self::root_namespace(snapshot, root_namespace);
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
+        let istiods = istiod::in_snapshot(snapshot);
         let mesh = MeshIndex {
             policies: policies(snapshot, root.as_deref(), &root_namespace),
             authorization: authorization(snapshot, root.as_deref()),
             root_namespace,
             ambient: AmbientMesh::read(snapshot),
-            istiods: istiod::in_snapshot(snapshot),
-            revisions: istiod::revisions_in_snapshot(snapshot),
+            revisions: istiod::revisions_in_snapshot(snapshot, &istiods),
+            istiods,
             pods: index(snapshot.all(&kinds::POD)),
             slices: slices(snapshot.all(&kinds::ENDPOINT_SLICE)),
         };
