@@ -131,6 +131,12 @@ reasons! {
     DisabledPeer = "disabledPeer",
     /// Requests that work now would get 503s afterwards.
     WouldBreak = "wouldBreak",
+    /// After the change, more requests failed than before. It was rolled back.
+    ErrorsRose = "errorsRose",
+    /// Another object of its batch became worse, so the batch was rolled back.
+    BatchFailed = "batchFailed",
+    /// Too few requests passed to judge the change.
+    TooFewRequests = "tooFewRequests",
     /// Something that the decision needs could not be read.
     Unknown = "unknown",
     /// The object has no spec.

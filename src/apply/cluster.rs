@@ -26,6 +26,8 @@ pub(crate) struct Settled {
     /// The object as it was read. `after` is the object as it is now or would be, and is equal if nothing changed.
     pub before: Object,
     pub after: Object,
+    /// The edits that were made or would be made.
+    pub edits: Vec<Edit>,
     /// Whether a server-side dry run was requested, but a webhook does not support it.
     pub is_untried: bool,
 }
@@ -91,13 +93,13 @@ pub(crate) async fn settle(
             Err(path) => return same(unsafe_at(&path, &object), object),
         };
         let planned = |message: String, object: Object| match json::apply(&object.value, &edits) {
-            Ok(planned) => changed(message, object, planned),
+            Ok(planned) => changed(message, object, planned, edits.clone()),
             Err(path) => same(unsafe_at(&path, &object), object),
         };
         let Write::Send(dry_run) = write else { return planned(message, object) };
         let ObjectRef { kind, namespace, name } = object.reference.clone();
         match session.patch(kind, &namespace, &name, &operations, dry_run).await {
-            Ok(answer) if made(&answer, &edits) => return changed(message, object, answer),
+            Ok(answer) if made(&answer, &edits) => return changed(message, object, answer, edits),
             Ok(_) => {
                 let why = Objection::new(Reason::Invalid, "the API server accepted the change but did not store it")
                     .hint("an older CRD may not have the field, or a webhook may remove it");
@@ -113,7 +115,7 @@ pub(crate) async fn settle(
             // The write got no answer, so the current object shows whether it was made. If not, it is planned and sent
             // again with the current version, so that it cannot be made twice.
             Err(error) if error.outcome_unknown() => match session.get(kind, &namespace, &name).await {
-                Ok(now) if made(&now, &edits) => return changed(message, object, now),
+                Ok(now) if made(&now, &edits) => return changed(message, object, now, edits),
                 Ok(now) if may_be_sent_again(&error.cause) => object = Object::new(kind, now),
                 _ => return same(failed(session, &object.reference, error), object),
             },
@@ -139,13 +141,14 @@ fn may_be_sent_again(cause: &ApiCause) -> bool {
     matches!(cause, ApiCause::Unreachable { .. })
 }
 
-fn changed(message: String, before: Object, after: serde_json::Value) -> Settled {
+fn changed(message: String, before: Object, after: serde_json::Value, edits: Vec<Edit>) -> Settled {
     let after = Object { reference: before.reference.clone(), value: after };
-    Settled { row: Row::answer(before.reference.clone(), Outcome::Changed, message), before, after, is_untried: false }
+    let row = Row::answer(before.reference.clone(), Outcome::Changed, message);
+    Settled { row, before, after, edits, is_untried: false }
 }
 
 fn same(row: Row, object: Object) -> Settled {
-    Settled { row, after: object.clone(), before: object, is_untried: false }
+    Settled { row, after: object.clone(), before: object, edits: Vec::new(), is_untried: false }
 }
 
 /// The row of an object for which a request failed.

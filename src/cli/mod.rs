@@ -8,6 +8,7 @@ mod help;
 mod istio;
 mod leftovers;
 mod live;
+mod observe;
 mod preview;
 mod proxy;
 mod upgrade_values;

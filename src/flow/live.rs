@@ -1,5 +1,7 @@
 //! Edits objects of the cluster, by name or in a bulk run. Each object is read, decided about and written separately.
 
+mod batches;
+
 use crate::flow::session;
 use std::pin::pin;
 
@@ -10,6 +12,8 @@ use super::ahead::{ahead, beside};
 use super::guard::OfUpstreams;
 use super::interrupt::{Interrupts, Signals};
 use super::report::{Report, Sweep};
+use batches::Collected;
+
 use super::stop::{Stop, Why};
 use super::{again, consent};
 use crate::apply::cluster::{self, Settled, Write};
@@ -23,6 +27,7 @@ use crate::options::{Absent, Global, Named, ObjectsTask, Selection, SweepScope};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::AutoMtls;
 use crate::plan::mtls::{self, UpstreamContext};
+use crate::plan::observe::mark;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
 use crate::plan::policy::Picked;
@@ -37,9 +42,11 @@ struct Run<'r> {
     global: &'r Global,
     session: &'r Session,
     survey: &'r SurveyReader<'r>,
-    guard: OfUpstreams<'r>,
+    guard: &'r OfUpstreams<'r>,
     write: Write,
-    held: Held,
+    held: &'r Held,
+    /// Keeps back the changes of a run that is watched, until they are made in batches.
+    collected: Option<&'r Collected>,
     stop: Stop,
     interrupts: Interrupts,
 }
@@ -78,10 +85,29 @@ pub(super) async fn edit(
         Selection::Sweep { .. } => Vec::new(),
     };
     let guard = OfUpstreams::new(session, &survey, plan, &names);
-    let run = Run { plan, task, global, session, survey: &survey, guard, write, held, stop, interrupts };
+    let collected = task.observation.map(|_| Collected::default());
+    if collected.is_some() {
+        report.extend_field("batches", Vec::new());
+    }
+    let run = Run {
+        plan,
+        task,
+        global,
+        session,
+        survey: &survey,
+        guard: &guard,
+        write: if collected.is_some() && mark == Mark::Written { Write::Nothing } else { write },
+        held: &held,
+        collected: collected.as_ref(),
+        stop,
+        interrupts,
+    };
     match &task.selection {
         Selection::Named(_) => run.named(&names, &mut signals, report).await,
         Selection::Sweep { labels, scope } => run.sweep((labels.as_ref(), scope), &mut signals, report).await,
+    }
+    if let (Some(collected), Some(observation), false) = (&collected, task.observation, run.stop.is_set()) {
+        Box::pin(run.in_batches(collected.take(), observation, report)).await?;
     }
     if task.preview.check && report.count(Outcome::Changed) > 0 {
         report.ends(Exit::WouldChange);
@@ -324,7 +350,12 @@ impl Run<'_> {
     /// Returns the row of a settled object, unless it is held until its effect is known.
     fn settled(&self, settled: Settled, report: &mut Report<'_>) -> Option<Row> {
         let waits = Held::takes(self.task.patience, &settled);
+        let is_marked = mark::is_marked(&settled.after.value);
         let (row, before) = self.row_of(settled, report);
+        let row = match self.collected {
+            Some(collected) => collected.unless_kept(row, is_marked)?,
+            None => row,
+        };
         if waits {
             self.held.keep(row, &before, self.plan);
             return None;
@@ -341,7 +372,7 @@ impl Run<'_> {
     /// Returns the row of a settled object and the object before
     /// the change. Reports the advice that comes before the row.
     fn row_of(&self, settled: Settled, report: &mut Report<'_>) -> (Row, Object) {
-        let Settled { mut row, before, after, is_untried } = settled;
+        let Settled { mut row, before, after, is_untried, .. } = settled;
         if is_untried {
             report.advice(advice::on_untried(&row.object));
         }

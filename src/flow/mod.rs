@@ -35,6 +35,7 @@ mod switches;
 mod values;
 mod verify;
 mod version;
+mod watch;
 
 use crate::apply::caught::caught_now;
 use crate::cli::{self, Invocation};

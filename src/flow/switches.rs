@@ -48,6 +48,7 @@ fn objects(task: &SwitchesTask, namespace: Option<&str>) -> ObjectsTask {
     let settings = Named { namespace: namespace.map(str::to_owned), name: NAME.to_owned() };
     ObjectsTask {
         patience: Patience::Now,
+        observation: task.observation,
         selection: Selection::Named(vec![settings]),
         absent: Absent::Fails,
         concurrency: 1,

@@ -9,6 +9,7 @@ pub(crate) mod dangling;
 pub(crate) mod dump_file;
 pub(crate) mod enrolment;
 pub(crate) mod files;
+pub(crate) mod gateway_counters;
 pub(crate) mod gateway_parameters;
 pub(crate) mod gateways;
 pub(crate) mod harm;

@@ -7,6 +7,7 @@ mod global;
 mod inside;
 mod names;
 mod objects;
+mod observation;
 mod peer_auth;
 mod pods;
 mod proxy;
@@ -28,6 +29,7 @@ pub(crate) use names::Names;
 pub(crate) use objects::{
     Absent, DryRunMode, FilesDestination, FilesTask, Named, ObjectsTask, Preview, Selection, SweepScope,
 };
+pub(crate) use observation::{BatchSize, Observation, OnSilence, OnWorse, USUAL_WINDOW};
 pub(crate) use peer_auth::{PeerAuth, PeerAuthGet};
 pub(crate) use pods::{PodsOf, ProxyPods};
 pub(crate) use proxy::{AddressForm, ProxyTarget, ProxyTask};
@@ -100,6 +102,8 @@ pub(crate) struct SwitchesTask {
     /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
+    /// Watches the requests after the change: `--observe`.
+    pub observation: Option<Observation>,
 }
 
 /// Whether to wait for something that does not exist yet: an address, the effect of a change.

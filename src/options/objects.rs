@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Patience;
+use super::{Observation, Patience};
 use crate::model::Selector;
 use crate::render::diff::Secrets;
 
@@ -20,6 +20,8 @@ pub(crate) struct ObjectsTask {
     /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
+    /// Watches the requests after each batch of changes: `--observe`, `--batch`.
+    pub observation: Option<Observation>,
 }
 
 /// The selected objects.

@@ -1,6 +1,6 @@
 //! The options of `istio peer-auth`.
 
-use super::{FilesTask, Preview};
+use super::{FilesTask, Observation, Preview};
 use crate::plan::peer::change::{PolicyRequest, PolicyScope};
 use crate::render::diff::Secrets;
 
@@ -14,6 +14,8 @@ pub(crate) struct PeerAuth {
     /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
+    /// Watches the requests after the change: `--observe`.
+    pub observation: Option<Observation>,
 }
 
 /// The options of `istio peer-auth get`.

@@ -21,6 +21,7 @@ pub(crate) mod labels;
 pub(crate) mod log;
 pub(crate) mod mark;
 pub(crate) mod mtls;
+pub(crate) mod observe;
 pub(crate) mod outcome;
 pub(crate) mod owner;
 pub(crate) mod path;

@@ -48,6 +48,17 @@ pub(crate) trait Watcher {
     fn sees(&self, seen: &Seen);
 }
 
+/// Nobody watches.
+pub(crate) struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn is_watching(&self) -> bool {
+        false
+    }
+
+    fn sees(&self, _: &Seen) {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

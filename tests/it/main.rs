@@ -36,6 +36,7 @@ mod mtls;
 mod pair_self;
 mod peer_auth;
 mod progress;
+mod progressive;
 mod proxy_address;
 mod proxy_plane;
 mod release;

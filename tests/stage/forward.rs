@@ -17,6 +17,15 @@ impl Plane {
     /// Forwards ports of the pods in a namespace to addresses of this machine. This replaces earlier forwards of the
     /// namespace. It needs a running pod there to check that kwok has loaded them.
     pub fn forward(&self, namespace: &str, ports: &[(u16, SocketAddr)]) -> Result<()> {
+        self.forward_to(namespace, None, ports)
+    }
+
+    /// The same for one pod. There must be no forward for its whole namespace.
+    pub fn forward_pod(&self, namespace: &str, pod: &str, ports: &[(u16, SocketAddr)]) -> Result<()> {
+        self.forward_to(namespace, Some(pod), ports)
+    }
+
+    fn forward_to(&self, namespace: &str, pod: Option<&str>, ports: &[(u16, SocketAddr)]) -> Result<()> {
         let targets = ports.iter().map(|(port, target)| {
             json!({"ports": [port], "target": {"address": target.ip().to_string(), "port": target.port()}})
         });
@@ -24,16 +33,19 @@ impl Plane {
         let mark = json!(targets).to_string();
         let tell_tale = json!({"ports": [TELL_TALE], "command": ["echo", "-n", mark]});
         let forwards: Vec<_> = targets.into_iter().chain([tell_tale]).collect();
-        let object = json!({
+        let mut object = json!({
             "apiVersion": "kwok.x-k8s.io/v1alpha1",
             "kind": "ClusterPortForward",
-            "metadata": {"name": namespace},
+            "metadata": {"name": pod.unwrap_or(namespace)},
             "spec": {"selector": {"matchNamespaces": [namespace]}, "forwards": forwards},
         });
+        if let Some(pod) = pod {
+            object["spec"]["selector"]["matchNames"] = json!([pod]);
+        }
         self.api().apply(&object.to_string())?;
         wait_for(&format!("kwok forwards ports in {namespace}"), Duration::from_mins(2), || {
             let told = self.api().run(async |client| {
-                let told = told(client, namespace, mark.len());
+                let told = told(client, namespace, pod, mark.len());
                 timeout(Duration::from_secs(10), told).await
             });
             Ok(matches!(told, Ok(Ok(told)) if told == mark.as_bytes()).then_some(()))
@@ -42,11 +54,15 @@ impl Plane {
 }
 
 /// The text on the tell-tale port of a pod. The stream has no end, so its length must be given.
-async fn told(client: Client, namespace: &str, length: usize) -> Result<Vec<u8>> {
+async fn told(client: Client, namespace: &str, pod: Option<&str>, length: usize) -> Result<Vec<u8>> {
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let running = ListParams::default().fields("status.phase=Running");
-    let pod = pods.list(&running).await?.items.into_iter().next().context("no running pod")?;
-    let name = pod.metadata.name.context("a pod has a name")?;
+    let name = if let Some(pod) = pod {
+        pod.to_owned()
+    } else {
+        let pod = pods.list(&running).await?.items.into_iter().next().context("no running pod")?;
+        pod.metadata.name.context("a pod has a name")?
+    };
     let mut forwarder = pods.portforward(&name, &[TELL_TALE]).await?;
     let mut stream = forwarder.take_stream(TELL_TALE).context("the stream was asked for")?;
     let mut answer = vec![0; length];

@@ -26,6 +26,7 @@ mod injector;
 pub mod istio;
 mod launch;
 mod logs;
+pub mod many;
 mod meaning;
 pub mod mesh;
 mod package;

@@ -45,7 +45,7 @@ pub const XDS_VERSION: &str = "1";
 const CERTIFICATE: &str = "istio_server_cert";
 const VALIDATION: &str = "istio_validation_context";
 const PATIENCE: Duration = Duration::from_mins(3);
-const TYPES: &str = "type.googleapis.com/envoy";
+pub(super) const TYPES: &str = "type.googleapis.com/envoy";
 
 /// What the backend accepts: the modes of a `PeerAuthentication`, or no sidecar at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +174,11 @@ impl Pair {
     /// The address of the gateway's HTTP listener.
     pub fn http(&self) -> Result<SocketAddr> {
         self.gateway.listener(LISTENER)
+    }
+
+    /// The address of the application, without a sidecar.
+    pub fn application(&self) -> SocketAddr {
+        self.app
     }
 
     /// The version of the gateway's clusters.
@@ -333,7 +338,7 @@ impl Pair {
     }
 }
 
-fn upstream_tls(context: Value) -> Value {
+pub(super) fn upstream_tls(context: Value) -> Value {
     typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", context)
 }
 
@@ -395,7 +400,7 @@ fn routes(cluster: &str) -> Value {
     routes
 }
 
-fn route_config(name: &str, table: &Value) -> Value {
+pub(super) fn route_config(name: &str, table: &Value) -> Value {
     json!({
         "name": name, "validate_clusters": false,
         "virtual_hosts": [{"name": name, "domains": ["*"], "routes": table}],
@@ -403,7 +408,7 @@ fn route_config(name: &str, table: &Value) -> Value {
 }
 
 /// The connection manager. `source` is the field of the routes: `rds` or `route_config`.
-fn manager(prefix: &str, source: &str, routes: &Value) -> Value {
+pub(super) fn manager(prefix: &str, source: &str, routes: &Value) -> Value {
     let filter = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", json!({}));
     let mut settings = json!({"stat_prefix": prefix, source: routes, "http_filters": [filter]});
     if prefix == "inbound" {
@@ -417,7 +422,7 @@ fn manager(prefix: &str, source: &str, routes: &Value) -> Value {
     )
 }
 
-fn cluster_of(name: &str, endpoint: Option<SocketAddr>) -> Value {
+pub(super) fn cluster_of(name: &str, endpoint: Option<SocketAddr>) -> Value {
     let endpoints: Vec<_> =
         endpoint.iter().map(|endpoint| json!({"endpoint": {"address": address(*endpoint)}})).collect();
     json!({
@@ -435,10 +440,10 @@ fn typed(name: &str, kind: &str, mut config: Value) -> Value {
     json!({"name": name, "typed_config": config})
 }
 
-fn address(address: SocketAddr) -> Value {
+pub(super) fn address(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
 
-fn loopback(port: u16) -> SocketAddr {
+pub(super) fn loopback(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
 }

@@ -12,7 +12,6 @@ const READS: &[Exit] = &[Done, Failed, Usage, SaidNo, NoAnswer, Interrupted];
 const JUDGES: &[Exit] = &[Done, Failed, Usage, WouldChange, SaidNo, NoAnswer, Interrupted];
 const ADDRESS: &[Exit] = &[Done, Failed, Usage, SaidNo, Pending, NoAnswer, Interrupted];
 /// Edits objects, or files with `--write`: these are rolled back, or half done, if one of them cannot be replaced.
-const EDITS: &[Exit] = &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, NoAnswer, Interrupted];
 const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
@@ -27,13 +26,13 @@ const CODES: [(&str, &[Exit]); 34] = [
     ("istio unenroll", ROLLS_BACK),
     ("istio enable-mtls", ROLLS_BACK),
     ("istio disable-mtls", ROLLS_BACK),
-    ("istio auto-mtls enable", EDITS),
-    ("istio auto-mtls disable", EDITS),
+    ("istio auto-mtls enable", ROLLS_BACK),
+    ("istio auto-mtls disable", ROLLS_BACK),
     ("istio auto-mtls status", READS),
     ("istio peer-auth get", READS),
-    ("istio peer-auth strict", EDITS),
-    ("istio peer-auth permissive", EDITS),
-    ("istio peer-auth remove", EDITS),
+    ("istio peer-auth strict", ROLLS_BACK),
+    ("istio peer-auth permissive", ROLLS_BACK),
+    ("istio peer-auth remove", ROLLS_BACK),
     ("istio verify", &[Done, Failed, Usage, SaidNo, Unconfirmed, Pending, NoAnswer, Interrupted]),
     ("istio describe", JUDGES),
     ("istio describe upstream", JUDGES),

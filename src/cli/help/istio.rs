@@ -12,6 +12,9 @@ Examples:
   # show the change for all Upstreams that can use it, in all namespaces
   gloo-rs istio enable-mtls --all -A --diff
 
+  # a tenth at a time; roll a batch back if more requests fail
+  gloo-rs istio enable-mtls --all -A --batch 10% --yes
+
   # a manifest, without a cluster
   gloo-rs istio enable-mtls -u default-httpbin-8000 -f upstreams.yaml --write";
 

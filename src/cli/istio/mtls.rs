@@ -1,9 +1,10 @@
 //! The flags of `enable-mtls` and `disable-mtls`.
 
 use super::selection::SelectionArgs;
+use crate::cli::observe::BatchArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
-use crate::options::{Command, Global, ObjectsTask, Patience};
+use crate::options::{Command, Global, ObjectsTask, Patience, Selection};
 use crate::plan::mtls::{MtlsWish, Policy};
 use crate::plan::policy::OtherTls;
 
@@ -17,6 +18,8 @@ pub(super) struct MtlsArgs {
     /// Wait until Gloo serves the change; to its proxies, at most --wait-timeout
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    batches: BatchArgs,
     #[command(flatten)]
     preview: PreviewArgs,
     /// Accepted for glooctl's sake: it has no effect there either
@@ -32,6 +35,11 @@ impl MtlsArgs {
             caution: self.upstreams.caution(),
         };
         let mut objects = self.upstreams.objects(&format!("{}-mtls", wish.verb()), self.preview, global)?;
+        let named = match &objects.selection {
+            Selection::Named(names) => Some(names.len()),
+            Selection::Sweep { .. } => None,
+        };
+        objects.observation = self.batches.options(named, objects.files.as_ref())?;
         if self.wait {
             objects.patience = patience(&objects)?;
         }

@@ -55,6 +55,7 @@ impl SelectionArgs {
             concurrency: usize::from(self.concurrency),
             preview: preview.preview(),
             patience: Patience::Now,
+            observation: None,
             secrets: preview.secrets(),
             files: preview.files(global.format)?,
         })

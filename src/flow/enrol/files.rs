@@ -46,6 +46,7 @@ pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) ->
     };
     let named = |name: &String| Named { namespace: None, name: name.clone() };
     let objects = ObjectsTask {
+        observation: None,
         patience: Patience::Now,
         selection: Selection::Named(task.namespaces.iter().map(named).collect()),
         absent: Absent::Fails,

@@ -11,14 +11,18 @@ use super::interrupt::{Interrupts, UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::report::Report;
 use super::session::{block_on, open, place};
-use crate::apply::transaction::{self, Unmade};
+use super::watch;
+use super::watch::single::{Judged, SingleWatch};
+use crate::apply::caught::caught;
+use crate::apply::transaction::{self, Done, Unmade};
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, ApiError, Session};
 use crate::load::absence;
 use crate::load::policies::{self, Mesh, Root};
+use crate::load::survey::SurveyReader;
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Global, PeerAuth};
+use crate::options::{Global, Observation, PeerAuth};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::outcome::{Outcome, Row};
@@ -72,9 +76,60 @@ pub(super) async fn change(task: &PeerAuth, global: &Global, report: &mut Report
         preview: task.preview,
         secrets: task.secrets,
     };
+    let observation = task.observation.filter(|_| !change.is_already());
+    if let (Some(observation), true) = (observation, task.preview.is_on()) {
+        report.line(format!("the change would be {}", watch::judged_by(observation)));
+    }
     if begin(&session, proposal, global, report).await? == Begun::Writes {
-        let written = Box::pin(write(&session, task, change, &stop)).await;
-        report.row(written?);
+        if let Some(observation) = observation {
+            return Box::pin(watched(&session, task, change, observation, (global, report))).await;
+        }
+        let (row, _) = Box::pin(write(&session, task, change, &stop)).await?;
+        report.row(row);
+    }
+    Ok(())
+}
+
+/// Makes the change and watches the requests to the pods of the policy. If they become worse, it is rolled back.
+///
+/// # Errors
+/// The change was not made, or it was rolled back.
+async fn watched(
+    session: &Session,
+    task: &PeerAuth,
+    change: Change,
+    observation: Observation,
+    (global, report): (&Global, &mut Report<'_>),
+) -> Result<(), Failure> {
+    let survey = SurveyReader::new(session, global);
+    let gloo = survey.gloo_namespace().await;
+    let object = change.before.reference.clone();
+    let namespace = match &task.request.scope {
+        PolicyScope::Mesh => None,
+        PolicyScope::Namespace(namespace) | PolicyScope::Workload { namespace, .. } => Some(namespace.as_str()),
+    };
+    let watch = SingleWatch::begin(session, gloo, (&object, namespace), observation, report).await?;
+    let (row, done) = Box::pin(write(session, task, change, &report.interrupts())).await?;
+    let Some(done) = done else {
+        report.row(row);
+        return Ok(());
+    };
+    let judged = caught(watch.judged(global, report)).await.unwrap_or_else(|panicked| Err(panicked.into()));
+    match judged {
+        Ok(Judged::Passed(seen)) => report.row(Row { message: format!("{}, {seen}", row.message), ..row }),
+        Ok(Judged::Quiet(failure)) => {
+            report.row(row);
+            report.failure(failure);
+        }
+        Err(cause) => {
+            report.ui.status("rolling back");
+            let undone = transaction::roll_back(session, &[done]).await;
+            for (object, state) in &undone {
+                let row = execute::say_undone(object, state, cause.reason, report);
+                report.record(row);
+            }
+            return Err(Stopped::undone(cause, &undone, "run the same command again").into());
+        }
     }
     Ok(())
 }
@@ -252,10 +307,15 @@ fn risks(task: &PeerAuth) -> Vec<String> {
 }
 
 /// Writes the change. After a write conflict, it plans again with the current policy.
-async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Interrupts) -> Result<Row, Failure> {
+async fn write(
+    session: &Session,
+    task: &PeerAuth,
+    planned: Change,
+    stop: &Interrupts,
+) -> Result<(Row, Option<Done>), Failure> {
     let mut planned = planned;
     if planned.is_already() {
-        return Ok(execute::row_of(&planned));
+        return Ok((execute::row_of(&planned), None));
     }
     for attempt in 0..TRIES {
         if attempt > 0 {
@@ -272,7 +332,9 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
         };
         match transaction::make(session, planned).await {
             Ok(done) if stop.is_set() => return Err(back(done, interrupted()).await),
-            Ok(_) => return Ok(Row { owner, ..Row::answer(reference, Outcome::Changed, message) }),
+            Ok(done) => {
+                return Ok((Row { owner, ..Row::answer(reference, Outcome::Changed, message) }, Some(done)));
+            }
             // Also where it is unknown whether it was made.
             Err(Unmade { error, perhaps: Some(done) }) => return Err(back(done, error.into_failure(session)).await),
             Err(unmade) if is_somebody_faster(&unmade.error) => {
@@ -280,9 +342,11 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
                 match decide(&task.request, &mesh.policies(), mesh.kind) {
                     PolicyVerdict::Change { before, edits, message } => planned = Change::new(before, edits, message),
                     PolicyVerdict::Unchanged { object, message } => {
-                        return Ok(Row::answer(object, Outcome::Unchanged, message));
+                        return Ok((Row::answer(object, Outcome::Unchanged, message), None));
                     }
-                    PolicyVerdict::Refuse { object, why } => return Ok(Row::left(object, Outcome::Refused, why)),
+                    PolicyVerdict::Refuse { object, why } => {
+                        return Ok((Row::left(object, Outcome::Refused, why), None));
+                    }
                 }
             }
             Err(unmade) => return Err(unmade.error.into_failure(session)),

@@ -283,6 +283,7 @@ async fn strict(session: &Session, namespace: &str) -> Step {
 /// The act that changes the policy of a scope.
 pub(super) fn of_policy(scope: PolicyScope, wish: change::PolicyWish, foreign: OtherTls) -> StepAct {
     StepAct::PeerAuth(PeerAuth {
+        observation: None,
         request: PolicyRequest { scope, wish, foreign, caution: Caution::Careful },
         root_namespace: None,
         preview: Preview::default(),

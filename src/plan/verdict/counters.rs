@@ -22,6 +22,14 @@ pub(crate) const ENOUGH: u64 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stat {
     Completed,
+    /// Requests that ended with a status from 200 to 499.
+    Answered,
+    /// Requests that ended with a status from 500 to 599, from the backend or from Envoy itself.
+    ServerErrors,
+    Unavailable,
+    Denied,
+    /// Requests that the backend reset.
+    Resets,
     Connections,
     ConnectFail,
     NoneHealthy,
@@ -33,8 +41,15 @@ pub(crate) enum Stat {
     SecretsNotReady,
 }
 
-const STATS: [(&str, Stat); 8] = [
+const STATS: [(&str, Stat); 15] = [
     ("upstream_rq_completed", Stat::Completed),
+    ("upstream_rq_2xx", Stat::Answered),
+    ("upstream_rq_3xx", Stat::Answered),
+    ("upstream_rq_4xx", Stat::Answered),
+    ("upstream_rq_5xx", Stat::ServerErrors),
+    ("upstream_rq_503", Stat::Unavailable),
+    ("upstream_rq_403", Stat::Denied),
+    ("upstream_rq_rx_reset", Stat::Resets),
     ("upstream_cx_total", Stat::Connections),
     ("upstream_cx_connect_fail", Stat::ConnectFail),
     ("upstream_cx_none_healthy", Stat::NoneHealthy),
@@ -124,6 +139,11 @@ impl Counters {
         self.no_cluster += other.no_cluster;
         self.received.extend(other.received);
         self
+    }
+
+    /// The counters of each cluster.
+    pub(crate) fn into_clusters(self) -> BTreeMap<String, BTreeMap<Stat, u64>> {
+        self.clusters
     }
 
     fn value(&self, cluster: &str, stat: Stat) -> u64 {

@@ -7,6 +7,7 @@ mod status;
 use clap::Subcommand;
 
 use super::selection::SelectionArgs;
+use crate::cli::observe::ObserveArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::options::{Command, Global, SwitchesTask};
@@ -36,22 +37,28 @@ pub(crate) struct ChoiceArgs {
     upstreams: SelectionArgs,
     #[command(flatten)]
     preview: PreviewArgs,
+    #[command(flatten)]
+    observe: ObserveArgs,
 }
 
 impl ChoiceArgs {
     fn options(self, wish: AutoMtlsWish, global: &Global) -> Result<Command, Failure> {
         let caution = self.upstreams.caution();
         if !self.upstreams.is_empty() {
-            let objects = self.upstreams.objects("auto-mtls", self.preview, global)?;
+            let mut objects = self.upstreams.objects("auto-mtls", self.preview, global)?;
+            objects.observation = self.observe.single(objects.files.as_ref())?;
             return Ok(Command::OptOut(OptOut { wish, caution }, objects));
         }
+        let (preview, secrets) = (self.preview.preview(), self.preview.secrets());
+        let files = self.preview.files(global.format)?;
         Ok(Command::Switches(SwitchesTask {
             wish: Some(wish),
             off: Off::Said,
             caution,
-            preview: self.preview.preview(),
-            secrets: self.preview.secrets(),
-            files: self.preview.files(global.format)?,
+            preview,
+            secrets,
+            observation: self.observe.single(files.as_ref())?,
+            files,
         }))
     }
 }

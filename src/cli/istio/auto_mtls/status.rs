@@ -26,6 +26,7 @@ impl AutoMtlsStatusArgs {
             caution: Caution::Careful,
             preview: Preview::default(),
             secrets: Secrets::Masked,
+            observation: None,
             files: (!files.paths.is_empty()).then_some(files),
         })
     }

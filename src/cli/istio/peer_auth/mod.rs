@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use clap::Subcommand;
 
 use super::names::check_namespace;
+use crate::cli::observe::ObserveArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::model::Selector;
@@ -98,6 +99,8 @@ pub(super) struct ChangeArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     #[command(flatten)]
+    observe: ObserveArgs,
+    #[command(flatten)]
     preview: PreviewArgs,
 }
 
@@ -114,12 +117,15 @@ impl ChangeArgs {
             Failure::usage(format!("peer-auth {} needs a policy to change", wish.word()))
                 .hint("-n NAMESPACE, --workload KEY=VALUE -n NAMESPACE, or --mesh")
         })?;
+        let (preview, secrets) = (self.preview.preview(), self.preview.secrets());
+        let files = self.preview.files(global.format)?;
         Ok(Command::PeerAuth(PeerAuth {
             request: PolicyRequest { scope, wish, foreign, caution },
             root_namespace,
-            preview: self.preview.preview(),
-            secrets: self.preview.secrets(),
-            files: self.preview.files(global.format)?,
+            preview,
+            secrets,
+            observation: self.observe.single(files.as_ref())?,
+            files,
         }))
     }
 }
