@@ -83,6 +83,7 @@ fn a_cluster_that_forbids_is_unknown_and_names_the_right() {
     assert_eq!(document["results"][1]["error"]["reason"], "noIstiod");
     let hint = document["results"][1]["error"]["hints"][0].as_str().unwrap();
     assert!(hint.contains("--kube-context open"), "{hint}");
+    assert!(output.stderr.contains("--kube-context open"), "{}", output.stderr);
 }
 
 #[test]
