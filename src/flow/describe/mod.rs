@@ -42,6 +42,7 @@ struct Cluster<'g> {
 pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = session::open(global, report).await?;
     report.ui.status(format!("{}, {}", session::place(&session), now()));
+    report.field("targets", Value::Array(Vec::new()));
     if matches!(task.subject, DescribeSubject::All { .. }) {
         report.ui.begin_progress("targets");
     }
@@ -63,7 +64,6 @@ pub(super) async fn read(
     answer: &mut ClusterAnswer,
     advance: &mut dyn FnMut(),
 ) -> Result<(), Failure> {
-    answer.field("targets", Value::Array(Vec::new()));
     let (gloo, guessed) = home(&session, global).await;
     let cluster = Cluster { session, gloo, guessed, global };
     match &task.subject {

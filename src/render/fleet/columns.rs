@@ -2,6 +2,7 @@
 
 use super::{ContextAnswer, ContextState};
 use crate::render::answer::AnswerPart;
+use crate::render::describe::csv_cell;
 use crate::render::table::{Align, Table, TableRow};
 use crate::render::tone::Tone;
 
@@ -57,7 +58,7 @@ impl Columns {
                 if self.csv.is_empty() {
                     self.csv.push(format!("context,{head}"));
                 }
-                self.csv.extend(rows.into_iter().map(|row| format!("{},{row}", quoted(&of.context))));
+                self.csv.extend(rows.into_iter().map(|row| format!("{},{row}", csv_cell(&of.context))));
             }
             AnswerPart::Line(line) | AnswerPart::Paragraph(line) => {
                 self.beside.push(AnswerPart::Status(of.named(&line.to_string()).into()));
@@ -88,12 +89,4 @@ fn with_unknown(mut table: Table, unknown: Vec<(usize, String)>) -> Table {
         table.rows.insert(before + earlier, TableRow { cells, tone: Some(Tone::Unknown) });
     }
     table
-}
-
-/// A cell of the CSV (RFC 4180).
-fn quoted(cell: &str) -> String {
-    match cell.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
-    }
 }

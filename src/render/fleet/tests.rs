@@ -76,8 +76,8 @@ fn a_value_stands_behind_its_context_and_nothing_stands_for_one_that_is_unknown(
 #[test]
 fn records_have_one_head_and_the_context_as_a_cell() {
     let csv = |row: &str| AnswerPart::Csv { head: "verdict,name", rows: vec![row.to_owned()] };
-    let all = vec![of("a,b", vec![csv("mtls,x")]), of("c", vec![csv("tls,y")])];
-    assert_eq!(printed(text(all, Layout::Columns)).0, ["context,verdict,name", "\"a,b\",mtls,x", "c,tls,y"]);
+    let all = vec![of("=a,b", vec![csv("mtls,x")]), of("c", vec![csv("tls,y")])];
+    assert_eq!(printed(text(all, Layout::Columns)).0, ["context,verdict,name", "\"'=a,b\",mtls,x", "c,tls,y"]);
 }
 
 #[test]
