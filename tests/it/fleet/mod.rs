@@ -140,3 +140,21 @@ fn the_namespace_is_that_of_each_cluster() {
     assert_eq!(output.code, Some(4), "{output:#?}");
     assert_eq!(entries(&document(&output)), [("a", "answered", 4), ("b", "answered", 4)]);
 }
+
+#[test]
+fn at_most_eight_clusters_are_read_at_the_same_time_and_all_are_read() {
+    let stub = Stub::new();
+    let soon = std::time::Duration::from_millis(50);
+    stub.on("GET", DEPLOYMENTS).json(200, &json!({"metadata": {}, "items": []})).slow(soon).always();
+    stub.on("GET", "/version").json(200, &json!({})).slow(soon).always();
+    let names: Vec<_> = (0..20).map(|number| format!("c{number}")).collect();
+    let url = stub.url();
+    let contexts: Vec<_> = names.iter().map(|name| (name.as_str(), url.as_str())).collect();
+    let output = sandbox(&contexts).run(&["version", "--all-contexts", "-o", "json"]);
+    let document = document(&output);
+    let wanted: Vec<_> = names.iter().map(|name| (name.as_str(), "answered", 0)).collect();
+    assert_eq!(entries(&document), wanted);
+    assert_eq!(stub.requests().len(), 40);
+    // Each cluster has two requests at once.
+    assert!(stub.most_under_way("GET") <= 16, "{}", stub.most_under_way("GET"));
+}
