@@ -8,7 +8,7 @@ use clap::{ArgAction, ValueEnum};
 use super::formats::name;
 use crate::command::{Called, flag};
 use crate::error::Failure;
-use crate::options::{Consent, Format, Global, Loudness, When};
+use crate::options::{Consent, Format, Global, Loudness, WantedContexts, When};
 use crate::plan::advice::{Advice, Code};
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,19 @@ pub(super) struct GlobalArgs {
         hide_env = true
     )]
     kube_context: Option<String>,
+    /// Read these contexts, * is any text; for check, describe, revisions, url, address, certs and version
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME|PATTERN",
+        env = "GLOO_RS_CONTEXTS",
+        value_delimiter = ',',
+        hide_env = true
+    )]
+    contexts: Vec<String>,
+    /// Read all contexts of the kubeconfig, with the commands of --contexts
+    #[arg(long, global = true, env = "GLOO_RS_ALL_CONTEXTS", hide_env = true, value_parser = switch)]
+    all_contexts: bool,
     /// Look for the named object in this namespace [default: gloo-system]
     #[arg(short, long, global = true, value_name = "NS", env = "GLOO_RS_NAMESPACE", hide_env = true)]
     namespace: Option<String>,
@@ -135,6 +148,7 @@ impl GlobalArgs {
         Ok(Global {
             kubeconfig: self.kubeconfig.clone(),
             context: self.kube_context.clone(),
+            contexts: self.contexts()?,
             namespace: self.namespace.clone(),
             gloo_namespace: self.gloo_namespace.clone(),
             as_user: self.as_user.clone(),
@@ -157,6 +171,28 @@ impl GlobalArgs {
             consent: if self.yes { Consent::Given } else { Consent::Ask },
             called: Called::default(),
         })
+    }
+}
+
+impl GlobalArgs {
+    fn contexts(&self) -> Result<Option<WantedContexts>, Failure> {
+        let wanted = match (self.contexts.as_slice(), self.all_contexts) {
+            ([], false) => return Ok(None),
+            ([], true) => WantedContexts::All,
+            (_, true) => return Err(Failure::usage("--contexts and --all-contexts exclude each other")),
+            (names, false) if names.iter().any(String::is_empty) => {
+                return Err(Failure::usage("--contexts has an empty name"));
+            }
+            (names, false) => WantedContexts::Named(names.to_vec()),
+        };
+        if self.kube_context.is_some() {
+            return Err(Failure::usage(
+                "--kube-context selects one cluster, --contexts and --all-contexts select several",
+            )
+            .detail("the variables GLOO_RS_KUBE_CONTEXT, GLOO_RS_CONTEXTS and GLOO_RS_ALL_CONTEXTS count as flags")
+            .hint("use one of them"));
+        }
+        Ok(Some(wanted))
     }
 }
 

@@ -65,9 +65,9 @@ impl ValueCompleter for Live {
     fn complete(&self, current: &OsStr) -> Vec<CompletionCandidate> {
         let Some(current) = current.to_str() else { return Vec::new() };
         let mut global = self.typed.global.clone();
-        // `deployment/NAME`, `NAMESPACE/NAME`: what stands before the slash is kept. A workload has it in its name.
+        // `deployment/NAME`, `NAMESPACE/NAME`: what stands before the slash is kept. A workload or a context has it in its name.
         let (before, rest) = match (self.names, current.rsplit_once('/')) {
-            (Names::Workloads, _) | (_, None) => ("", current),
+            (Names::Workloads | Names::Contexts, _) | (_, None) => ("", current),
             (_, Some((before, rest))) => (before, rest),
         };
         match (self.names, &self.typed.namespace) {
@@ -108,7 +108,7 @@ fn offered_for(path: &[String], arg: &Arg) -> Option<Offered> {
         };
     };
     Some(Offered::Live(match flag {
-        "kube-context" => Names::Contexts,
+        "kube-context" | "contexts" => Names::Contexts,
         "namespace" | "gloo-namespace" | "istio-namespace" | "namespace-to-enroll" | "resource-namespaces" => {
             Names::Namespaces
         }
@@ -219,6 +219,7 @@ mod tests {
         let cases = [
             ("gloo-rs istio enable-mtls", "upstream", Names::Upstreams),
             ("gloo-rs istio inject", "name", Names::Proxies),
+            ("gloo-rs", "contexts", Names::Contexts),
             ("gloo-rs proxy url", "name", Names::Services),
             ("gloo-rs proxy url", "gateway", Names::Gateways),
             ("gloo-rs istio inject", "revision", Names::Revisions),

@@ -2,6 +2,7 @@
 
 mod check;
 mod complete;
+mod contexts;
 mod formats;
 mod global;
 mod help;
@@ -136,6 +137,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     let on_terminal = cli.command.format_on_terminal().filter(|_| source.is_none());
     let global = Global { called, ..cli.global.options(formats).map_err(refused)? };
     let command = cli.command.options(&global).map_err(refused)?;
+    let global = contexts::for_command(global, &command, &words, leaf(&matches)).map_err(refused)?;
     Ok(Invocation { words, global, on_terminal, command, advice })
 }
 

@@ -168,10 +168,13 @@ impl CommandLine {
         self.program == Program::GlooRs
     }
 
-    /// Adds the flags that select this cluster and user.
+    /// Adds the flags that select this cluster and user. A command that has such flags keeps them: in a run over several
+    /// clusters each command is about its own.
     #[must_use]
     pub fn on(mut self, target: &TypedTarget) -> Self {
-        self.target = target.clone();
+        if self.target == TypedTarget::default() {
+            self.target = target.clone();
+        }
         self
     }
 

@@ -45,6 +45,13 @@ fn as_a_plugin_of_kubectl_the_commands_of_this_program_alone_have_its_name() {
 }
 
 #[test]
+fn a_command_that_is_about_a_cluster_stays_so() {
+    let of = |context: &str| TypedTarget { context: Some(context.into()), ..TypedTarget::default() };
+    assert_eq!(gloo_rs("check").on(&of("a")).on(&of("b")).to_string(), "gloo-rs check --kube-context a");
+    assert_eq!(gloo_rs("check").on(&TypedTarget::default()).on(&of("b")).to_string(), "gloo-rs check --kube-context b");
+}
+
+#[test]
 fn without_typed_flags_the_command_stays_short() {
     let command = gloo_rs("upgrade-values --values FILE").on(&TypedTarget::default());
     assert_eq!(command.to_string(), "gloo-rs upgrade-values --values FILE");

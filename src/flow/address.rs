@@ -16,6 +16,7 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{AddressForm, Global, Patience, ProxyTarget, ProxyTask};
 use crate::plan::address::{self, Address, AddressAnswer, AddressSources, AddressWish, FoundAddresses, Need, Pending};
 use crate::render;
+use crate::render::answer::{AnswerPart, ClusterAnswer};
 use crate::render::pending::{self, AddressWait, Events};
 
 /// Number of nodes read at the same time. Each request is a separate TLS handshake.
@@ -31,24 +32,38 @@ pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report
     report.field("addresses", Value::Array(Vec::new()));
     let session = session::open(global, report).await?;
     let look = Look { session: &session, wish: &task.wish };
-    let service = look.service(&task.target, global).await?;
-    let (state, waited) = match (look.decide(&service).await?, task.patience) {
+    let state = match (look.begin(&task.target, global).await?, task.patience) {
         (State::Pending(pending), Patience::Wait) => {
             report.ui.status(pending::waiting(&pending, global.wait_timeout));
             report.ui.waiting(&pending::awaited(&pending));
             let waited = look.wait(pending, global.wait_timeout).await;
             report.ui.end_wait();
-            (waited?, AddressWait::Waited(global.wait_timeout))
+            waited?
         }
-        (state, _) => (state, AddressWait::NotYet),
+        (state, _) => state,
     };
-    match state {
-        State::Found(found) => {
-            say(&found, task.form, report);
-            Ok(())
-        }
-        State::Pending(pending) => Err(look.explain(&pending, waited).await),
-    }
+    let mut answer = ClusterAnswer::default();
+    look.say(state, task, global, &mut answer).await?;
+    report.tell(answer);
+    Ok(())
+}
+
+/// Finds the addresses in one of several clusters.
+///
+/// # Errors
+/// There is no address, or there is none yet.
+pub(super) async fn read(
+    session: &Session,
+    task: &ProxyTask,
+    global: &Global,
+    answer: &mut ClusterAnswer,
+) -> Result<(), Failure> {
+    let look = Look { session, wish: &task.wish };
+    let state = match (look.begin(&task.target, global).await?, task.patience) {
+        (State::Pending(pending), Patience::Wait) => look.wait(pending, global.wait_timeout).await?,
+        (state, _) => state,
+    };
+    look.say(state, task, global, answer).await
 }
 
 /// Finds the current address, for a command that does not wait for one.
@@ -62,24 +77,10 @@ pub(super) async fn find(
     global: &Global,
 ) -> Result<FoundAddresses, Failure> {
     let look = Look { session, wish };
-    match look.decide(&look.service(target, global).await?).await? {
+    match look.begin(target, global).await? {
         State::Found(found) => Ok(found),
         State::Pending(pending) => Err(look.explain(&pending, AddressWait::Never).await),
     }
-}
-
-fn say(found: &FoundAddresses, form: AddressForm, report: &mut Report<'_>) {
-    for advice in &found.advice {
-        report.advice(advice.clone());
-    }
-    let line = match form {
-        AddressForm::Url => Address::url,
-        AddressForm::Address => Address::address,
-    };
-    for address in &found.addresses {
-        report.line(line(address));
-    }
-    report.field("addresses", found.addresses.iter().map(render::address::value).collect());
 }
 
 enum State {
@@ -93,6 +94,38 @@ struct Look<'l> {
 }
 
 impl Look<'_> {
+    /// The state before any wait.
+    async fn begin(&self, target: &ProxyTarget, global: &Global) -> Result<State, Failure> {
+        self.decide(&self.service(target, global).await?).await
+    }
+
+    /// Adds the addresses to the answer.
+    async fn say(
+        &self,
+        state: State,
+        task: &ProxyTask,
+        global: &Global,
+        answer: &mut ClusterAnswer,
+    ) -> Result<(), Failure> {
+        let found = match (state, task.patience) {
+            (State::Found(found), _) => found,
+            (State::Pending(pending), Patience::Wait) => {
+                return Err(self.explain(&pending, AddressWait::Waited(global.wait_timeout)).await);
+            }
+            (State::Pending(pending), Patience::Now) => {
+                return Err(self.explain(&pending, AddressWait::NotYet).await);
+            }
+        };
+        let line = match task.form {
+            AddressForm::Url => Address::url,
+            AddressForm::Address => Address::address,
+        };
+        answer.field("addresses", found.addresses.iter().map(render::address::value).collect());
+        found.advice.into_iter().for_each(|advice| answer.advice(advice));
+        answer.parts.extend(found.addresses.iter().map(|address| AnswerPart::Value(line(address))));
+        Ok(())
+    }
+
     async fn service(&self, target: &ProxyTarget, global: &Global) -> Result<Object, Failure> {
         match (target, &global.namespace) {
             (ProxyTarget::Gateway(gateway), None) => of_gateway::find(self.session, &kinds::SERVICE, gateway).await,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::interrupt::Interrupts;
 use super::report::Report;
 use crate::check::codes::ALL;
 use crate::check::control_plane;
@@ -24,6 +25,7 @@ use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, G
 use crate::plan::advice::{Advice, Code};
 use crate::plan::dangling;
 use crate::plan::path::ShownCertificate;
+use crate::render::answer::{ClusterAnswer, WholeAnswer};
 use crate::render::findings::FindingOrder;
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
@@ -55,18 +57,47 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
             return Ok(());
         }
     };
-    let nothing = Results { ran: Vec::new(), threshold: task.threshold, unread: 0 };
-    let ended = Run::new(task, global).and_then(|run| run.results(report));
-    match ended {
-        Ok(results) => {
-            finish(&results, None, global, report);
-            Ok(())
+    let mut answer = ClusterAnswer::new(report.ui.columns());
+    let interrupts = report.interrupts();
+    let ended = match &task.source {
+        CheckSource::Files(paths) => {
+            Run::new(task, global).and_then(|run| run.files_alone(paths, &interrupts, &mut answer))
         }
-        Err(failure) => {
-            finish(&nothing, Some(&failure), global, report);
-            Err(failure)
-        }
+        CheckSource::Cluster | CheckSource::Overlay(_) => session::block_on(&interrupts, async {
+            Run::new(task, global)?;
+            let session = session::open(global, report).await?;
+            report.ui.status(session::place(&session));
+            read(&session, task, global, &interrupts, &mut answer).await
+        }),
+    };
+    if let Err(failure) = &ended {
+        failed(task, failure, global, &mut answer);
     }
+    report.tell(answer);
+    ended
+}
+
+/// Checks one cluster.
+///
+/// # Errors
+/// Nothing could be checked.
+pub(super) async fn read(
+    session: &Session,
+    task: &CheckTask,
+    global: &Global,
+    interrupts: &Interrupts,
+    answer: &mut ClusterAnswer,
+) -> Result<(), Failure> {
+    let overlay: &[PathBuf] = if let CheckSource::Overlay(paths) = &task.source { paths } else { &[] };
+    let results = Run::new(task, global)?.cluster(session, overlay, interrupts, answer).await?;
+    say(&results, None, global, answer);
+    Ok(())
+}
+
+/// What the formats of CI servers say of a run that failed.
+pub(super) fn failed(task: &CheckTask, failure: &Failure, global: &Global, answer: &mut ClusterAnswer) {
+    let nothing = Results { ran: Vec::new(), threshold: task.threshold, unread: 0 };
+    say(&nothing, Some(failure), global, answer);
 }
 
 struct Run<'r> {
@@ -90,18 +121,19 @@ impl<'r> Run<'r> {
         })
     }
 
-    fn results(&self, report: &mut Report<'_>) -> Result<Results, Failure> {
-        match &self.task.source {
-            CheckSource::Files(paths) => {
-                let files = self.files(paths, &checked::kinds_in_files(&self.checks), self.gloo, report)?;
-                let unread = files.unread.len();
-                let snapshot = snapshot::of_files_alone(files.objects);
-                let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
-                Ok(Results { unread, ..self.judge(&world, report) })
-            }
-            CheckSource::Cluster => session::block_on(&report.interrupts(), self.cluster(&[], report)),
-            CheckSource::Overlay(paths) => session::block_on(&report.interrupts(), self.cluster(paths, report)),
-        }
+    fn files_alone(
+        &self,
+        paths: &[PathBuf],
+        interrupts: &Interrupts,
+        answer: &mut ClusterAnswer,
+    ) -> Result<(), Failure> {
+        let files = self.files(paths, &checked::kinds_in_files(&self.checks), self.gloo, interrupts, answer)?;
+        let unread = files.unread.len();
+        let snapshot = snapshot::of_files_alone(files.objects);
+        let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
+        let results = Results { unread, ..self.judge(&world, answer) };
+        say(&results, None, self.global, answer);
+        Ok(())
     }
 
     /// Reads the manifests and reports what cannot be read.
@@ -110,16 +142,17 @@ impl<'r> Run<'r> {
         paths: &[PathBuf],
         kinds: &[&'static Kind],
         namespace: &str,
-        report: &mut Report<'_>,
+        interrupts: &Interrupts,
+        answer: &mut ClusterAnswer,
     ) -> Result<OfFiles, Failure> {
         let of_cluster = [&kinds::NAMESPACE, &kinds::MUTATING_WEBHOOK, &kinds::KUBE_GATEWAY_CLASS];
         let home = |kind: &Kind| if of_cluster.iter().any(|it| **it == *kind) { "" } else { namespace };
-        let read = snapshot::of_files(paths, kinds, |kind| home(kind).to_owned(), &mut report.interrupts().stdin())?;
+        let read = snapshot::of_files(paths, kinds, |kind| home(kind).to_owned(), &mut interrupts.stdin())?;
         for unread in &read.unread {
             let place = format!("{}:{}: {}", unread.spot.file, unread.spot.line, unread.why);
             match unread.is_broken && !read.objects.is_empty() {
-                true => report.failure(Failure::new(Exit::Failed, Reason::File, place).detail("it is not checked")),
-                false => report.advice(Advice::warning(Code::PassedOver, place)),
+                true => answer.failure(Failure::new(Exit::Failed, Reason::File, place).detail("it is not checked")),
+                false => answer.advice(Advice::warning(Code::PassedOver, place)),
             }
         }
         // Workloads are judged by the pods that they will make; a Namespace alone says nothing.
@@ -131,31 +164,35 @@ impl<'r> Run<'r> {
         }
         if read.passed_over > 0 {
             let what = format!("skipped {}: kinds that are not checked", count(read.passed_over, "document"));
-            report.advice(Advice::note(Code::PassedOver, what));
+            answer.advice(Advice::note(Code::PassedOver, what));
         }
         Ok(read)
     }
 
-    async fn cluster(&self, overlay: &[PathBuf], report: &mut Report<'_>) -> Result<Results, Failure> {
-        let session = session::open(self.global, report).await?;
-        report.ui.status(session::place(&session));
+    async fn cluster(
+        &self,
+        session: &Session,
+        overlay: &[PathBuf],
+        interrupts: &Interrupts,
+        answer: &mut ClusterAnswer,
+    ) -> Result<Results, Failure> {
         let wants = checked::wants(&checked::kinds_of(&self.checks), self.gloo, &self.task.namespaces);
         let mut otherwise = self.task.namespaces.clone();
         otherwise.push(self.gloo.to_owned());
         let namespaces = Namespaces { only: Vec::new(), otherwise };
-        let (read, release) = tokio::join!(snapshot::of_cluster(&session, &wants, &namespaces), self.release(&session));
+        let (read, release) = tokio::join!(snapshot::of_cluster(session, &wants, &namespaces), self.release(session));
         let mut snapshot = read?;
         if checked::kinds_of(&self.checks).contains(&&kinds::REPLICA_SET) {
-            prevented::read(&session, &mut snapshot).await?;
+            prevented::read(session, &mut snapshot).await?;
         }
         if self.task.reach == CheckReach::IntoPods {
-            Box::pin(loaded::ask_all(&session, &mut snapshot)).await;
-            ambient::ask(&session, &mut snapshot).await;
+            Box::pin(loaded::ask_all(session, &mut snapshot)).await;
+            ambient::ask(session, &mut snapshot).await;
         }
         let mut unread = 0;
         if !overlay.is_empty() {
             let home = self.global.namespace.as_deref().unwrap_or(session.namespace());
-            let files = self.files(overlay, &checked::kinds_of(&self.checks), home, report)?;
+            let files = self.files(overlay, &checked::kinds_of(&self.checks), home, interrupts, answer)?;
             unread = files.unread.len();
             snapshot = snapshot::over(snapshot, files.objects);
         }
@@ -166,7 +203,7 @@ impl<'r> Run<'r> {
             (None, Some(typed)) => there(&snapshot, "-n", std::slice::from_ref(typed))?,
             (None, None) => {}
         }
-        let inside = GlooPods::new(&session, &snapshot, self.gloo);
+        let inside = GlooPods::new(session, &snapshot, self.gloo);
         let (certificates, envoys, metrics) =
             tokio::join!(self.certificates(&inside), self.envoys(&inside), self.metrics(&inside));
         let mut world = World::new(&snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
@@ -175,7 +212,7 @@ impl<'r> Run<'r> {
             world.release = release;
         }
         world.namespaces = watched(&snapshot, self.gloo, &self.task.namespaces)?;
-        Ok(Results { unread, ..self.judge(&world, report) })
+        Ok(Results { unread, ..self.judge(&world, answer) })
     }
 
     fn has(&self, check: &OneCheck) -> bool {
@@ -210,7 +247,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn judge<'w>(&self, world: &'w World<'w>, report: &mut Report<'_>) -> Results {
+    fn judge<'w>(&self, world: &'w World<'w>, answer: &mut ClusterAnswer) -> Results {
         let mut ran = run_checks(world, self.checks.iter().copied());
         let target = self.global.target();
         for finding in ran.iter_mut().flat_map(|ran| &mut ran.findings) {
@@ -224,7 +261,7 @@ impl<'r> Run<'r> {
         {
             for suppression in left {
                 let what = format!("--suppress: {} {words}", findings::left_over(suppression));
-                report.advice(Advice::warning(Code::Suppression, what));
+                answer.advice(Advice::warning(Code::Suppression, what));
             }
         }
         Results { ran, threshold: self.task.threshold, unread: 0 }
@@ -262,32 +299,32 @@ fn watched(snapshot: &Snapshot, gloo: &str, typed: &[String]) -> Result<Option<B
     }
 }
 
-/// Prints the results in the requested format.
-fn finish(results: &Results, failure: Option<&Failure>, global: &Global, report: &mut Report<'_>) {
+/// Adds the results in the requested format to the answer.
+fn say(results: &Results, failure: Option<&Failure>, global: &Global, answer: &mut ClusterAnswer) {
     let format = global.format;
     if results.fails() {
-        report.ends(Exit::WouldChange);
+        answer.ends(Exit::WouldChange);
     }
     if failure.is_none() && findings::saw_nothing(results) && !results.ran.is_empty() {
-        report.ends(Exit::SaidNo);
+        answer.ends(Exit::SaidNo);
     }
-    let exit = failure.map_or(report.exit(), |failure| report.exit().prevailing(failure.exit));
+    let exit = failure.map_or(answer.exit, |failure| answer.exit.prevailing(failure.exit));
     match format {
-        Format::Sarif => report.value(&sarif::log(results, failure, exit)),
-        Format::Junit => report.whole(junit::document(results, failure).as_bytes()),
+        Format::Sarif => answer.whole = Some(WholeAnswer::Sarif(sarif::log(results, failure, exit))),
+        Format::Junit => answer.whole = Some(WholeAnswer::Junit(junit::suites(results, failure))),
         Format::Json | Format::Yaml => {
             for (key, value) in findings::fields(results) {
-                report.field(key, value);
+                answer.field(key, value);
             }
         }
         _ if failure.is_none() => {
-            let order = match (format, report.ui.is_terminal()) {
+            let order = match (format, answer.columns) {
                 (Format::Wide, _) => FindingOrder::Each,
-                (_, true) => FindingOrder::BySection,
-                (_, false) => FindingOrder::ByCheck,
+                (_, Some(_)) => FindingOrder::BySection,
+                (_, None) => FindingOrder::ByCheck,
             };
             for line in findings::lines(results, order, global.called) {
-                report.paragraph(line);
+                answer.paragraph(line);
             }
         }
         _ => {}

@@ -10,6 +10,7 @@ pub(super) fn global() -> Global {
     Global {
         kubeconfig: None,
         context: None,
+        contexts: None,
         namespace: None,
         gloo_namespace: None,
         as_user: None,

@@ -16,6 +16,7 @@ mod execute;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod fleet;
 mod guard;
 mod inside;
 mod interrupt;
@@ -74,7 +75,11 @@ fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Tra
     for advice in advice {
         report.advice(advice.clone());
     }
-    let ran = caught_now(|| go(command, global, interrupts, &mut report)).unwrap_or_else(|panicked| {
+    let ran = caught_now(|| match &global.contexts {
+        Some(wanted) => block_on(interrupts, fleet::read(command, wanted, global, words, &mut report)),
+        None => go(command, global, interrupts, &mut report),
+    })
+    .unwrap_or_else(|panicked| {
         let failure = Failure::from(panicked);
         Err(match interrupts.has_written() {
             true => Failure { exit: Exit::HalfDone, ..failure.detail("what it had written may remain in place") },

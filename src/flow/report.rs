@@ -1,6 +1,7 @@
 //! The output of a run, during it and at its end, in every format, with the exit code.
 
 mod end;
+mod tell;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

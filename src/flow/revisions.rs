@@ -15,7 +15,8 @@ use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::Istiod;
 use crate::plan::revisions::{self, Binding, GatewayUse, Inputs, Listed, Tally};
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
-use crate::render::revisions::{RevisionsWidth, lines, value};
+use crate::render::answer::{AnswerPart, ClusterAnswer};
+use crate::render::revisions::{RevisionsWidth, table, value};
 
 /// Reads everything and prints the table.
 ///
@@ -28,24 +29,34 @@ pub(super) async fn print(
 ) -> Result<(), Failure> {
     report.field("revisions", Value::Array(Vec::new()));
     let session = session::open(global, report).await?;
-    let istio::FoundIstiods { istiods, tags } = istio::all(&session, istio_namespace).await?;
-    let (bindings, gateways) = tokio::join!(bindings(&session, &istiods), gateways(&session));
-    let pods = pods(&session, &istiods, bindings.read().map_or(&[], Vec::as_slice)).await;
+    let mut answer = ClusterAnswer::new(report.ui.columns());
+    let ended = read(&session, istio_namespace, global, &mut answer).await;
+    report.tell(answer);
+    ended
+}
+
+/// Reads everything of one cluster.
+///
+/// # Errors
+/// istiod may not be listed, or there is none.
+pub(super) async fn read(
+    session: &Session,
+    istio_namespace: Option<&str>,
+    global: &Global,
+    answer: &mut ClusterAnswer,
+) -> Result<(), Failure> {
+    let istio::FoundIstiods { istiods, tags } = istio::all(session, istio_namespace).await?;
+    let (bindings, gateways) = tokio::join!(bindings(session, &istiods), gateways(session));
+    let pods = pods(session, &istiods, bindings.read().map_or(&[], Vec::as_slice)).await;
     let shown = revisions::report(&Inputs { istiods: &istiods, tags, bindings, pods, gateways });
-    report.field("revisions", value(&shown));
+    answer.field("revisions", value(&shown));
     if istiods.is_empty() {
-        return Err(nothing(&session, istio_namespace));
+        return Err(nothing(session, istio_namespace));
     }
-    let width = match (global.format, report.ui.columns()) {
-        (Format::Wide, _) => RevisionsWidth::Wide,
-        (_, Some(width)) => RevisionsWidth::Terminal(width),
-        (_, None) => RevisionsWidth::Usual,
-    };
-    for line in lines(&shown, width) {
-        report.line(&line);
-    }
+    let width = if global.format == Format::Wide { RevisionsWidth::Wide } else { RevisionsWidth::Usual };
+    answer.parts.push(AnswerPart::Table(table(&shown, width)));
     for advice in shown.advice {
-        report.advice(advice);
+        answer.advice(advice);
     }
     Ok(())
 }

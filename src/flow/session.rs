@@ -45,16 +45,21 @@ pub(super) async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<
         return Ok(session);
     }
     let target = target(global, Environment::of_process());
-    let trace = report.trace().or_else(|| trace(global.loudness));
+    let trace = report.trace().or_else(|| trace(global.loudness, ""));
     let session = Rc::new(report.interrupts().until_signal(Session::open(&target, trace)).await?);
     report.keep_session(&session);
     if !session.may_prompt() {
         report.ui.asking(session.server());
     }
+    report.advice_if(warning(&session));
+    Ok(session)
+}
+
+/// What should be known of the connection.
+pub(super) fn warning(session: &Session) -> Option<Advice> {
     let withheld = session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()));
     let insecure = session.insecure().map(|why| Advice::warning(Code::Insecure, why.to_string()));
-    report.advice_if(withheld.or(insecure).map(|advice| advice.details([session.place()])));
-    Ok(session)
+    withheld.or(insecure).map(|advice| advice.details([session.place()]))
 }
 
 /// `context NAME (SERVER) as USER`: printed before anything is written.
@@ -66,16 +71,18 @@ pub(super) fn place(session: &Session) -> String {
     }
 }
 
-fn trace(loudness: Loudness) -> Option<Trace> {
+/// Prints each request with `-v`, after this text.
+pub(super) fn trace(loudness: Loudness, before: &str) -> Option<Trace> {
     let timed = match loudness {
         Loudness::Quiet | Loudness::Usual => return None,
         Loudness::Verbose => false,
         Loudness::Timed => true,
     };
+    let before = before.to_owned();
     Some(Arc::new(move |exchange: &Exchange<'_>| {
         let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
         let again = if exchange.attempt > 1 { format!(" (try {})", exchange.attempt) } else { String::new() };
         let took = if timed { format!(" {:.1}ms", exchange.took.as_secs_f64() * 1000.0) } else { String::new() };
-        ui::trace(&format!("{} {} {status}{again}{took}", exchange.method, exchange.path));
+        ui::trace(&format!("{before}{} {} {status}{again}{took}", exchange.method, exchange.path));
     }))
 }

@@ -55,6 +55,48 @@ pub(super) fn choose(target: &Target) -> Result<ChosenContext, Failure> {
     select(&config, target, &files)
 }
 
+/// The kubeconfig, read once for a run over several of its contexts.
+pub(crate) struct KnownContexts {
+    config: Kubeconfig,
+    files: ConfigFiles,
+}
+
+impl KnownContexts {
+    /// Reads the kubeconfig.
+    ///
+    /// # Errors
+    /// It cannot be read, or has no context.
+    pub(crate) fn read(target: &Target) -> Result<Self, Failure> {
+        let files = files(target);
+        let (config, missing) = read(&files)?;
+        match config.contexts.is_empty() {
+            true if missing.len() == files.paths.len() => Err(nothing(&files, &missing)),
+            true => Err(refused(format!("kubeconfig {}: it has no context", shown(&files)))),
+            false => Ok(Self { config, files }),
+        }
+    }
+
+    /// The names of the contexts in the order of the files, each once.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for context in &self.config.contexts {
+            if !names.contains(&context.name.as_str()) {
+                names.push(&context.name);
+            }
+        }
+        names
+    }
+
+    /// The files in messages.
+    pub(crate) fn files(&self) -> String {
+        shown(&self.files)
+    }
+
+    pub(super) fn choose(&self, target: &Target) -> Result<ChosenContext, Failure> {
+        select(&self.config, target, &self.files)
+    }
+}
+
 /// The names of the kubeconfig's contexts; empty if it cannot be read.
 pub(crate) fn context_names(target: &Target) -> Vec<String> {
     let Ok((config, _)) = read(&files(target)) else { return Vec::new() };

@@ -40,7 +40,7 @@ pub use failure::{ApiCause, ApiError, Verb};
 pub use forward::InPod;
 pub(crate) use forward::InPodAnswer;
 pub use forward_failure::{ForwardCause, ForwardFailure};
-pub(crate) use kubeconfig::context_names;
+pub(crate) use kubeconfig::{KnownContexts, context_names};
 pub(crate) use logs::{Log, LogQuery, Since};
 pub(crate) use page::Freshness;
 pub use page::{Query, Scope};

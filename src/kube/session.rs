@@ -13,7 +13,7 @@ use super::connect::{bad_proxy, client, config, install_ring, server, unusable};
 use super::credential::Bearer;
 use super::encoding::encode;
 use super::failure::{ApiCause, ApiError, Verb};
-use super::kubeconfig::{ChosenContext, choose};
+use super::kubeconfig::{ChosenContext, KnownContexts, choose};
 use super::page::{Page, Query, Scope, named};
 use super::request::CallFailure;
 use super::request::{Call, Payload, ServerContact, Wire};
@@ -69,8 +69,23 @@ impl Session {
     /// # Errors
     /// The kubeconfig, the certificates it names, its exec plugin or the proxy cannot be used.
     pub async fn open(target: &Target, trace: Option<Trace>) -> Result<Self, Failure> {
+        Box::pin(Self::of(choose(target)?, target, trace)).await
+    }
+
+    /// Like [`Self::open`], for the context of `target` in a kubeconfig that was read before.
+    ///
+    /// # Errors
+    /// As those of [`Self::open`].
+    pub(crate) async fn open_known(
+        known: &KnownContexts,
+        target: &Target,
+        trace: Option<Trace>,
+    ) -> Result<Self, Failure> {
+        Box::pin(Self::of(known.choose(target)?, target, trace)).await
+    }
+
+    async fn of(mut chosen: ChosenContext, target: &Target, trace: Option<Trace>) -> Result<Self, Failure> {
         install_ring();
-        let mut chosen = choose(target)?;
         let fingerprint = chosen.fingerprint();
         let impersonation = impersonate(&mut chosen, target)?;
         let server = server(&chosen)?;

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub(crate) struct Global {
     pub kubeconfig: Option<PathBuf>,
     pub context: Option<String>,
+    /// The contexts of a run over several clusters; `None` for a run on one.
+    pub contexts: Option<WantedContexts>,
     /// The namespace of `-n`, if it was typed.
     pub namespace: Option<String>,
     pub gloo_namespace: Option<String>,
@@ -48,6 +50,15 @@ impl Global {
     pub(crate) fn object_namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or(GLOO_SYSTEM)
     }
+}
+
+/// The contexts that a run reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WantedContexts {
+    /// Names and patterns, in which `*` is any text: `--contexts`.
+    Named(Vec<String>),
+    /// All that the kubeconfig has: `--all-contexts`.
+    All,
 }
 
 /// Whether a risky command was confirmed in advance.

@@ -1,6 +1,7 @@
 //! The meaning of the command line as plain values: no code after `cli/` uses clap.
 
 mod check;
+mod clusters;
 mod describe;
 mod enrolment;
 mod global;
@@ -17,9 +18,10 @@ mod values;
 mod verify;
 
 pub(crate) use check::{CheckCommand, CheckReach, CheckSource, CheckTask};
+pub(crate) use clusters::ClusterUse;
 pub(crate) use describe::{Describe, DescribeSubject};
 pub(crate) use enrolment::{Enrol, Enrolment, Restarts};
-pub(crate) use global::{Consent, Format, GLOO_SYSTEM, Global};
+pub(crate) use global::{Consent, Format, GLOO_SYSTEM, Global, WantedContexts};
 pub(crate) use global::{Loudness, When};
 pub(crate) use inside::{
     Against, CertsTask, DumpSource, DumpTask, DumpView, Endpoints, LogExtent, LogsTask, ServedTask, SnapshotTask,

@@ -10,10 +10,15 @@ use crate::check::results::{CheckStatus, Results, status};
 use crate::check::{Finding, Ran};
 use crate::error::Failure;
 
-/// The XML document. `failure` is the failure that ended the run.
+/// The suites of a run. `failure` is the failure that ended the run.
 #[must_use]
-pub(crate) fn document(results: &Results, failure: Option<&Failure>) -> String {
-    let suites: Vec<Suite> = results.shown().map(|ran| suite(results, ran)).chain(failure.map(of_failure)).collect();
+pub(crate) fn suites(results: &Results, failure: Option<&Failure>) -> Vec<Suite> {
+    results.shown().map(|ran| suite(results, ran)).chain(failure.map(of_failure)).collect()
+}
+
+/// The XML document of these suites.
+#[must_use]
+pub(crate) fn of_suites(suites: Vec<Suite>) -> String {
     let sum = |of: fn(&Suite) -> usize| suites.iter().map(of).sum::<usize>();
     let root = Element::new("testsuites")
         .with("name", "gloo-rs check")
@@ -24,7 +29,8 @@ pub(crate) fn document(results: &Results, failure: Option<&Failure>) -> String {
     suites.into_iter().fold(root, |root, suite| root.child(suite.element())).document()
 }
 
-struct Suite {
+/// A suite: a check, or the failure of a run.
+pub(crate) struct Suite {
     name: String,
     cases: Vec<Element>,
     failures: usize,
@@ -35,6 +41,12 @@ struct Suite {
 impl Suite {
     fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), cases: Vec::new(), failures: 0, errors: 0, skipped: 0 }
+    }
+
+    /// The suite of this context.
+    #[must_use]
+    pub(super) fn of(self, context: &str) -> Self {
+        Self { name: format!("{context}: {}", self.name), ..self }
     }
 
     fn element(self) -> Element {

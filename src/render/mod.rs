@@ -2,11 +2,13 @@
 
 pub(crate) mod address;
 pub(crate) mod age;
+pub(crate) mod answer;
 pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod document;
 pub(crate) mod dump;
 pub(crate) mod findings;
+pub(crate) mod fleet;
 pub(crate) mod junit;
 pub(crate) mod line;
 pub(crate) mod peer_auth;

@@ -2,15 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Align, fitted, left_out, table};
+use super::table::{Align, Table};
 use crate::plan::revisions::{RevisionRow, RevisionsReport};
 
 /// The columns of `-o table` or `-o wide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RevisionsWidth {
     Usual,
-    /// The usual columns that fit a terminal of this width.
-    Terminal(usize),
     Wide,
 }
 
@@ -44,24 +42,20 @@ const MORE: [(&str, Align); 9] = [
     ("NAMESPACES", Align::Left),
 ];
 
-/// The lines of the table.
+/// The table.
 #[must_use]
-pub(crate) fn lines(report: &RevisionsReport, width: RevisionsWidth) -> Vec<String> {
+pub(crate) fn table(report: &RevisionsReport, width: RevisionsWidth) -> Table {
     let mut columns = COLUMNS.to_vec();
     if width == RevisionsWidth::Wide {
         columns.extend(MORE);
     }
-    let rows: Vec<_> = report
-        .rows
-        .iter()
-        .map(|row| match width {
-            RevisionsWidth::Usual | RevisionsWidth::Terminal(_) => usual(row),
-            RevisionsWidth::Wide => [usual(row), more(row)].concat(),
-        })
-        .collect();
-    let RevisionsWidth::Terminal(width) = width else { return table(&columns, &rows) };
-    let (lines, dispensed) = fitted(&columns, &rows, width, &DISPENSABLE);
-    lines.into_iter().chain(left_out(&dispensed)).collect()
+    let cells = |row| match width {
+        RevisionsWidth::Usual => usual(row),
+        RevisionsWidth::Wide => [usual(row), more(row)].concat(),
+    };
+    let rows = report.rows.iter().map(cells).map(Into::into).collect();
+    let dispensable: &[_] = if width == RevisionsWidth::Wide { &[] } else { &DISPENSABLE };
+    Table { columns, rows, toned: 0, dispensable }
 }
 
 fn usual(row: &RevisionRow) -> Vec<String> {
@@ -191,10 +185,14 @@ mod tests {
         RevisionsReport { rows: vec![known, unknown], advice: Vec::new() }
     }
 
+    fn lines(report: &RevisionsReport, width: RevisionsWidth, terminal: Option<usize>) -> Vec<String> {
+        table(report, width).lines(terminal).iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn what_is_not_known_is_a_question_mark() {
         assert_eq!(
-            lines(&report(), RevisionsWidth::Usual),
+            lines(&report(), RevisionsWidth::Usual, None),
             [
                 "REVISION  VERSION  READY  TAGS  NS  PODS  STALE  GATEWAYS  IN USE",
                 "1-28      1.28.3   2/2    prod   1   203      0         0  yes",
@@ -212,13 +210,13 @@ mod tests {
             row.istiod.version = "1.28.3-asm.14".into();
             (row.tags, row.gateways, row.pods) = (names("tag", 3), names("gateway", 5), Some(9999));
         }
-        let wide = lines(&report, RevisionsWidth::Usual);
+        let wide = lines(&report, RevisionsWidth::Usual, None);
         assert!(wide[1].contains("tag-of-the-mesh-0,tag-of-the-mesh-1,+1") && wide[1].chars().count() > 80, "{wide:?}");
-        let narrow = lines(&report, RevisionsWidth::Terminal(80));
+        let narrow = lines(&report, RevisionsWidth::Usual, Some(80));
         assert!(narrow.iter().all(|line| line.chars().count() <= 80), "{narrow:#?}");
         assert!(narrow[1].starts_with("asm-managed-rapid  2/2") && narrow[1].ends_with("5  yes"), "{narrow:#?}");
         assert_eq!(narrow[3], "-o wide has VERSION, TAGS");
-        let whole = lines(&report, RevisionsWidth::Wide);
+        let whole = lines(&report, RevisionsWidth::Wide, None);
         for name in ["tag-of-the-mesh-2", "gateway-of-the-mesh-4"] {
             assert!(whole[1].contains(name), "{whole:?}");
         }
@@ -226,7 +224,7 @@ mod tests {
 
     #[test]
     fn wide_adds_where_it_is_and_who_is_bound() {
-        let lines = lines(&report(), RevisionsWidth::Wide);
+        let lines = lines(&report(), RevisionsWidth::Wide, None);
         assert!(lines[0].ends_with("MESH ID        CLUSTER ID  WEBHOOK  NAMESPACES"), "{}", lines[0]);
         assert!(lines[1].ends_with("Kubernetes  -        shop"), "{}", lines[1]);
         assert!(lines[1].contains("istiod-1-28.istio-system.svc:15012"));

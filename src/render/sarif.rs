@@ -44,6 +44,20 @@ pub(crate) fn log(results: &Results, failure: Option<&Failure>, exit: Exit) -> V
     })
 }
 
+/// The runs of several logs as one log. Each run says which context it is of, so that a server keeps them apart.
+#[must_use]
+pub(crate) fn joined<'l>(logs: impl Iterator<Item = (&'l str, &'l Value)>) -> Value {
+    let runs = logs.flat_map(|(context, log)| {
+        let runs = log["runs"].as_array().into_iter().flatten();
+        runs.map(move |run| {
+            let mut run = run.clone();
+            run["automationDetails"] = json!({"id": format!("gloo-rs/{context}/")});
+            run
+        })
+    });
+    json!({"$schema": SCHEMA, "version": "2.1.0", "runs": runs.collect::<Vec<_>>()})
+}
+
 fn notification(level: &str, text: &str) -> Value {
     json!({"level": level, "message": {"text": plain(text)}})
 }

@@ -1,5 +1,8 @@
 //! Tables as text: two spaces between the columns, no spaces at the end of a line.
 
+use super::line::Line;
+use super::tone::Tone;
+
 /// The limit of a column's width. A longer cell overflows; the other cells of its column are not padded to its length,
 /// and `format!` accepts no width above 65,535.
 const WIDEST: usize = 256;
@@ -10,6 +13,58 @@ pub(crate) enum Align {
     Left,
     /// For numbers.
     Right,
+}
+
+/// A table before its columns have widths, so that the tables of several clusters can become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub columns: Vec<(&'static str, Align)>,
+    pub rows: Vec<TableRow>,
+    /// The place of the column whose words have the tone of their row.
+    pub toned: usize,
+    /// The columns that a terminal does without if the lines are too long, the least important first.
+    pub dispensable: &'static [&'static str],
+}
+
+/// A row of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableRow {
+    pub cells: Vec<String>,
+    pub tone: Option<Tone>,
+}
+
+impl From<Vec<String>> for TableRow {
+    fn from(cells: Vec<String>) -> Self {
+        Self { cells, tone: None }
+    }
+}
+
+impl Table {
+    /// The lines, the header first; for a terminal of this width, if there is one.
+    #[must_use]
+    pub(crate) fn lines(&self, width: Option<usize>) -> Vec<Line> {
+        let cells: Vec<_> = self.rows.iter().map(|row| row.cells.clone()).collect();
+        let (lines, dispensed) = match width {
+            Some(width) => fitted(&self.columns, &cells, width, self.dispensable),
+            None => (table(&self.columns, &cells), Vec::new()),
+        };
+        let rows = std::iter::once(None).chain(self.rows.iter().map(Some));
+        let lines = lines.iter().zip(rows).map(|(line, row)| self.toned(line, row));
+        lines.chain(left_out(&dispensed).map(Line::from)).collect()
+    }
+
+    /// The line with the word in the tone of its row. The cells before it are never left out.
+    fn toned(&self, line: &str, row: Option<&TableRow>) -> Line {
+        let place = || {
+            let row = row?;
+            let word = row.cells.get(self.toned)?;
+            let before: usize = row.cells.iter().take(self.toned).map(String::len).sum();
+            let at = before + line.get(before..)?.find(word.as_str())?;
+            Some((line.split_at(at), word, row.tone?))
+        };
+        let Some(((before, rest), word, tone)) = place() else { return Line::from(line) };
+        Line::from(before).toned(word, &tone).text(rest.strip_prefix(word.as_str()).unwrap_or_default())
+    }
 }
 
 /// The lines of a table, the header first.

@@ -63,6 +63,7 @@ fn words_are_completed_without_a_cluster() {
     assert_eq!(complete(&["completion", "p"]), ["powershell"]);
     assert_eq!(complete(&["proxy", "url", "--prefer", ""]), ["ip", "hostname"]);
     assert_eq!(complete(&["proxy", "url", "--kube-context", ""]), ["stub"]);
+    assert_eq!(complete(&["check", "--contexts", "other,s"]), ["other,stub"]);
     // `--help` has only the options of the command.
     assert_eq!(complete(&["proxy", "url", "--kube-c"]), ["--kube-context"]);
     assert_eq!(complete(&["check", "--explain", "GRS10"]).first().map(String::as_str), Some("GRS101"));

@@ -17,6 +17,7 @@ mod describe;
 mod encodings;
 mod enroll;
 mod files_interrupted;
+mod fleet;
 mod helm_told;
 mod hints;
 mod hostile_api;

@@ -48,7 +48,7 @@ const CODES: [(&str, &[Exit]); 34] = [
     ("proxy served-config", JUDGES),
     ("upgrade-values", ROLLS_BACK),
     ("check", JUDGES),
-    ("version", LOCAL),
+    ("version", READS),
     ("completion", LOCAL),
     ("options", LOCAL),
 ];

@@ -131,7 +131,9 @@ Examples:
 pub(crate) const REVISIONS: &str = "\
 Examples:
   gloo-rs istio revisions
-  gloo-rs istio revisions -o wide";
+  gloo-rs istio revisions -o wide
+  # of several clusters: contexts of the kubeconfig
+  gloo-rs istio revisions --contexts 'prod-*,stage'";
 
 /// After `istio describe --help`.
 pub(crate) const DESCRIBE: &str = "\

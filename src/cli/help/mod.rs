@@ -55,6 +55,9 @@ Examples:
   # the cluster as if these manifests were applied, for code scanning
   gloo-rs check --overlay manifests/ -o sarif
 
+  # several clusters: contexts of the kubeconfig
+  gloo-rs check --contexts 'prod-*,stage' -o json
+
   # only manifests, without a cluster; warnings fail too
   gloo-rs check -f upstreams.yaml --fail-on warning
 
@@ -74,7 +77,8 @@ A file for --suppress:
 pub(super) const VERSION: &str = "\
 Examples:
   gloo-rs version
-  gloo-rs version --client -o json";
+  gloo-rs version --client -o json
+  gloo-rs version --all-contexts -o table";
 
 /// After `completion --help`.
 pub(super) const COMPLETION: &str = "\

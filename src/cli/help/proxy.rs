@@ -5,7 +5,9 @@ pub(crate) const URL: &str = "\
 Examples:
   gloo-rs proxy url
   gloo-rs proxy url --name gateway-proxy --port https
-  curl $(gloo-rs proxy url)/headers";
+  curl $(gloo-rs proxy url)/headers
+  # a line for each context of the kubeconfig
+  gloo-rs proxy url --all-contexts";
 
 /// After `proxy address --help`.
 pub(crate) const ADDRESS: &str = "\

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::Cluster;
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::report::Report;
 use crate::kube::{ApiCause, Query, Scope as Place};
 use crate::load::paths;
 use crate::load::unread::why;
@@ -17,6 +16,7 @@ use crate::plan::advice::Advice;
 use crate::plan::destinations::{self, DestinationTarget as Written};
 use crate::plan::path::routed::ROUTES;
 use crate::plan::path::{Described, Verdict};
+use crate::render::answer::{AnswerPart, ClusterAnswer};
 use crate::render::describe::{self as render, CSV_HEAD, TargetRow, Width};
 use crate::render::line::Line;
 use crate::render::text::count;
@@ -46,17 +46,16 @@ pub(super) async fn describe(
     cluster: &Cluster<'_>,
     wanted: &WantedTargets<'_>,
     fail_on: &[Verdict],
-    report: &mut Report<'_>,
+    answer: &mut ClusterAnswer,
+    advance: &mut dyn FnMut(),
 ) -> Result<(), Failure> {
-    report.field("targets", Value::Array(Vec::new()));
     let place = match wanted.scope {
         SweepScope::Namespace => Place::Namespace(cluster.global.object_namespace()),
         SweepScope::Everywhere => Place::All,
     };
-    report.ui.begin_progress("targets");
     let snapshot = paths::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
     let survey = cluster.survey(&snapshot).await;
-    let routed = cluster.routed(&survey, report).await;
+    let routed = cluster.routed(&survey, answer).await;
     let described = |facts| {
         let narrowed = routed.iter().fold(facts, |facts, routed| routed.narrow(&survey, facts));
         Described::from(narrowed).on(&cluster.global.target())
@@ -67,7 +66,7 @@ pub(super) async fn describe(
     while let Some(page) = pages.next().await.map_err(|error| error.into_failure(&cluster.session))? {
         for value in page.items {
             found.take(&described(survey.of_upstream(&Object::new(&kinds::UPSTREAM, value))));
-            report.ui.advance();
+            advance();
         }
     }
     let (services, gaps) = services(cluster, place).await?;
@@ -80,18 +79,17 @@ pub(super) async fn describe(
             found.take(&described(survey.of_service(&namespace, &name, port)));
         }
     }
-    report.ui.end_progress();
     for why in survey.unread_certificates() {
-        report.advice(Advice::unknown("whether the gateways' certificates are still valid is unknown", why));
+        answer.advice(Advice::unknown("whether the gateways' certificates are still valid is unknown", why));
     }
     for gap in &gaps {
-        report.advice(Advice::unknown("Services that routes lead to are missing here", gap));
+        answer.advice(Advice::unknown("Services that routes lead to are missing here", gap));
     }
     let is_open = !gaps.is_empty() && fail_on.contains(&Verdict::Unknown);
     if is_open || fail_on.iter().any(|verdict| found.counts.contains_key(verdict)) {
-        report.ends(Exit::WouldChange);
+        answer.ends(Exit::WouldChange);
     }
-    found.say(wanted, cluster, report)
+    found.say(wanted, cluster, answer)
 }
 
 type Service = (String, String, Option<u64>);
@@ -157,43 +155,43 @@ impl Found {
         }
     }
 
-    fn say(self, wanted: &WantedTargets<'_>, cluster: &Cluster<'_>, report: &mut Report<'_>) -> Result<(), Failure> {
+    fn say(self, wanted: &WantedTargets<'_>, cluster: &Cluster<'_>, answer: &mut ClusterAnswer) -> Result<(), Failure> {
         let all: usize = self.counts.values().sum();
         let counts: Map<_, _> =
             self.counts.iter().map(|(verdict, number)| (verdict.name().to_owned(), (*number).into())).collect();
-        report.field("verdictCounts", Value::Object(counts));
+        answer.field("verdictCounts", Value::Object(counts));
         if all == 0 {
             return Err(none(wanted, cluster));
         }
-        report.field("targets", Value::Array(self.values));
+        answer.field("targets", Value::Array(self.values));
         match self.format {
             Format::Csv => {
-                report.line(CSV_HEAD);
-                for row in &self.rows {
-                    report.line(render::csv(row));
-                }
+                let rows = self.rows.iter().map(render::csv).collect();
+                answer.parts.push(AnswerPart::Csv { head: CSV_HEAD, rows });
             }
             _ if self.rows.is_empty() => {}
-            Format::Wide => render::table(&self.rows, Width::Wide).into_iter().for_each(|line| report.line(line)),
+            Format::Wide => answer.parts.push(AnswerPart::Table(render::table(&self.rows, Width::Wide))),
             _ => {
                 // A script that reads the rows gets all of them.
-                let (width, (rows, more)) = match report.ui.columns() {
-                    Some(width) => (Width::Terminal(width), render::grouped(self.rows)),
-                    None => (Width::Usual, (self.rows, Vec::new())),
+                let (rows, more) = match answer.columns {
+                    Some(_) => render::grouped(self.rows),
+                    None => (self.rows, Vec::new()),
                 };
-                let more = more.into_iter().map(Line::from);
-                render::table(&rows, width).into_iter().chain(more).for_each(|line| report.line(line));
+                answer.parts.push(AnswerPart::Table(render::table(&rows, Width::Usual)));
+                for line in more {
+                    answer.line(line);
+                }
             }
         }
         for why in &self.unread {
-            report.advice(Advice::unknown("some verdicts or facts are unknown", why));
+            answer.advice(Advice::unknown("some verdicts or facts are unknown", why));
         }
         let mut line = Line::default();
         for (place, (verdict, number)) in self.counts.iter().enumerate() {
             let between = if place == 0 { "" } else { ", " };
             line = line.text(between).toned(format!("{number} {verdict}"), verdict);
         }
-        report.ui.status(line.text(format!(" ({})", count(all, "target"))));
+        answer.status(line.text(format!(" ({})", count(all, "target"))));
         Ok(())
     }
 }

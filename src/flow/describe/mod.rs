@@ -23,6 +23,7 @@ use crate::plan::path::routed::Routed;
 use crate::plan::path::survey;
 use crate::plan::path::{Described, Verdict};
 use crate::plan::routes::RouteTarget;
+use crate::render::answer::ClusterAnswer;
 use crate::render::describe as render;
 
 /// The session of a run and the namespace of Gloo.
@@ -41,14 +42,36 @@ struct Cluster<'g> {
 pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = session::open(global, report).await?;
     report.ui.status(format!("{}, {}", session::place(&session), now()));
+    report.field("targets", Value::Array(Vec::new()));
+    if matches!(task.subject, DescribeSubject::All { .. }) {
+        report.ui.begin_progress("targets");
+    }
+    let mut answer = ClusterAnswer::new(report.ui.columns());
+    let ended = read(session, task, global, &mut answer, &mut || report.ui.advance()).await;
+    report.ui.end_progress();
+    report.tell(answer);
+    ended
+}
+
+/// Describes the subject in one cluster. `advance` is called after each target.
+///
+/// # Errors
+/// The named object does not exist, or the API server does not answer.
+pub(super) async fn read(
+    session: Rc<Session>,
+    task: &Describe,
+    global: &Global,
+    answer: &mut ClusterAnswer,
+    advance: &mut dyn FnMut(),
+) -> Result<(), Failure> {
     let (gloo, guessed) = home(&session, global).await;
     let cluster = Cluster { session, gloo, guessed, global };
     match &task.subject {
-        DescribeSubject::Upstream(named) => one(&cluster, named, &task.fail_on, report).await,
-        DescribeSubject::Request(request) => request::describe(&cluster, request, &task.fail_on, report).await,
+        DescribeSubject::Upstream(named) => one(&cluster, named, &task.fail_on, answer).await,
+        DescribeSubject::Request(request) => request::describe(&cluster, request, &task.fail_on, answer).await,
         DescribeSubject::All { labels, scope, only } => {
-            all::describe(&cluster, &all::WantedTargets { labels: labels.as_ref(), scope, only }, &task.fail_on, report)
-                .await
+            let wanted = all::WantedTargets { labels: labels.as_ref(), scope, only };
+            all::describe(&cluster, &wanted, &task.fail_on, answer, advance).await
         }
     }
 }
@@ -77,7 +100,7 @@ impl Cluster<'_> {
         Namespaces { only: Vec::new(), otherwise }
     }
 
-    /// The facts, with the certificates that the gateways report.
+    /// The facts, with the certificates that the gateways answer.
     async fn survey<'s>(&self, snapshot: &'s Snapshot) -> survey::Survey<'s> {
         let survey = survey::Survey::new(snapshot, &self.gloo);
         if let Some(why) = &self.guessed {
@@ -88,7 +111,7 @@ impl Cluster<'_> {
     }
 
     /// Which gateways serve which routes, if the gateways differ. `None` if they do not differ or this is unknown.
-    async fn routed(&self, survey: &survey::Survey<'_>, report: &mut Report<'_>) -> Option<Routed> {
+    async fn routed(&self, survey: &survey::Survey<'_>, answer: &mut ClusterAnswer) -> Option<Routed> {
         if !survey.gateways_differ() {
             return None;
         }
@@ -96,7 +119,7 @@ impl Cluster<'_> {
         match gaps.first() {
             None => Some(routed),
             Some(why) => {
-                report.advice(Advice::unknown("which gateways serve which routes is unknown", why));
+                answer.advice(Advice::unknown("which gateways serve which routes is unknown", why));
                 None
             }
         }
@@ -119,9 +142,8 @@ async fn one(
     cluster: &Cluster<'_>,
     named: &Named,
     fail_on: &[Verdict],
-    report: &mut Report<'_>,
+    answer: &mut ClusterAnswer,
 ) -> Result<(), Failure> {
-    report.field("targets", Value::Array(Vec::new()));
     let namespace = named.namespace.as_deref().unwrap_or(cluster.global.object_namespace());
     let reference = ObjectRef::new(&kinds::UPSTREAM, namespace, named.name.as_str());
     let upstream = match cluster.session.get(&kinds::UPSTREAM, namespace, &named.name).await {
@@ -132,10 +154,10 @@ async fn one(
     let services: Vec<_> = service(&upstream).into_iter().collect();
     let snapshot = cluster.around(&services).await?;
     let survey = cluster.survey(&snapshot).await;
-    let routed = cluster.routed(&survey, report).await;
+    let routed = cluster.routed(&survey, answer).await;
     let facts = survey.of_upstream(&upstream);
     let facts = routed.iter().fold(facts, |facts, routed| routed.narrow(&survey, facts));
-    say(&[Described::from(facts).on(&cluster.global.target())], fail_on, report);
+    say(&[Described::from(facts).on(&cluster.global.target())], fail_on, answer);
     Ok(())
 }
 
@@ -149,18 +171,18 @@ async fn not_there(cluster: &Cluster<'_>, reference: &ObjectRef) -> Failure {
 }
 
 /// Prints the targets and compares them with the threshold.
-fn say(described: &[Described], fail_on: &[Verdict], report: &mut Report<'_>) {
-    report.field("targets", described.iter().map(render::of_target).collect());
+fn say(described: &[Described], fail_on: &[Verdict], answer: &mut ClusterAnswer) {
+    answer.field("targets", described.iter().map(render::of_target).collect());
     for (number, described) in described.iter().enumerate() {
         if number > 0 {
-            report.paragraph("");
+            answer.paragraph("");
         }
         for line in render::target(described) {
-            report.paragraph(line);
+            answer.paragraph(line);
         }
     }
     if described.iter().any(|described| fail_on.contains(&described.judged.verdict)) {
-        report.ends(Exit::WouldChange);
+        answer.ends(Exit::WouldChange);
     }
 }
 

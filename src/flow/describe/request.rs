@@ -1,17 +1,15 @@
 //! `--host`: where a request goes, and how its targets are connected to.
 
-use serde_json::Value;
-
 use super::{Cluster, say, service, upstreams};
 use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::report::Report;
 use crate::load::snapshot::{self, Detail, Want};
 use crate::model::{Kind, ListAnswer as Listed, ListPart, Snapshot, Unknown, kinds};
 use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
 use crate::plan::path::{Described, Verdict};
 use crate::plan::routes::{Action, Heard, Request, Resolution, RouteTarget, Routing, resolve};
+use crate::render::answer::ClusterAnswer;
 use crate::render::describe as render;
 
 /// The kinds that routing is configured with.
@@ -32,9 +30,8 @@ pub(super) async fn describe(
     cluster: &Cluster<'_>,
     request: &Request,
     fail_on: &[Verdict],
-    report: &mut Report<'_>,
+    found: &mut ClusterAnswer,
 ) -> Result<(), Failure> {
-    report.field("targets", Value::Array(Vec::new()));
     let snapshot = routing(cluster, request).await?;
     let settings = snapshot.find(&kinds::SETTINGS, &cluster.gloo, "default").object();
     let answer = resolve(
@@ -52,24 +49,24 @@ pub(super) async fn describe(
             gloo_namespace: &cluster.gloo,
         },
     );
-    report.field("request", render::of_answer(request, &answer));
+    found.field("request", render::of_answer(request, &answer));
     let gaps = gaps(&snapshot);
     if answer.heard.is_empty() {
         return Err(nobody(request, &answer, &gaps));
     }
-    say_gaps(&gaps, &answer, report);
+    say_gaps(&gaps, &answer, found);
     for line in render::request(request, &answer) {
-        report.paragraph(&line);
+        found.paragraph(&line);
     }
     let described = targets(cluster, &answer).await?;
     if !described.is_empty() {
-        report.paragraph("");
+        found.paragraph("");
     }
-    say(&described, fail_on, report);
+    say(&described, fail_on, found);
     let is_open =
         !gaps.is_empty() || !answer.notes.is_empty() || answer.heard.iter().any(|heard| heard.trouble.is_some());
     if is_open && fail_on.contains(&Verdict::Unknown) {
-        report.ends(Exit::WouldChange);
+        found.ends(Exit::WouldChange);
     }
     dead_end(request, &answer).map_or(Ok(()), Err)
 }
@@ -89,15 +86,15 @@ fn gaps(snapshot: &Snapshot) -> Vec<&Unknown> {
     ROUTING.into_iter().chain([&kinds::SETTINGS]).filter_map(|kind| snapshot.unknown(kind)).collect()
 }
 
-fn say_gaps(gaps: &[&Unknown], answer: &Resolution, report: &mut Report<'_>) {
+fn say_gaps(gaps: &[&Unknown], answer: &Resolution, found: &mut ClusterAnswer) {
     for gap in gaps {
-        report.advice(Advice::unknown(
+        found.advice(Advice::unknown(
             "other routes may take precedence, but which routes exist is unknown",
             &(*gap).into(),
         ));
     }
     for note in &answer.notes {
-        report.advice(Advice::unknown("this answer is incomplete", &note.as_str().into()));
+        found.advice(Advice::unknown("this answer is incomplete", &note.as_str().into()));
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::kinds;
 use crate::options::{Global, ProxyPods};
 use crate::plan::pod;
 use crate::plan::proxy_pods::ProxyPod;
+use crate::render::answer::ClusterAnswer;
 
 /// Pods of a proxy, with the session of their cluster.
 pub(super) struct ProxyPodsSession {
@@ -35,13 +36,29 @@ pub(super) async fn open(
     report: &mut Report<'_>,
 ) -> Result<ProxyPodsSession, Failure> {
     let session = session::open(global, report).await?;
+    let mut answer = ClusterAnswer::default();
+    let found = find(session, wanted, global, &mut answer).await?;
+    report.tell(answer);
+    Ok(found)
+}
+
+/// Finds the pods in the cluster of this session.
+///
+/// # Errors
+/// As those of [`open`].
+pub(super) async fn find(
+    session: Rc<Session>,
+    wanted: &ProxyPods,
+    global: &Global,
+    answer: &mut ClusterAnswer,
+) -> Result<ProxyPodsSession, Failure> {
     let chosen = proxy_pods::find(&session, global, wanted).await?;
     for advice in chosen.advice {
-        report.advice(advice);
+        answer.advice(advice);
     }
     for pod in &chosen.pods {
         let of = if chosen.of > 1 { format!(" ({} of {})", chosen.pods.len(), chosen.of) } else { String::new() };
-        report.ui.status(format!("pod {}/{}{of}", pod.namespace, pod.name));
+        answer.status(format!("pod {}/{}{of}", pod.namespace, pod.name));
     }
     Ok(ProxyPodsSession { session, pods: chosen.pods })
 }

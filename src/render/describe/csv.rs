@@ -30,7 +30,8 @@ pub(crate) fn line(row: &TargetRow) -> String {
 
 /// A cell that a spreadsheet does not evaluate: text that would be a formula gets a leading apostrophe, and characters
 /// that control a terminal become `?`.
-fn cell(text: &str) -> String {
+#[must_use]
+pub(crate) fn cell(text: &str) -> String {
     let inert: String = text.chars().map(|c| if is_obeyed(c) || c == '\t' { '?' } else { c }).collect();
     let is_formula =
         inert.trim_start().starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);

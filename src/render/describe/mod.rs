@@ -6,7 +6,7 @@ mod row;
 mod target;
 mod value;
 
-pub(crate) use csv::{HEAD as CSV_HEAD, line as csv};
+pub(crate) use csv::{HEAD as CSV_HEAD, cell as csv_cell, line as csv};
 pub(crate) use request::lines as request;
 pub(crate) use row::{TargetRow, Width, grouped, table};
 pub(crate) use target::lines as target;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::target::{modes, revisions};
 use crate::plan::path::{Behind, Described, Sends, Verdict};
 use crate::plan::routes::RouteTarget;
-use crate::render::line::Line;
-use crate::render::table::{Align, fitted, left_out, table as columns};
+use crate::render::table::{Align, Table, TableRow};
+use crate::render::tone::Toned as _;
 
 /// A row whose cells are all text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,6 @@ pub(crate) struct TargetRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     Usual,
-    /// The usual columns that fit a terminal of this width.
-    Terminal(usize),
     Wide,
 }
 
@@ -118,9 +116,9 @@ impl TargetRow {
     }
 }
 
-/// The lines of the table.
-pub(crate) fn table(rows: &[TargetRow], width: Width) -> Vec<Line> {
-    let mut head = vec![
+/// The table.
+pub(crate) fn table(rows: &[TargetRow], width: Width) -> Table {
+    let mut columns = vec![
         ("VERDICT", Align::Left),
         ("UPSTREAM", Align::Left),
         ("MESHED", Align::Left),
@@ -129,23 +127,12 @@ pub(crate) fn table(rows: &[TargetRow], width: Width) -> Vec<Line> {
         ("CAUSE", Align::Left),
     ];
     if width == Width::Wide {
-        head.extend(["REVISION", "STATUS", "OWNER", "WHY"].map(|name| (name, Align::Left)));
+        columns.extend(["REVISION", "STATUS", "OWNER", "WHY"].map(|name| (name, Align::Left)));
     }
-    let cells: Vec<_> = rows.iter().map(|row| row.cells(width)).collect();
-    let (lines, dispensed) = match width {
-        Width::Terminal(columns) => fitted(&head, &cells, columns, &DISPENSABLE),
-        Width::Usual | Width::Wide => (columns(&head, &cells), Vec::new()),
-    };
-    // The first line is the head.
-    let verdicts = std::iter::once(None).chain(rows.iter().map(|row| Verdict::named(row.verdict)));
-    let lines = lines.iter().zip(verdicts).map(|(line, verdict)| toned(line, verdict));
-    lines.chain(left_out(&dispensed).map(Line::from)).collect()
-}
-
-/// The line with its first cell in the tone of the verdict.
-fn toned(line: &str, verdict: Option<Verdict>) -> Line {
-    let rest = verdict.and_then(|verdict| Some((verdict, line.strip_prefix(verdict.name())?)));
-    rest.map_or_else(|| Line::from(line), |(verdict, rest)| Line::default().toned(verdict, &verdict).text(rest))
+    let tone = |row: &TargetRow| Verdict::named(row.verdict).and_then(|verdict| verdict.tone());
+    let rows = rows.iter().map(|row| TableRow { cells: row.cells(width), tone: tone(row) }).collect();
+    let dispensable: &[_] = if width == Width::Wide { &[] } else { &DISPENSABLE };
+    Table { columns, rows, toned: 0, dispensable }
 }
 
 /// The number of rows that a terminal shows of one cause.
@@ -210,7 +197,7 @@ mod tests {
         let mut long = row(1, "strict peer, policy shop/default-strict");
         (long.name, long.meshed, long.pods) = ("default-httpbin-8000".to_owned(), "12".to_owned(), "12".to_owned());
         long.peer = "PERMISSIVE STRICT".to_owned();
-        let lines = table(&[long], Width::Terminal(80));
+        let lines = table(&[long], Width::Usual).lines(Some(80));
         assert!(lines.iter().all(|line| line.to_string().len() <= 80), "{lines:#?}");
         assert_eq!(lines[1].spans()[0].style, Style::Toned(Tone::Bad));
         assert!(lines[1].to_string().ends_with("strict peer, policy shop/default-strict"), "{lines:#?}");

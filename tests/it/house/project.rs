@@ -37,7 +37,7 @@ fn finds(checker: &Path, args: &[&str], name: &str, faulty: &str) {
 fn zizmor_finds_nothing_in_the_workflows() {
     const ARGS: [&str; 3] = ["--offline", "--pedantic", "--no-progress"];
     let zizmor = tools::zizmor();
-    finds_nothing(zizmor, &[&ARGS[..], &[".github"]].concat());
+    finds_nothing(zizmor, &[&ARGS[..], &[".github", "action.yml"]].concat());
     let unpinned = "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n      - uses: actions/checkout@v4\n";
     finds(zizmor, &ARGS, "a.yml", unpinned);
 }
@@ -52,15 +52,18 @@ fn actionlint_and_shellcheck_find_nothing() {
     finds_nothing(actionlint, &[&[with.as_str(), "-pyflakes="], &files[..]].concat());
     finds(actionlint, &[&with], "a.yml", "on: push\njobs:\n  a:\n    runs-on: no-such-runner\n    steps: []\n");
 
-    finds_nothing(shellcheck, &["install.sh", "scripts/reproduce", ".ci/run"]);
+    finds_nothing(shellcheck, &["install.sh", "scripts/action", "scripts/reproduce", ".ci/run"]);
     finds(shellcheck, &[], "a.sh", "#!/bin/sh\nrm -rf $1\n");
 }
 
 #[test]
 fn every_action_is_pinned_to_a_commit_and_says_its_version() {
-    for file in files_below(".github/workflows", ".yml") {
+    let workflows = files_below(".github/workflows", ".yml");
+    for file in &workflows {
+        assert!(read(file).contains("\npermissions: {}\n"), "{file} gives every job permissions");
+    }
+    for file in workflows.into_iter().chain(["action.yml".to_owned()]) {
         let text = read(&file);
-        assert!(text.contains("\npermissions: {}\n"), "{file} gives every job permissions");
         for line in text.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: ")) {
             let (_, pin) = line.split_once('@').expect("a version");
             let (commit, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{file}: {line}"));

@@ -19,10 +19,16 @@ fn schema_file() -> Value {
 /// Holds a document against the schema of its kind.
 #[track_caller]
 pub fn fits(document: &Value) {
+    let other = |file: &str| serde_json::from_str(&read(file)).unwrap();
     let schema = match document["kind"].as_str() {
-        Some("Version") => serde_json::from_str(&read("docs/version.schema.json")).unwrap(),
+        Some("Version") => other("docs/version.schema.json"),
+        Some("Results") => other("docs/results.schema.json"),
         _ => schema_file(),
     };
+    for entry in document["results"].as_array().into_iter().flatten().filter(|_| document["kind"] == "Results") {
+        fits(entry);
+        entry.get("version").into_iter().for_each(fits);
+    }
     let faults = schema::faults_when_closed(&schema, document);
     assert!(faults.is_empty(), "{}\n{document:#}", faults.join("\n"));
 }

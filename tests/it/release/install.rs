@@ -92,7 +92,7 @@ fn ended(command: &mut Command) -> Ended {
 }
 
 /// Packs a release around a shell script, and lets the server answer with it.
-fn serve(server: &Stub, sandbox: &Sandbox, version: &str, script: &str, pages: &[&str]) {
+pub(super) fn serve(server: &Stub, sandbox: &Sandbox, version: &str, script: &str, pages: &[&str]) {
     let name = format!("gloo-rs-{version}-{TARGET}");
     for program in ["gloo-rs", "kubectl-gloo"] {
         sandbox.script(&format!("packed/{name}/{program}"), script);

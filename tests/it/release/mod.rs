@@ -1,5 +1,6 @@
 //! A release: what `scripts/release` packs, and what `install.sh` makes of it.
 
+mod action;
 mod archive;
 mod files;
 mod install;
