@@ -3,9 +3,11 @@
 use crate::flow::session;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use super::baseline::{self, BaselineRun, Scoped};
 use super::report::Report;
 use crate::check::codes::ALL;
 use crate::check::control_plane;
@@ -24,6 +26,7 @@ use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, G
 use crate::plan::advice::{Advice, Code};
 use crate::plan::dangling;
 use crate::plan::path::ShownCertificate;
+use crate::posture::baseline::{Comparison, Recorded};
 use crate::render::findings::FindingOrder;
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
@@ -56,10 +59,10 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
         }
     };
     let nothing = Results { ran: Vec::new(), threshold: task.threshold, unread: 0 };
-    let ended = Run::new(task, global).and_then(|run| run.results(report));
-    match ended {
-        Ok(results) => {
+    match compared(task, global, report) {
+        Ok((results, compared)) => {
             finish(&results, None, global, report);
+            baseline::say(compared.as_ref(), global.format, report);
             Ok(())
         }
         Err(failure) => {
@@ -69,17 +72,56 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
     }
 }
 
-struct Run<'r> {
+/// Runs the checks, and compares them with the baseline, if there is one. Only then the difference sets the exit code.
+fn compared(
+    task: &CheckTask,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(Results, Option<Comparison>), Failure> {
+    let baseline = BaselineRun::begin(&task.baseline)?;
+    let run = Run::new(task, global)?;
+    let results = run.results(report)?;
+    if !task.baseline.is_wanted() {
+        ends(&results, report);
+        return Ok((results, None));
+    }
+    let mut recorded = Recorded::default();
+    recorded.add_results(&results);
+    let now = Scoped { paths: None, findings: Some(run.scope()), recorded };
+    let compared = baseline.end(now, task.threshold, report)?;
+    if !baseline.compares() {
+        ends(&results, report);
+    }
+    Ok((results, compared))
+}
+
+fn ends(results: &Results, report: &mut Report<'_>) {
+    if results.fails() {
+        report.ends(Exit::WouldChange);
+    }
+}
+
+/// A run of checks, also of those of `report`.
+pub(super) struct Run<'r> {
     task: &'r CheckTask,
     global: &'r Global,
     /// The namespace where Gloo is installed: `-n` of glooctl.
-    gloo: &'r str,
+    pub(super) gloo: &'r str,
     checks: Vec<&'static OneCheck>,
     suppressions: Vec<Suppression>,
 }
 
+/// What was read of a cluster.
+pub(super) struct ReadCluster {
+    pub(super) session: Rc<Session>,
+    pub(super) snapshot: Snapshot,
+    release: Option<Beyond<Release>>,
+    /// Number of documents in the overlay that could not be read.
+    unread: usize,
+}
+
 impl<'r> Run<'r> {
-    fn new(task: &'r CheckTask, global: &'r Global) -> Result<Self, Failure> {
+    pub(super) fn new(task: &'r CheckTask, global: &'r Global) -> Result<Self, Failure> {
         let is_wanted = |check: &&'static OneCheck| !task.excluded.iter().any(|word| is_named(check, word));
         Ok(Self {
             task,
@@ -93,15 +135,38 @@ impl<'r> Run<'r> {
     fn results(&self, report: &mut Report<'_>) -> Result<Results, Failure> {
         match &self.task.source {
             CheckSource::Files(paths) => {
-                let files = self.files(paths, &checked::kinds_in_files(&self.checks), self.gloo, report)?;
-                let unread = files.unread.len();
-                let snapshot = snapshot::of_files_alone(files.objects);
-                let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
-                Ok(Results { unread, ..self.judge(&world, report) })
+                let (snapshot, unread) = self.manifests(paths, report)?;
+                Ok(Results { unread, ..self.judge(&self.world_of_files(&snapshot), report) })
             }
             CheckSource::Cluster => session::block_on(&report.interrupts(), self.cluster(&[], report)),
             CheckSource::Overlay(paths) => session::block_on(&report.interrupts(), self.cluster(paths, report)),
         }
+    }
+
+    /// What the findings are about, for a baseline.
+    pub(super) fn scope(&self) -> String {
+        let source = match &self.task.source {
+            CheckSource::Files(_) => "manifests, ",
+            CheckSource::Overlay(_) => "manifests over the cluster, ",
+            CheckSource::Cluster => "",
+        };
+        let mut namespaces = self.task.namespaces.clone();
+        namespaces.sort_unstable();
+        let objects =
+            if namespaces.is_empty() { String::new() } else { format!(", objects in {}", namespaces.join(", ")) };
+        format!("{source}Gloo in {}{objects}", self.gloo)
+    }
+
+    /// The snapshot of manifests, and the number of documents that could not be read.
+    pub(super) fn manifests(&self, paths: &[PathBuf], report: &mut Report<'_>) -> Result<(Snapshot, usize), Failure> {
+        let files = self.files(paths, &checked::kinds_in_files(&self.checks), self.gloo, report)?;
+        let unread = files.unread.len();
+        Ok((snapshot::of_files_alone(files.objects), unread))
+    }
+
+    /// The world of manifests.
+    pub(super) fn world_of_files<'w>(&'w self, snapshot: &'w Snapshot) -> World<'w> {
+        World::new(snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why)
     }
 
     /// Reads the manifests and reports what cannot be read.
@@ -137,6 +202,13 @@ impl<'r> Run<'r> {
     }
 
     async fn cluster(&self, overlay: &[PathBuf], report: &mut Report<'_>) -> Result<Results, Failure> {
+        let read = Box::pin(self.read(overlay, report)).await?;
+        let world = self.world(&read).await?;
+        Ok(Results { unread: read.unread, ..self.judge(&world, report) })
+    }
+
+    /// Reads the cluster.
+    pub(super) async fn read(&self, overlay: &[PathBuf], report: &mut Report<'_>) -> Result<ReadCluster, Failure> {
         let session = session::open(self.global, report).await?;
         report.ui.status(session::place(&session));
         let wants = checked::wants(&checked::kinds_of(&self.checks), self.gloo, &self.task.namespaces);
@@ -166,16 +238,22 @@ impl<'r> Run<'r> {
             (None, Some(typed)) => there(&snapshot, "-n", std::slice::from_ref(typed))?,
             (None, None) => {}
         }
-        let inside = GlooPods::new(&session, &snapshot, self.gloo);
+        Ok(ReadCluster { session, snapshot, release, unread })
+    }
+
+    /// The world of a cluster, with what its pods report.
+    pub(super) async fn world<'w>(&'w self, read: &'w ReadCluster) -> Result<World<'w>, Failure> {
+        let ReadCluster { session, snapshot, release, .. } = read;
+        let inside = GlooPods::new(session, snapshot, self.gloo);
         let (certificates, envoys, metrics) =
             tokio::join!(self.certificates(&inside), self.envoys(&inside), self.metrics(&inside));
-        let mut world = World::new(&snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
+        let mut world = World::new(snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
         (world.certificates, world.envoys, world.metrics) = (certificates, envoys, metrics);
         if let Some(release) = release {
-            world.release = release;
+            world.release = release.clone();
         }
-        world.namespaces = watched(&snapshot, self.gloo, &self.task.namespaces)?;
-        Ok(Results { unread, ..self.judge(&world, report) })
+        world.namespaces = watched(snapshot, self.gloo, &self.task.namespaces)?;
+        Ok(world)
     }
 
     fn has(&self, check: &OneCheck) -> bool {
@@ -210,7 +288,8 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn judge<'w>(&self, world: &'w World<'w>, report: &mut Report<'_>) -> Results {
+    /// Runs the checks on the world.
+    pub(super) fn judge<'w>(&self, world: &'w World<'w>, report: &mut Report<'_>) -> Results {
         let mut ran = run_checks(world, self.checks.iter().copied());
         let target = self.global.target();
         for finding in ran.iter_mut().flat_map(|ran| &mut ran.findings) {
@@ -265,9 +344,6 @@ fn watched(snapshot: &Snapshot, gloo: &str, typed: &[String]) -> Result<Option<B
 /// Prints the results in the requested format.
 fn finish(results: &Results, failure: Option<&Failure>, global: &Global, report: &mut Report<'_>) {
     let format = global.format;
-    if results.fails() {
-        report.ends(Exit::WouldChange);
-    }
     if failure.is_none() && findings::saw_nothing(results) && !results.ran.is_empty() {
         report.ends(Exit::SaidNo);
     }

@@ -1,5 +1,6 @@
 //! The meaning of the command line as plain values: no code after `cli/` uses clap.
 
+mod baseline;
 mod check;
 mod describe;
 mod enrolment;
@@ -15,6 +16,7 @@ mod sidecars;
 mod values;
 mod verify;
 
+pub(crate) use baseline::BaselineTask;
 pub(crate) use check::{CheckCommand, CheckReach, CheckSource, CheckTask};
 pub(crate) use describe::{Describe, DescribeSubject};
 pub(crate) use enrolment::{Enrol, Enrolment, Restarts};
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     Served(ServedTask),
     UpgradeValues(UpgradeValues),
     Check(CheckCommand),
+    /// `report`: the checks that it runs, and their baseline with that of the paths
+    Report(Box<CheckTask>),
     Version(VersionTask),
     Completion(Shell),
     /// `options`

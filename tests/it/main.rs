@@ -39,6 +39,7 @@ mod progress;
 mod proxy_address;
 mod proxy_plane;
 mod release;
+mod report;
 mod setup;
 mod shells;
 mod signals;

@@ -1,6 +1,6 @@
 //! `istio describe`: reads, evaluates and prints. It writes nothing.
 
-mod all;
+pub(super) mod all;
 mod request;
 
 use crate::flow::session;
@@ -47,8 +47,8 @@ pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_
         DescribeSubject::Upstream(named) => one(&cluster, named, &task.fail_on, report).await,
         DescribeSubject::Request(request) => request::describe(&cluster, request, &task.fail_on, report).await,
         DescribeSubject::All { labels, scope, only } => {
-            all::describe(&cluster, &all::WantedTargets { labels: labels.as_ref(), scope, only }, &task.fail_on, report)
-                .await
+            let wanted = all::WantedTargets { labels: labels.as_ref(), scope, only, baseline: &task.baseline };
+            all::describe(&cluster, &wanted, &task.fail_on, report).await
         }
     }
 }
