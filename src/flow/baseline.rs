@@ -7,6 +7,7 @@ use crate::apply::files;
 use crate::check::Severity;
 use crate::check::results::{Threshold, Unseen};
 use crate::error::{Exit, Failure, Reason};
+use crate::file::MOST;
 use crate::load::baseline;
 use crate::options::{BaselineTask, Format};
 use crate::posture::baseline::{Baseline, Comparison, DifferenceKind, Recorded};
@@ -64,6 +65,15 @@ impl BaselineRun {
         if let Some(file) = &self.write {
             let new = Baseline { paths: now.paths, findings: now.findings, recorded: now.recorded };
             let text: String = new.lines().map(|line| inert_json(&line) + "\n").collect();
+            if text.len() as u64 > MOST {
+                let message = format!(
+                    "--write-baseline {}: {} facts are too many for a file",
+                    file.display(),
+                    text.lines().count()
+                );
+                return Err(Failure::new(Exit::Failed, Reason::File, message)
+                    .detail("no baseline above 16 MiB can be read again"));
+            }
             files::write_whole(file, text.as_bytes())?;
             report.ui.status(format!("baseline written to {}", file.display()));
         }

@@ -206,3 +206,26 @@ fn a_broken_or_foreign_file_is_an_error_and_stays_as_it_is() {
     fits(&document);
     assert_eq!(document["posture"], json!([]));
 }
+
+/// Many namespaces, each a cause of its own.
+#[test]
+fn markdown_fits_a_comment_and_the_page_a_browser_however_many_paths_there_are() {
+    const LARGEST_COMMENT: usize = 65_536;
+    let sandbox = Sandbox::new();
+    let upstream = |number: usize| {
+        format!(
+            "---\napiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {{name: u{number}, namespace: n{}}}\nspec: {{static: {{hosts: [{{addr: a.example, port: 80}}]}}}}\n",
+            number % 150
+        )
+    };
+    sandbox.write("many.yaml", (0..3000).map(upstream).collect::<String>());
+    let markdown = run(&sandbox, "report -f many.yaml -o markdown");
+    assert!(markdown.stdout.len() < LARGEST_COMMENT, "{}", markdown.stdout.len());
+    assert!(markdown.stdout.contains("and 140 more causes"), "{}", markdown.stdout);
+    let page = run(&sandbox, "report -f many.yaml -o html").stdout;
+    assert!(page.contains("and 50 more causes") && page.len() < 2 << 20, "{}", page.len());
+    let text = run(&sandbox, "report -f many.yaml").stdout;
+    assert!(text.lines().count() < 80, "{text}");
+    let result = document(&run(&sandbox, "report -f many.yaml -o json"));
+    assert_eq!(result["posture"][0]["paths"].as_array().map(Vec::len), Some(3000));
+}

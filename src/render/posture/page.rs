@@ -6,13 +6,27 @@ use crate::check::{CHECKS, Check};
 use crate::error::{Exit, Failure, Reason};
 use crate::plan::path::Verdict;
 use crate::posture::baseline::{Comparison, Difference, DifferenceKind};
-use crate::posture::{ClusterPosture, FindingCause, PathCause, PathRecord};
+use crate::posture::{
+    ClusterPosture, DecidingPolicy, FindingCause, GatewayCertificates, PathCause, PathRecord, PathTotals, PostureGap,
+    RevisionUse,
+};
 use crate::render::text::count;
 
-/// The number of rows that a list of the page shows. A page for ten thousand paths stays readable, and printable.
-const ON_PAGE: usize = 100;
-/// The same for Markdown: GitHub takes no comment above 65,536 characters.
-const IN_MARKDOWN: usize = 10;
+/// How much of a posture is shown. What is left out is counted.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    /// The rows of a table with one line for each namespace, gateway or policy.
+    totals: usize,
+    /// The causes, and the codes of findings.
+    groups: usize,
+    /// The paths or objects of a cause.
+    members: usize,
+}
+
+/// A page for ten thousand paths stays readable, and printable.
+const ON_PAGE: Extent = Extent { totals: 1000, groups: 100, members: 100 };
+/// GitHub takes no comment above 65,536 characters.
+const IN_MARKDOWN: Extent = Extent { totals: 20, groups: 10, members: 5 };
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -32,10 +46,31 @@ struct View<'p> {
     compared: Option<Vec<DifferenceView<'p>>>,
 }
 
+/// The first items of a list, and the number of the others.
+struct Part<'p, T> {
+    items: &'p [T],
+    more: usize,
+}
+
+impl<'p, T> Part<'p, T> {
+    fn first(all: &'p [T], most: usize) -> Self {
+        let items = all.get(..most).unwrap_or(all);
+        Self { items, more: all.len() - items.len() }
+    }
+}
+
 struct ClusterView<'p> {
     posture: &'p ClusterPosture,
+    namespaces: Part<'p, PathTotals>,
+    gateways: Part<'p, PathTotals>,
     paths: Vec<CauseView<'p>>,
+    more_causes: usize,
     findings: Vec<FindingView<'p>>,
+    more_findings: usize,
+    certificates: Part<'p, GatewayCertificates>,
+    revisions: Part<'p, RevisionUse>,
+    policies: Part<'p, DecidingPolicy>,
+    unknown: Part<'p, PostureGap>,
 }
 
 /// A cause with the first of its paths.
@@ -80,30 +115,44 @@ fn rendered(template: &impl Template) -> Result<String, Failure> {
 }
 
 impl<'p> View<'p> {
-    fn new(postures: &'p [ClusterPosture], compared: Option<&'p Comparison>, most: usize) -> Self {
+    fn new(postures: &'p [ClusterPosture], compared: Option<&'p Comparison>, extent: Extent) -> Self {
         Self {
-            clusters: postures.iter().map(|posture| ClusterView::new(posture, most)).collect(),
+            clusters: postures.iter().map(|posture| ClusterView::new(posture, extent)).collect(),
             compared: compared.map(|compared| {
                 let found = DifferenceKind::ALL.into_iter().map(|kind| (kind, compared.of_kind(kind)));
                 let found = found.filter(|(_, all)| !all.is_empty());
-                found.map(|(kind, all)| DifferenceView::new(kind, all, most)).collect()
+                found.map(|(kind, all)| DifferenceView::new(kind, all, extent.totals)).collect()
             }),
         }
     }
 }
 
 impl<'p> ClusterView<'p> {
-    fn new(posture: &'p ClusterPosture, most: usize) -> Self {
-        let paths = posture.causes.iter().map(|cause| {
-            let members = cause.members.iter().take(most);
-            let shown: Vec<_> = members.filter_map(|index| posture.paths.get(*index)).collect();
+    fn new(posture: &'p ClusterPosture, extent: Extent) -> Self {
+        let Extent { totals, groups, members } = extent;
+        let (causes, findings) = (Part::first(&posture.causes, groups), Part::first(&posture.findings, groups));
+        let cause = |cause: &'p PathCause| {
+            let first = cause.members.iter().take(members);
+            let shown: Vec<_> = first.filter_map(|index| posture.paths.get(*index)).collect();
             CauseView { cause, more: cause.count.saturating_sub(shown.len()), shown }
-        });
-        let findings = posture.findings.iter().map(|finding| {
-            let shown: Vec<_> = finding.objects.iter().take(most).map(ToString::to_string).collect();
+        };
+        let finding = |finding: &'p FindingCause| {
+            let shown: Vec<_> = finding.objects.iter().take(members).map(ToString::to_string).collect();
             FindingView { finding, more: finding.objects.len().saturating_sub(shown.len()), shown }
-        });
-        Self { posture, paths: paths.collect(), findings: findings.collect() }
+        };
+        Self {
+            posture,
+            namespaces: Part::first(&posture.namespaces, totals),
+            gateways: Part::first(&posture.gateways, totals),
+            paths: causes.items.iter().map(cause).collect(),
+            more_causes: causes.more,
+            findings: findings.items.iter().map(finding).collect(),
+            more_findings: findings.more,
+            certificates: Part::first(&posture.certificates, totals),
+            revisions: Part::first(&posture.revisions, totals),
+            policies: Part::first(&posture.policies, totals),
+            unknown: Part::first(&posture.unknown, totals),
+        }
     }
 
     /// The context, or where the objects are from.
