@@ -81,7 +81,8 @@ fn compared(
     let baseline = BaselineRun::begin(&task.baseline)?;
     let run = Run::new(task, global)?;
     let results = run.results(report)?;
-    if !task.baseline.is_wanted() {
+    // Of a run that saw nothing there is nothing to write down.
+    if !task.baseline.is_wanted() || findings::saw_nothing(&results) {
         ends(&results, report);
         return Ok((results, None));
     }

@@ -59,7 +59,8 @@ pub(super) fn run(task: &CheckTask, global: &Global, report: &mut Report<'_>) ->
     let is_of_files = matches!(task.source, CheckSource::Files(_));
     let paths = if is_of_files { "manifests" } else { ALL_NAMESPACES };
     let now = Scoped { paths: Some(paths.to_owned()), findings: Some(run.scope()), recorded };
-    let compared = match task.baseline.is_wanted() {
+    // Of a run that saw nothing there is nothing to write down.
+    let compared = match task.baseline.is_wanted() && !saw_nothing {
         true => baseline.end(now, task.threshold, report)?,
         false => None,
     };
