@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 /// The largest file that `read` reads, in bytes: above any kubeconfig, token, chart or bundle of certificates.
-const MOST: u64 = 16 << 20;
+pub(crate) const MOST: u64 = 16 << 20;
 
 /// The content of a file that a flag, a variable or a kubeconfig names.
 ///

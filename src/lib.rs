@@ -32,6 +32,7 @@ mod load;
 mod model;
 mod options;
 mod plan;
+mod posture;
 mod probe;
 mod render;
 mod rights;

@@ -4,9 +4,10 @@ use std::io::Write as _;
 
 const SAYS: &str = "
 not run by this command:
-  cargo test --locked --test extra   completion in zsh and fish, the build script: needs zsh, fish and git
+  cargo test --locked --test extra   completion in zsh and fish, the build script, the report in a browser: needs zsh, fish, git
+                                     and chromium
   fuzz/run                           fuzz targets: needs a C++ compiler
-.ci/run runs both, and installs zsh and fish
+.ci/run runs both, and installs zsh, fish and chromium
 ";
 
 fn main() {

@@ -10,6 +10,7 @@ mod attributes;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -172,6 +173,39 @@ fn rolled_back(files: &[PathBuf], at: usize, renamed: Vec<Option<TempPath>>, mut
     done.reverse();
     sync_directories(files);
     Halted { done, rolled_back, not_done: files[at..].to_vec(), failure: Box::new(failure) }
+}
+
+/// Writes a whole file: replaces it with its owner, mode and attributes, or creates it with the usual mode.
+///
+/// # Errors
+/// It cannot be written, or its attributes cannot be kept. An existing file is unchanged then.
+pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failure = match fs::read(file) {
+        Ok(old) => replace(file, bytes, &old).err(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create(file, bytes).err().map(|error| cannot(file, &error))
+        }
+        Err(error) => Some(cannot(file, &error)),
+    };
+    failure.map_or(Ok(()), |failure| Err(Failure { hints: vec!["name another file".into()], ..failure }))
+}
+
+fn replace(file: &Path, new: &[u8], old: &[u8]) -> Result<(), Failure> {
+    if new == old {
+        return Ok(());
+    }
+    let mut staging = Staging::default();
+    staging.stage(file, new, Print::of_bytes(old))?;
+    staging.commit(&|| Ok(())).map(drop).map_err(|halted| *halted.failure)
+}
+
+fn create(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    // The umask limits this mode, as for any new file.
+    let usual = fs::Permissions::from_mode(0o666);
+    let mut new = tempfile::Builder::new().prefix(PREFIX).permissions(usual).tempfile_in(directory(file))?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist_noclobber(file).map(drop).map_err(|error| error.error)
 }
 
 /// Writes a new file that only its owner can read.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::baseline::BaselineArgs;
 use super::help;
 use crate::check::results::{Threshold, Unseen};
 use crate::check::{CHECKS, FindingCode, Severity, codes};
@@ -38,7 +39,7 @@ pub(super) struct CheckArgs {
     /// Check the cluster with these manifests; as if they were applied, can be repeated
     #[arg(long, value_name = "FILE|DIR|-", conflicts_with = "filenames")]
     overlay: Vec<PathBuf>,
-    /// Exit with code 3 at this level; unknown: also if something could not be read
+    /// Exit with code 3 at this level; unknown: also if something could not be read. With --baseline: only if it is new
     #[arg(long, value_name = "LEVEL", value_delimiter = ',', default_value = "error")]
     fail_on: Vec<FailOn>,
     /// Suppress the findings in this file; each with a reason
@@ -47,13 +48,26 @@ pub(super) struct CheckArgs {
     /// Explain a finding code and how to fix it; all: list the codes
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
+    #[command(flatten)]
+    baseline: BaselineArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     Error,
     Warning,
     Unknown,
+}
+
+impl FailOn {
+    /// The threshold that these levels make.
+    pub(super) fn threshold(levels: &[Self]) -> Threshold {
+        let has = |level| levels.contains(&level);
+        Threshold {
+            severity: if has(Self::Warning) { Severity::Warning } else { Severity::Error },
+            unknown: if has(Self::Unknown) { Unseen::Fails } else { Unseen::Passes },
+        }
+    }
 }
 
 impl CheckArgs {
@@ -71,11 +85,7 @@ impl CheckArgs {
         for word in &self.exclude {
             check_word(word)?;
         }
-        let has = |level| self.fail_on.contains(&level);
-        let threshold = Threshold {
-            severity: if has(FailOn::Warning) { Severity::Warning } else { Severity::Error },
-            unknown: if has(FailOn::Unknown) { Unseen::Fails } else { Unseen::Passes },
-        };
+        let threshold = FailOn::threshold(&self.fail_on);
         let source = match (self.filenames.is_empty(), self.overlay.is_empty()) {
             (false, _) => CheckSource::Files(self.filenames),
             (true, false) => CheckSource::Overlay(self.overlay),
@@ -89,6 +99,7 @@ impl CheckArgs {
             reach: if self.read_only { CheckReach::ReadOnly } else { CheckReach::IntoPods },
             threshold,
             suppress: self.suppress,
+            baseline: self.baseline.options()?,
         })))
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn for_command(words: &str) -> &'static [Format] {
         "check" => {
             &[Format::Text, Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Sarif, Format::Junit]
         }
+        "report" => &[Format::Text, Format::Html, Format::Markdown, Format::Json, Format::Yaml],
         "version" => &[Format::Json, Format::Yaml, Format::Table],
         "completion" | "options" => &[Format::Text],
         _ if words.starts_with("proxy ") => &[Format::Text, Format::Json, Format::Yaml],
@@ -39,5 +40,7 @@ pub(super) fn name(format: Format) -> &'static str {
         Format::Csv => "csv",
         Format::Sarif => "sarif",
         Format::Junit => "junit",
+        Format::Html => "html",
+        Format::Markdown => "markdown",
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct GlobalArgs {
     /// Act as this UID
     #[arg(long, global = true, value_name = "UID", env = "GLOO_RS_AS_UID", hide_env = true)]
     as_uid: Option<String>,
-    /// Print in this format: text, json, yaml, name, table, wide, csv, sarif or junit (each command has some of them)
+    /// Print in this format: text, json, yaml, name, table, wide, csv, sarif, junit, html or markdown (each command has some of them)
     #[arg(short, long, global = true, value_name = "FORMAT", env = "GLOO_RS_OUTPUT", hide_env = true)]
     output: Option<String>,
     /// Limit each API request with its retries to this time

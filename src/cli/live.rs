@@ -206,6 +206,7 @@ mod tests {
         for (words, offered) in [
             ("istio describe upstreams", "csv json table wide yaml"),
             ("check", "json junit sarif table text wide yaml"),
+            ("report", "html json markdown text yaml"),
             ("proxy dump", "json table text wide yaml"),
             ("version", "json table yaml"),
             ("istio enable-mtls", "json name text yaml"),

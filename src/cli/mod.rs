@@ -1,5 +1,6 @@
 //! What was typed: clap's types, one file per leaf command, and what they mean as plain options.
 
+mod baseline;
 mod check;
 mod complete;
 mod contexts;
@@ -12,6 +13,7 @@ mod live;
 mod observe;
 mod preview;
 mod proxy;
+mod report;
 mod upgrade_values;
 mod usage;
 mod version;
@@ -58,6 +60,7 @@ enum Word {
     Proxy(proxy::ProxyCommand),
     UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
     Check(Box<check::CheckArgs>),
+    Report(Box<report::ReportArgs>),
     #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
@@ -207,6 +210,7 @@ impl Word {
             Self::Proxy(word) => word.options(global),
             Self::UpgradeValues(args) => args.options(global),
             Self::Check(args) => args.options(),
+            Self::Report(args) => args.options(),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),
             Self::Options => Ok(Command::Options),

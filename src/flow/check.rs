@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::baseline::{self, BaselineRun, Scoped};
 use super::interrupt::Interrupts;
 use super::report::Report;
 use crate::check::codes::ALL;
@@ -25,6 +26,7 @@ use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, G
 use crate::plan::advice::{Advice, Code};
 use crate::plan::dangling;
 use crate::plan::path::ShownCertificate;
+use crate::posture::baseline::{Comparison, Recorded};
 use crate::render::answer::{ClusterAnswer, WholeAnswer};
 use crate::render::findings::FindingOrder;
 use crate::render::text::count;
@@ -60,11 +62,10 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
     let mut answer = ClusterAnswer::new(report.ui.columns());
     let interrupts = report.interrupts();
     let ended = match &task.source {
-        CheckSource::Files(paths) => {
-            Run::new(task, global).and_then(|run| run.files_alone(paths, &interrupts, &mut answer))
-        }
+        CheckSource::Files(paths) => files_alone(paths, task, global, &interrupts, &mut answer),
         CheckSource::Cluster | CheckSource::Overlay(_) => session::block_on(&interrupts, async {
             Run::new(task, global)?;
+            BaselineRun::begin(&task.baseline)?;
             let session = session::open(global, report).await?;
             report.ui.status(session::place(&session));
             read(&session, task, global, &interrupts, &mut answer).await
@@ -75,6 +76,20 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
     }
     report.tell(answer);
     ended
+}
+
+fn files_alone(
+    paths: &[PathBuf],
+    task: &CheckTask,
+    global: &Global,
+    interrupts: &Interrupts,
+    answer: &mut ClusterAnswer,
+) -> Result<(), Failure> {
+    let baseline = BaselineRun::begin(&task.baseline)?;
+    let run = Run::new(task, global)?;
+    let (snapshot, unread) = run.manifests(paths, interrupts, answer)?;
+    let results = Results { unread, ..run.judge(&run.world_of_files(&snapshot), answer) };
+    conclude(&run, &results, &baseline, answer)
 }
 
 /// Checks one cluster.
@@ -89,8 +104,22 @@ pub(super) async fn read(
     answer: &mut ClusterAnswer,
 ) -> Result<(), Failure> {
     let overlay: &[PathBuf] = if let CheckSource::Overlay(paths) = &task.source { paths } else { &[] };
-    let results = Run::new(task, global)?.cluster(session, overlay, interrupts, answer).await?;
-    say(&results, None, global, answer);
+    let baseline = BaselineRun::begin(&task.baseline)?;
+    let run = Run::new(task, global)?;
+    let results = run.cluster(session, overlay, interrupts, answer).await?;
+    conclude(&run, &results, &baseline, answer)
+}
+
+/// Adds the results to the answer, compared with the baseline, if there is one.
+fn conclude(
+    run: &Run<'_>,
+    results: &Results,
+    baseline: &BaselineRun,
+    answer: &mut ClusterAnswer,
+) -> Result<(), Failure> {
+    let compared = compared(run, results, baseline, answer)?;
+    say(results, None, run.global, answer);
+    baseline::say(compared.as_ref(), run.global.format, answer);
     Ok(())
 }
 
@@ -100,17 +129,54 @@ pub(super) fn failed(task: &CheckTask, failure: &Failure, global: &Global, answe
     say(&nothing, Some(failure), global, answer);
 }
 
-struct Run<'r> {
+/// Compares the results with the baseline. Only then the difference sets the exit code.
+fn compared(
+    run: &Run<'_>,
+    results: &Results,
+    baseline: &BaselineRun,
+    answer: &mut ClusterAnswer,
+) -> Result<Option<Comparison>, Failure> {
+    // Of a run that saw nothing there is nothing to write down.
+    if !run.task.baseline.is_wanted() || findings::saw_nothing(results) {
+        ends(results, answer);
+        return Ok(None);
+    }
+    let mut recorded = Recorded::default();
+    recorded.add_results(results);
+    let now = Scoped { paths: None, findings: Some(run.scope()), recorded };
+    let compared = baseline.end(now, run.task.threshold, answer)?;
+    if !baseline.compares() {
+        ends(results, answer);
+    }
+    Ok(compared)
+}
+
+fn ends(results: &Results, answer: &mut ClusterAnswer) {
+    if results.fails() {
+        answer.ends(Exit::WouldChange);
+    }
+}
+
+/// A run of checks, also of those of `report`.
+pub(super) struct Run<'r> {
     task: &'r CheckTask,
     global: &'r Global,
     /// The namespace where Gloo is installed: `-n` of glooctl.
-    gloo: &'r str,
+    pub(super) gloo: &'r str,
     checks: Vec<&'static OneCheck>,
     suppressions: Vec<Suppression>,
 }
 
+/// What was read of a cluster.
+pub(super) struct ReadCluster {
+    pub(super) snapshot: Snapshot,
+    release: Option<Beyond<Release>>,
+    /// Number of documents in the overlay that could not be read.
+    unread: usize,
+}
+
 impl<'r> Run<'r> {
-    fn new(task: &'r CheckTask, global: &'r Global) -> Result<Self, Failure> {
+    pub(super) fn new(task: &'r CheckTask, global: &'r Global) -> Result<Self, Failure> {
         let is_wanted = |check: &&'static OneCheck| !task.excluded.iter().any(|word| is_named(check, word));
         Ok(Self {
             task,
@@ -121,19 +187,35 @@ impl<'r> Run<'r> {
         })
     }
 
-    fn files_alone(
+    /// What the findings are about, for a baseline.
+    pub(super) fn scope(&self) -> String {
+        let source = match &self.task.source {
+            CheckSource::Files(_) => "manifests, ",
+            CheckSource::Overlay(_) => "manifests over the cluster, ",
+            CheckSource::Cluster => "",
+        };
+        let mut namespaces = self.task.namespaces.clone();
+        namespaces.sort_unstable();
+        let objects =
+            if namespaces.is_empty() { String::new() } else { format!(", objects in {}", namespaces.join(", ")) };
+        format!("{source}Gloo in {}{objects}", self.gloo)
+    }
+
+    /// The snapshot of manifests, and the number of documents that could not be read.
+    pub(super) fn manifests(
         &self,
         paths: &[PathBuf],
         interrupts: &Interrupts,
         answer: &mut ClusterAnswer,
-    ) -> Result<(), Failure> {
+    ) -> Result<(Snapshot, usize), Failure> {
         let files = self.files(paths, &checked::kinds_in_files(&self.checks), self.gloo, interrupts, answer)?;
         let unread = files.unread.len();
-        let snapshot = snapshot::of_files_alone(files.objects);
-        let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
-        let results = Results { unread, ..self.judge(&world, answer) };
-        say(&results, None, self.global, answer);
-        Ok(())
+        Ok((snapshot::of_files_alone(files.objects), unread))
+    }
+
+    /// The world of manifests.
+    pub(super) fn world_of_files<'w>(&'w self, snapshot: &'w Snapshot) -> World<'w> {
+        World::new(snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why)
     }
 
     /// Reads the manifests and reports what cannot be read.
@@ -176,6 +258,19 @@ impl<'r> Run<'r> {
         interrupts: &Interrupts,
         answer: &mut ClusterAnswer,
     ) -> Result<Results, Failure> {
+        let read = Box::pin(self.read(session, overlay, interrupts, answer)).await?;
+        let world = self.world(session, &read).await?;
+        Ok(Results { unread: read.unread, ..self.judge(&world, answer) })
+    }
+
+    /// Reads the cluster.
+    pub(super) async fn read(
+        &self,
+        session: &Session,
+        overlay: &[PathBuf],
+        interrupts: &Interrupts,
+        answer: &mut ClusterAnswer,
+    ) -> Result<ReadCluster, Failure> {
         let wants = checked::wants(&checked::kinds_of(&self.checks), self.gloo, &self.task.namespaces);
         let mut otherwise = self.task.namespaces.clone();
         otherwise.push(self.gloo.to_owned());
@@ -203,16 +298,22 @@ impl<'r> Run<'r> {
             (None, Some(typed)) => there(&snapshot, "-n", std::slice::from_ref(typed))?,
             (None, None) => {}
         }
-        let inside = GlooPods::new(session, &snapshot, self.gloo);
+        Ok(ReadCluster { snapshot, release, unread })
+    }
+
+    /// The world of a cluster, with what its pods report.
+    pub(super) async fn world<'w>(&'w self, session: &Session, read: &'w ReadCluster) -> Result<World<'w>, Failure> {
+        let ReadCluster { snapshot, release, .. } = read;
+        let inside = GlooPods::new(session, snapshot, self.gloo);
         let (certificates, envoys, metrics) =
             tokio::join!(self.certificates(&inside), self.envoys(&inside), self.metrics(&inside));
-        let mut world = World::new(&snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
+        let mut world = World::new(snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
         (world.certificates, world.envoys, world.metrics) = (certificates, envoys, metrics);
         if let Some(release) = release {
-            world.release = release;
+            world.release = release.clone();
         }
-        world.namespaces = watched(&snapshot, self.gloo, &self.task.namespaces)?;
-        Ok(Results { unread, ..self.judge(&world, answer) })
+        world.namespaces = watched(snapshot, self.gloo, &self.task.namespaces)?;
+        Ok(world)
     }
 
     fn has(&self, check: &OneCheck) -> bool {
@@ -247,7 +348,8 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn judge<'w>(&self, world: &'w World<'w>, answer: &mut ClusterAnswer) -> Results {
+    /// Runs the checks on the world.
+    pub(super) fn judge<'w>(&self, world: &'w World<'w>, answer: &mut ClusterAnswer) -> Results {
         let mut ran = run_checks(world, self.checks.iter().copied());
         let target = self.global.target();
         for finding in ran.iter_mut().flat_map(|ran| &mut ran.findings) {
@@ -302,9 +404,6 @@ fn watched(snapshot: &Snapshot, gloo: &str, typed: &[String]) -> Result<Option<B
 /// Adds the results in the requested format to the answer.
 fn say(results: &Results, failure: Option<&Failure>, global: &Global, answer: &mut ClusterAnswer) {
     let format = global.format;
-    if results.fails() {
-        answer.ends(Exit::WouldChange);
-    }
     if failure.is_none() && findings::saw_nothing(results) && !results.ran.is_empty() {
         answer.ends(Exit::SaidNo);
     }

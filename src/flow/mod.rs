@@ -7,6 +7,7 @@ mod acceptance;
 mod address;
 mod again;
 mod ahead;
+mod baseline;
 mod check;
 mod consent;
 mod describe;
@@ -24,6 +25,7 @@ mod live;
 mod names;
 mod notes;
 mod peer_auth;
+mod posture;
 mod report;
 mod restart;
 mod revisions;
@@ -123,6 +125,7 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
         Command::Snapshot(task) => block_on(interrupts, inside::snapshot::take(task, global, report)),
         Command::Stats(task) => block_on(interrupts, inside::stats::print(task, global, report)),
         Command::Check(task) => check::run(task, global, report),
+        Command::Report(task) => posture::run(task, global, report),
         Command::UpgradeValues(task) => values::run(task, global, report),
         Command::Version(VersionTask::Client) => {
             version::client(global.format, report);

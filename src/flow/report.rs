@@ -50,6 +50,8 @@ pub(crate) struct Report<'u> {
     /// The flags for cluster and user that are added to every printed command.
     target: TypedTarget,
     words: &'u [String],
+    /// The kind of the document.
+    kind: &'static str,
     format: Format,
     answers: Answers,
     mark: Mark,
@@ -100,6 +102,7 @@ impl<'u> Report<'u> {
             interrupts: Interrupts::none(),
             target: TypedTarget::default(),
             words,
+            kind: "Result",
             format,
             answers: Answers::Stdout,
             mark: Mark::Written,
@@ -361,6 +364,11 @@ impl<'u> Report<'u> {
     pub(crate) fn said_failure(&mut self, failure: Failure) {
         self.exit = self.exit.prevailing(failure.exit);
         self.failure.get_or_insert(failure);
+    }
+
+    /// Sets the kind of the document, if it is another one than the result of a run.
+    pub(crate) fn kind(&mut self, kind: &'static str) {
+        self.kind = kind;
     }
 
     /// Adds a field to the document, in addition to the common ones.

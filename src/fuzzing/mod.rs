@@ -2,6 +2,7 @@
 //! inputs from libFuzzer, and the test below on the seeds. `docs/testing.md` lists them.
 
 mod api;
+mod baseline;
 mod bootstrap;
 mod certificates;
 mod chart;
@@ -30,8 +31,9 @@ use crate::model::{Kind, Object};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     ("api", api::run),
+    ("baseline", baseline::run),
     ("bootstrap", bootstrap::run),
     ("certificates", certificates::run),
     ("chart", chart::run),

@@ -100,14 +100,23 @@ pub(crate) fn has_sidecar(pod: &Object) -> bool {
     pod.label(GATEWAY_PROXY.0) == Some(GATEWAY_PROXY.1) && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
 }
 
+/// The certificates that the pods of each proxy present.
+pub(crate) type CertificatesByProxy = HashMap<String, Result<Vec<ShownCertificate>, Unread>>;
+
 /// The certificates of pods with complete sidecars, by proxy. The permission is checked with the API server first, so
 /// that a user who may only get and list causes no denied request.
-pub(crate) async fn of_proxies(
+pub(crate) async fn of_proxies(session: &Session, survey: &Survey<'_>) -> CertificatesByProxy {
+    of_other_proxies(session, survey, &HashMap::new()).await
+}
+
+/// The same of the proxies that are not known already.
+pub(crate) async fn of_other_proxies(
     session: &Session,
     survey: &Survey<'_>,
-) -> HashMap<String, Result<Vec<ShownCertificate>, Unread>> {
+    known: &CertificatesByProxy,
+) -> CertificatesByProxy {
     let mut all = HashMap::new();
-    for (proxy, mut pods) in survey.ready_proxies() {
+    for (proxy, mut pods) in survey.ready_proxies().into_iter().filter(|(proxy, _)| !known.contains_key(proxy)) {
         pods.truncate(MOST_PODS);
         if let Some(first) = pods.first() {
             all.insert(proxy, of_proxy(session, &first.reference.namespace, &pods).await);

@@ -3,6 +3,7 @@
 pub(crate) mod absence;
 pub(crate) mod ambient;
 pub(crate) mod around_release;
+pub(crate) mod baseline;
 pub(crate) mod chart;
 pub(crate) mod checked;
 pub(crate) mod dangling;

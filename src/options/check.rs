@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::BaselineTask;
 use crate::check::FindingCode;
 use crate::check::results::Threshold;
 use crate::model::Selector;
@@ -30,6 +31,7 @@ pub(crate) struct CheckTask {
     pub threshold: Threshold,
     /// The file with the findings that are accepted.
     pub suppress: Option<PathBuf>,
+    pub baseline: BaselineTask,
 }
 
 /// The source of the objects.

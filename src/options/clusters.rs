@@ -15,6 +15,8 @@ pub(crate) enum ClusterUse {
     Many,
     /// It would read several clusters, but its manifests come from stdin, which can be read once.
     OneForStdin,
+    /// It would read several clusters, but a baseline is that of one.
+    OneForBaseline,
 }
 
 impl Command {
@@ -26,12 +28,16 @@ impl Command {
             | Self::Version(VersionTask::Client)
             | Self::Check(CheckCommand::Explain(_) | CheckCommand::Codes) => ClusterUse::Nothing,
             Self::Check(CheckCommand::Run(task)) => match &task.source {
+                CheckSource::Cluster | CheckSource::Overlay(_) if task.baseline.is_wanted() => {
+                    ClusterUse::OneForBaseline
+                }
                 CheckSource::Files(_) => ClusterUse::Nothing,
                 CheckSource::Overlay(paths) if paths.iter().any(|path| path == Path::new("-")) => {
                     ClusterUse::OneForStdin
                 }
                 CheckSource::Overlay(_) | CheckSource::Cluster => ClusterUse::Many,
             },
+            Self::Describe(task) if task.baseline.is_wanted() => ClusterUse::OneForBaseline,
             Self::Describe(_)
             | Self::Revisions { .. }
             | Self::Proxy(_)

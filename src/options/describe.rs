@@ -1,6 +1,6 @@
 //! The options of `istio describe`.
 
-use super::{Named, SweepScope};
+use super::{BaselineTask, Named, SweepScope};
 use crate::model::Selector;
 use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
@@ -11,6 +11,8 @@ pub(crate) struct Describe {
     pub subject: DescribeSubject,
     /// Exit with code 3 if a verdict is one of these.
     pub fail_on: Vec<Verdict>,
+    /// Only of `upstreams`.
+    pub baseline: BaselineTask,
 }
 
 /// One target, a request, or everything.

@@ -107,10 +107,25 @@ pub(crate) enum Format {
     Sarif,
     /// `JUnit` XML, for CI servers.
     Junit,
+    /// One HTML page, for a browser and for paper.
+    Html,
+    /// Markdown, for tickets and pull requests.
+    Markdown,
 }
 
 impl Format {
     /// All formats.
-    pub(crate) const ALL: [Self; 9] =
-        [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table, Self::Wide, Self::Csv, Self::Sarif, Self::Junit];
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Text,
+        Self::Json,
+        Self::Yaml,
+        Self::Name,
+        Self::Table,
+        Self::Wide,
+        Self::Csv,
+        Self::Sarif,
+        Self::Junit,
+        Self::Html,
+        Self::Markdown,
+    ];
 }

@@ -1,5 +1,6 @@
 //! The meaning of the command line as plain values: no code after `cli/` uses clap.
 
+mod baseline;
 mod check;
 mod clusters;
 mod describe;
@@ -17,6 +18,7 @@ mod sidecars;
 mod values;
 mod verify;
 
+pub(crate) use baseline::BaselineTask;
 pub(crate) use check::{CheckCommand, CheckReach, CheckSource, CheckTask};
 pub(crate) use clusters::ClusterUse;
 pub(crate) use describe::{Describe, DescribeSubject};
@@ -87,6 +89,8 @@ pub(crate) enum Command {
     Served(ServedTask),
     UpgradeValues(UpgradeValues),
     Check(CheckCommand),
+    /// `report`: the checks that it runs, and their baseline with that of the paths
+    Report(Box<CheckTask>),
     Version(VersionTask),
     Completion(Shell),
     /// `options`

@@ -9,6 +9,8 @@ use crate::plan::outcome::{Outcome, Row};
 /// The contents of the document, in the order in which they are written.
 #[derive(Debug)]
 pub struct Document<'a> {
+    /// `Result`, or what the command reports: `Report`.
+    pub kind: &'a str,
     pub command: &'a [String],
     pub context: Option<&'a str>,
     pub server: Option<&'a str>,
@@ -27,7 +29,7 @@ impl Document<'_> {
     pub fn value(self) -> Value {
         let mut document = json!({
             "apiVersion": "gloo-rs/v1",
-            "kind": "Result",
+            "kind": self.kind,
             "command": self.command,
             "context": self.context,
             "server": self.server,
@@ -105,6 +107,7 @@ mod tests {
     fn a_document_has_every_key_also_where_nothing_happened() {
         let rows = [Row::answer(ObjectRef::new(&UPSTREAM, "ns", "x"), Outcome::Changed, "mTLS enabled")];
         let document = Document {
+            kind: "Result",
             command: &["istio".into(), "enable-mtls".into()],
             context: None,
             server: None,

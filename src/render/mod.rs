@@ -13,6 +13,7 @@ pub(crate) mod junit;
 pub(crate) mod line;
 pub(crate) mod peer_auth;
 pub(crate) mod pending;
+pub(crate) mod posture;
 pub(crate) mod proof;
 pub(crate) mod provenance;
 pub(crate) mod revisions;

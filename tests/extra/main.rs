@@ -1,9 +1,11 @@
-//! What needs more than the tests that `cargo test` runs: zsh and fish, in which completion is tried, and Git, which the
-//! build script asks. `.ci/run` installs them and runs this: `cargo test --locked --test extra`.
+//! What needs more than the tests that `cargo test` runs: zsh and fish, in which completion is tried, Git, which the build
+//! script asks, and Chromium, which loads the page of `report`.
+//! `.ci/run` installs them and runs this: `cargo test --locked --test extra`.
 
 #![allow(clippy::unwrap_used)]
 
 mod build_script;
+mod chromium;
 #[path = "../it/shells.rs"]
 mod shells;
 

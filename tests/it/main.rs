@@ -41,6 +41,7 @@ mod progressive;
 mod proxy_address;
 mod proxy_plane;
 mod release;
+mod report;
 mod setup;
 mod shells;
 mod signals;

@@ -248,6 +248,24 @@ fn a_new_file_is_private_and_never_replaces_one() {
 }
 
 #[test]
+fn a_whole_file_is_created_as_usual_and_replaced_with_its_mode_through_its_link() {
+    let root = tree(&[("old", "old")]);
+    let path = |name: &str| root.path().join(name);
+    write_whole(&path("new"), b"text").unwrap();
+    fs::write(path("usual"), "").unwrap();
+    let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((text(root.path(), "new"), mode("new")), ("text".into(), mode("usual")));
+    fs::set_permissions(path("old"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink(path("old"), path("link")).unwrap();
+    write_whole(&path("link"), b"later").unwrap();
+    assert_eq!((text(root.path(), "old"), mode("old")), ("later".into(), 0o640));
+    assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
+    let failure = write_whole(&path("no/file"), b"x").unwrap_err();
+    assert_eq!(failure.exit, Exit::Failed);
+    assert_eq!(names(root.path()), ["link", "new", "old", "usual"], "nothing is left behind");
+}
+
+#[test]
 fn a_file_that_is_not_there_cannot_be_staged() {
     let root = tree(&[]);
     let failure = Staging::default().stage(&root.path().join("no"), b"", Print::of_bytes(b"")).unwrap_err();

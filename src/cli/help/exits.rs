@@ -16,7 +16,7 @@ const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
 /// Every command, by its words.
-const CODES: [(&str, &[Exit]); 34] = [
+const CODES: [(&str, &[Exit]); 35] = [
     ("istio setup", ROLLS_BACK),
     ("istio teardown", ROLLS_BACK),
     ("istio revisions", READS),
@@ -48,6 +48,7 @@ const CODES: [(&str, &[Exit]); 34] = [
     ("proxy served-config", JUDGES),
     ("upgrade-values", ROLLS_BACK),
     ("check", JUDGES),
+    ("report", JUDGES),
     ("version", READS),
     ("completion", LOCAL),
     ("options", LOCAL),

@@ -156,7 +156,11 @@ Examples:
   gloo-rs istio describe upstreams -A
   gloo-rs istio describe upstreams -A -o csv > audit.csv
   gloo-rs istio describe upstreams -l team=shop \\
-      --fail-on plaintext,broken,unknown";
+      --fail-on plaintext,broken,unknown
+
+  # fail only if a path is worse than it was
+  gloo-rs istio describe upstreams -A --write-baseline paths.baseline
+  gloo-rs istio describe upstreams -A --baseline paths.baseline";
 
 /// After `istio enroll --help`.
 pub(crate) const ENROLL: &str = "\

@@ -61,6 +61,10 @@ Examples:
   # only manifests, without a cluster; warnings fail too
   gloo-rs check -f upstreams.yaml --fail-on warning
 
+  # fail only for what is not in the baseline
+  gloo-rs check --write-baseline findings.baseline
+  gloo-rs check --baseline findings.baseline
+
   gloo-rs check --explain GRS101
 
 A file for --suppress:
@@ -72,6 +76,30 @@ A file for --suppress:
       name: legacy-*
     reason: moves out of the mesh in March
     expires: 2027-03-31";
+
+/// After `report --help`.
+pub(super) const REPORT: &str = "\
+Examples:
+  # the posture of the cluster in a few lines
+  gloo-rs report
+
+  # a page for a browser, and a text for a pull request
+  gloo-rs report -o html > posture.html
+  gloo-rs report -o markdown
+
+  # write what is there now, then fail only if something gets worse
+  gloo-rs report --write-baseline posture.baseline
+  gloo-rs report --baseline posture.baseline
+
+  # only manifests, without a cluster
+  gloo-rs report -f upstreams.yaml
+
+Worse than the baseline is:
+  a path that was mtls and is tls, that was tls and is mixed, that was mixed
+  and is plaintext; any path that is broken now and was not;
+  a finding that is new, or more severe, at the level of --fail-on.
+What is unknown now, or was unknown then, is not comparable: neither worse
+nor better.";
 
 /// After `version --help`.
 pub(super) const VERSION: &str = "\

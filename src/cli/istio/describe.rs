@@ -3,11 +3,12 @@
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
+use crate::cli::baseline::BaselineArgs;
 use crate::cli::help;
 use crate::command::{flag, quoted};
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Command, Describe, DescribeSubject, SweepScope};
+use crate::options::{BaselineTask, Command, Describe, DescribeSubject, SweepScope};
 use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
 
@@ -65,6 +66,8 @@ struct UpstreamsArgs {
     only: Vec<String>,
     #[command(flatten)]
     threshold: Threshold,
+    #[command(flatten)]
+    baseline: BaselineArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +87,7 @@ fn read(names: &[String]) -> Vec<Verdict> {
 
 impl DescribeArgs {
     pub(crate) fn options(self) -> Result<Command, Failure> {
+        let mut baseline = BaselineTask::default();
         let (subject, threshold) = match self.word {
             Some(Word::Upstream(args)) => {
                 (DescribeSubject::Upstream(super::names::named("NAME", &args.name)?), args.threshold)
@@ -91,6 +95,11 @@ impl DescribeArgs {
             Some(Word::Upstreams(args)) => {
                 let labels = args.selector.as_deref().map(Selector::parse).transpose();
                 let labels = labels.map_err(|why| Failure::usage(format!("--selector {why}")))?;
+                baseline = args.baseline.options()?;
+                if baseline.compare.is_some() && !args.threshold.fail_on.is_empty() {
+                    return Err(Failure::usage("--fail-on cannot be used with --baseline")
+                        .hint("without it the exit code is 3 only if something got worse"));
+                }
                 let scope = if args.all_namespaces { SweepScope::Everywhere } else { SweepScope::Namespace };
                 (DescribeSubject::All { labels, scope, only: read(&args.only) }, args.threshold)
             }
@@ -102,7 +111,7 @@ impl DescribeArgs {
                 (DescribeSubject::Request(request(&host, &self.path, self.port)?), self.threshold)
             }
         };
-        Ok(Command::Describe(Describe { subject, fail_on: read(&threshold.fail_on) }))
+        Ok(Command::Describe(Describe { subject, fail_on: read(&threshold.fail_on), baseline }))
     }
 }
 

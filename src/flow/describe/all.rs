@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::Cluster;
+use crate::command::TypedTarget;
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::baseline::{self, BaselineRun, Scoped, USUAL};
 use crate::kube::{ApiCause, Query, Scope as Place};
 use crate::load::paths;
 use crate::load::unread::why;
 use crate::model::{Object, Selector, kinds};
-use crate::options::{Format, SweepScope};
+use crate::options::{BaselineTask, Format, SweepScope};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::destinations::{self, DestinationTarget as Written};
 use crate::plan::path::routed::ROUTES;
 use crate::plan::path::{Described, Verdict};
+use crate::posture::baseline::{PATHS, Recorded};
+use crate::posture::records;
 use crate::render::answer::{AnswerPart, ClusterAnswer};
 use crate::render::describe::{self as render, CSV_HEAD, TargetRow, Width};
 use crate::render::line::Line;
@@ -26,7 +30,22 @@ pub(super) struct WantedTargets<'w> {
     pub labels: Option<&'w Selector>,
     pub scope: &'w SweepScope,
     pub only: &'w [Verdict],
+    pub baseline: &'w BaselineTask,
 }
+
+impl WantedTargets<'_> {
+    /// What the paths are of, for a baseline.
+    fn described_as(&self, namespace: &str) -> String {
+        let labels = self.labels.map_or_else(String::new, |labels| format!(", labels {labels}"));
+        match self.scope {
+            SweepScope::Namespace => format!("namespace {namespace}{labels}"),
+            SweepScope::Everywhere => format!("{ALL_NAMESPACES}{labels}"),
+        }
+    }
+}
+
+/// What the paths of a baseline are of if it is about the whole cluster.
+pub(in crate::flow) const ALL_NAMESPACES: &str = "all namespaces";
 
 /// What is kept of each target. There may be ten thousand of them in memory.
 struct Found {
@@ -36,6 +55,9 @@ struct Found {
     values: Vec<Value>,
     counts: BTreeMap<Verdict, usize>,
     unread: Vec<Unread>,
+    /// The facts for a baseline. `None` if the run has nothing to do with one.
+    recorded: Option<Recorded>,
+    target: TypedTarget,
 }
 
 /// Describes all targets.
@@ -49,6 +71,7 @@ pub(super) async fn describe(
     answer: &mut ClusterAnswer,
     advance: &mut dyn FnMut(),
 ) -> Result<(), Failure> {
+    let baseline = BaselineRun::begin(wanted.baseline)?;
     let place = match wanted.scope {
         SweepScope::Namespace => Place::Namespace(cluster.global.object_namespace()),
         SweepScope::Everywhere => Place::All,
@@ -60,7 +83,7 @@ pub(super) async fn describe(
         let narrowed = routed.iter().fold(facts, |facts, routed| routed.narrow(&survey, facts));
         Described::from(narrowed).on(&cluster.global.target())
     };
-    let mut found = Found::new(cluster.global.format, wanted.only);
+    let mut found = Found::new(cluster, wanted);
     let query = Query::labelled(wanted.labels.map(ToString::to_string).unwrap_or_default());
     let mut pages = cluster.session.pages(&kinds::UPSTREAM, place, query);
     while let Some(page) = pages.next().await.map_err(|error| error.into_failure(&cluster.session))? {
@@ -85,11 +108,22 @@ pub(super) async fn describe(
     for gap in &gaps {
         answer.advice(Advice::unknown("Services that routes lead to are missing here", gap));
     }
+    let recorded = found.recorded.take();
     let is_open = !gaps.is_empty() && fail_on.contains(&Verdict::Unknown);
     if is_open || fail_on.iter().any(|verdict| found.counts.contains_key(verdict)) {
         answer.ends(Exit::WouldChange);
     }
-    found.say(wanted, cluster, answer)
+    let compared = recorded.map(|mut recorded| {
+        if !gaps.is_empty() {
+            recorded.not_read(PATHS);
+        }
+        let paths = Some(wanted.described_as(cluster.global.object_namespace()));
+        baseline.end(Scoped { paths, findings: None, recorded }, USUAL, answer)
+    });
+    let compared = compared.transpose()?.flatten();
+    found.say(wanted, cluster, answer)?;
+    baseline::say(compared.as_ref(), cluster.global.format, answer);
+    Ok(())
 }
 
 type Service = (String, String, Option<u64>);
@@ -127,20 +161,25 @@ async fn services(cluster: &Cluster<'_>, place: Place<'_>) -> Result<(BTreeSet<S
 }
 
 impl Found {
-    fn new(format: Format, only: &[Verdict]) -> Self {
+    fn new(cluster: &Cluster<'_>, wanted: &WantedTargets<'_>) -> Self {
         Self {
-            format,
-            only: only.to_vec(),
+            format: cluster.global.format,
+            only: wanted.only.to_vec(),
             rows: Vec::new(),
             values: Vec::new(),
             counts: BTreeMap::new(),
             unread: Vec::new(),
+            recorded: wanted.baseline.is_wanted().then(Recorded::default),
+            target: cluster.global.target(),
         }
     }
 
     fn take(&mut self, described: &Described) {
         let verdict = described.judged.verdict;
         *self.counts.entry(verdict).or_default() += 1;
+        if let Some(recorded) = &mut self.recorded {
+            recorded.add_paths(records(described, &self.target).iter().map(|(path, _)| path));
+        }
         for why in described.facts.unread() {
             if why.rule.is_some() && !self.unread.contains(why) {
                 self.unread.push(why.clone());

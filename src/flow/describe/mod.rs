@@ -1,6 +1,6 @@
 //! `istio describe`: reads, evaluates and prints. It writes nothing.
 
-mod all;
+pub(super) mod all;
 mod request;
 
 use crate::flow::session;
@@ -70,7 +70,7 @@ pub(super) async fn read(
         DescribeSubject::Upstream(named) => one(&cluster, named, &task.fail_on, answer).await,
         DescribeSubject::Request(request) => request::describe(&cluster, request, &task.fail_on, answer).await,
         DescribeSubject::All { labels, scope, only } => {
-            let wanted = all::WantedTargets { labels: labels.as_ref(), scope, only };
+            let wanted = all::WantedTargets { labels: labels.as_ref(), scope, only, baseline: &task.baseline };
             all::describe(&cluster, &wanted, &task.fail_on, answer, advance).await
         }
     }

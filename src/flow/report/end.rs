@@ -88,6 +88,7 @@ impl Report<'_> {
         };
         let context = self.session.as_ref().map(|session| session.context().to_string());
         let document = Document {
+            kind: self.kind,
             command: self.words,
             context: context.as_deref(),
             server: self.session.as_ref().map(|session| session.server()),

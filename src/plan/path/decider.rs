@@ -40,7 +40,12 @@ impl Described {
             Cause::Denied => pair::denying(&self.facts).map(Decider::Authorization),
             _ => None,
         });
-        decider.unwrap_or_else(|| Decider::Namespace(backend_namespace(&self.facts).to_owned()))
+        decider.unwrap_or_else(|| Decider::Namespace(self.backend_namespace().to_owned()))
+    }
+
+    /// Returns the namespace of the pods, or else that of the target. Empty if it has none.
+    pub(crate) fn backend_namespace(&self) -> &str {
+        backend_namespace(&self.facts)
     }
 }
 

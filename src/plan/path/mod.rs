@@ -29,6 +29,8 @@ mod workloads;
 use super::Unread;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 use super::acceptance::Acceptance;
 use super::authorization::AuthorizationPolicy;
 use super::fix::GatewayFix;
@@ -82,6 +84,12 @@ impl Verdict {
     /// Returns the verdict with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) const ROOT_NAMESPACE: &str = "istio-system";
 type Read<T> = Result<T, Unread>;
 
 /// An index of what was read, so that ten thousand targets need lookups and not searches.
+#[derive(Clone)]
 pub struct Survey<'s> {
     snapshot: &'s Snapshot,
     installation: Installation,

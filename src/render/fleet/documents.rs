@@ -34,6 +34,7 @@ fn entry(command: &[String], one: &ContextAnswer) -> Value {
     }
     let advice: Vec<_> = one.answer.advice_told().cloned().collect();
     Document {
+        kind: "Result",
         command,
         context: Some(&one.context),
         server: one.server.as_deref(),

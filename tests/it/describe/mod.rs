@@ -5,6 +5,7 @@ mod certificates;
 mod envoy;
 mod hostile;
 mod older;
+mod report;
 mod requests;
 mod rights;
 mod way;

@@ -51,6 +51,8 @@ fn contradictions_are_usage_errors() {
         &["check", "--contexts", "dev,"],
         &["check", "--contexts", "dev", "-f", "upstream.yaml"],
         &["check", "--contexts", "dev", "--overlay", "-"],
+        &["check", "--contexts", "dev", "--baseline", "before.jsonl"],
+        &["istio", "describe", "upstreams", "--contexts", "dev", "--write-baseline", "new.jsonl"],
         &["check", "--contexts", "dev", "--explain", "all"],
         &["version", "--client", "--all-contexts"],
         &["options", "--all-contexts"],

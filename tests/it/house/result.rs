@@ -78,6 +78,7 @@ fn every_outcome_reason_code_and_exit_fits_the_schema() {
         let words = ["istio".to_owned(), "enable-mtls".to_owned()];
         let failure = Failure::new(exit, Reason::Usage, "no").detail("a").hint("b");
         let document = Document {
+            kind: "Result",
             command: &words,
             context: Some("edge"),
             server: Some("https://10.20.0.1:6443"),

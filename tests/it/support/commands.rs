@@ -34,7 +34,8 @@ fn arguments(words: &str) -> Option<Vec<&'static str>> {
         | "proxy restart"
         | "version"
         | "upgrade-values"
-        | "check" => vec![],
+        | "check"
+        | "report" => vec![],
         other => panic!("how does {other:?} ask the cluster?"),
     })
 }

@@ -1,0 +1,17 @@
+//! The options of a comparison with a baseline.
+
+use std::path::PathBuf;
+
+/// The file to compare with, and the file to write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct BaselineTask {
+    pub compare: Option<PathBuf>,
+    pub write: Option<PathBuf>,
+}
+
+impl BaselineTask {
+    /// Returns whether the run has anything to do with a baseline.
+    pub(crate) fn is_wanted(&self) -> bool {
+        *self != Self::default()
+    }
+}
