@@ -17,6 +17,7 @@ pub(super) fn for_command(words: &str) -> &'static [Format] {
         "check" => {
             &[Format::Text, Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Sarif, Format::Junit]
         }
+        "rbac" => &[Format::Yaml, Format::Json],
         "version" => &[Format::Json, Format::Yaml, Format::Table],
         "completion" | "options" => &[Format::Text],
         _ if words.starts_with("proxy ") => &[Format::Text, Format::Json, Format::Yaml],

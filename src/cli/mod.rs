@@ -10,6 +10,7 @@ mod leftovers;
 mod live;
 mod preview;
 mod proxy;
+mod rbac;
 mod upgrade_values;
 mod usage;
 mod version;
@@ -56,6 +57,7 @@ enum Word {
     Proxy(proxy::ProxyCommand),
     UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
     Check(Box<check::CheckArgs>),
+    Rbac(rbac::RbacArgs),
     #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
@@ -204,6 +206,7 @@ impl Word {
             Self::Proxy(word) => word.options(global),
             Self::UpgradeValues(args) => args.options(global),
             Self::Check(args) => args.options(),
+            Self::Rbac(args) => args.options(global),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),
             Self::Options => Ok(Command::Options),

@@ -10,6 +10,7 @@ mod objects;
 mod peer_auth;
 mod pods;
 mod proxy;
+mod rbac;
 mod setup;
 mod sidecars;
 mod values;
@@ -31,6 +32,7 @@ pub(crate) use objects::{
 pub(crate) use peer_auth::{PeerAuth, PeerAuthGet};
 pub(crate) use pods::{PodsOf, ProxyPods};
 pub(crate) use proxy::{AddressForm, ProxyTarget, ProxyTask};
+pub(crate) use rbac::RbacTask;
 pub(crate) use setup::{Bringer, Marks, MeshMode, RequestWish, Setup, SetupProof, Strictness, Teardown};
 pub(crate) use sidecars::{
     Injection, IstioWish, Posture, Proxies, Restart, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
@@ -85,6 +87,8 @@ pub(crate) enum Command {
     Check(CheckCommand),
     Version(VersionTask),
     Completion(Shell),
+    /// `rbac`
+    Rbac(Box<RbacTask>),
     /// `options`
     Options,
 }

@@ -17,7 +17,7 @@ const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
 /// Every command, by its words.
-const CODES: [(&str, &[Exit]); 34] = [
+const CODES: [(&str, &[Exit]); 35] = [
     ("istio setup", ROLLS_BACK),
     ("istio teardown", ROLLS_BACK),
     ("istio revisions", READS),
@@ -49,6 +49,7 @@ const CODES: [(&str, &[Exit]); 34] = [
     ("proxy served-config", JUDGES),
     ("upgrade-values", ROLLS_BACK),
     ("check", JUDGES),
+    ("rbac", LOCAL),
     ("version", LOCAL),
     ("completion", LOCAL),
     ("options", LOCAL),

@@ -92,7 +92,7 @@ pub(super) async fn plan(
     let mesh = mesh(session, task).await?;
     let request = &task.request;
     if let PolicyScope::Namespace(namespace) | PolicyScope::Workload { namespace, .. } = &request.scope {
-        is_there(session, namespace).await?;
+        notes.advices(is_there(session, namespace).await?);
     }
     let change = match decide(request, &mesh.policies(), mesh.kind) {
         PolicyVerdict::Unchanged { object, message } => {
@@ -147,9 +147,11 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
 
 /// Checks that the namespace exists, as far as permissions allow.
 ///
+/// Returns the note that it is unknown, if that may not be read.
+///
 /// # Errors
 /// The namespace does not exist, or the API server does not answer.
-pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), Failure> {
+pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<Option<Advice>, Failure> {
     match session.get(&kinds::NAMESPACE, "", namespace).await {
         Err(error) if error.cause == ApiCause::NotFound => {
             let near = absence::around(session, &ObjectRef::new(&kinds::NAMESPACE, "", namespace)).await.detail();
@@ -159,7 +161,11 @@ pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), F
             Err(failure.detail(session.looked()))
         }
         Err(error) if error.exit() == Exit::NoAnswer => Err(error.into_failure(session)),
-        _ => Ok(()),
+        Err(error) => {
+            let what = format!("whether there is a namespace {namespace} is unknown");
+            Ok(Some(Advice::unknown(&what, &crate::load::unread::unread(session, error))))
+        }
+        Ok(_) => Ok(None),
     }
 }
 
