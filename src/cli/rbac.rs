@@ -16,12 +16,12 @@ use crate::render::role::ServiceAccount;
 #[command(after_help = help::RBAC)]
 pub(super) struct RbacArgs {
     /// Bind the roles to this service account
-    #[arg(long, value_name = "NAMESPACE/NAME")]
+    #[arg(long, value_name = "NS/NAME")]
     service_account: Option<String>,
-    /// The name of the roles and their bindings; by default gloo-rs- and the words of the command
+    /// Name the roles and their bindings; by default gloo-rs- and the words of the command
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The command with its arguments, as it is typed after gloo-rs
+    /// The command and its arguments; as it is typed after gloo-rs
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     line: Vec<OsString>,
 }
