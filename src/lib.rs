@@ -30,6 +30,7 @@ mod hostile;
 mod kube;
 mod load;
 mod model;
+mod needs;
 mod options;
 mod plan;
 mod posture;

@@ -1,8 +1,12 @@
 //! A right that is missing: the rule of Kubernetes' RBAC that would grant it, and the object that must hold the rule.
 
+mod needs;
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+
+pub(crate) use needs::{Attributes, Need, Needs, Reach};
 
 /// A rule that would allow a request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,6 +18,7 @@ pub(super) fn for_command(words: &str) -> &'static [Format] {
             &[Format::Text, Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Sarif, Format::Junit]
         }
         "report" => &[Format::Text, Format::Html, Format::Markdown, Format::Json, Format::Yaml],
+        "rbac" => &[Format::Yaml, Format::Json],
         "version" => &[Format::Json, Format::Yaml, Format::Table],
         "completion" | "options" => &[Format::Text],
         _ if words.starts_with("proxy ") => &[Format::Text, Format::Json, Format::Yaml],

@@ -13,6 +13,7 @@ mod live;
 mod observe;
 mod preview;
 mod proxy;
+mod rbac;
 mod report;
 mod upgrade_values;
 mod usage;
@@ -61,6 +62,7 @@ enum Word {
     UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
     Check(Box<check::CheckArgs>),
     Report(Box<report::ReportArgs>),
+    Rbac(rbac::RbacArgs),
     #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
@@ -211,6 +213,7 @@ impl Word {
             Self::UpgradeValues(args) => args.options(global),
             Self::Check(args) => args.options(),
             Self::Report(args) => args.options(),
+            Self::Rbac(args) => args.options(global),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),
             Self::Options => Ok(Command::Options),

@@ -26,6 +26,7 @@ mod names;
 mod notes;
 mod peer_auth;
 mod posture;
+mod rbac;
 mod report;
 mod restart;
 mod revisions;
@@ -44,6 +45,7 @@ use crate::apply::caught::caught_now;
 use crate::cli::{self, Invocation};
 use crate::error::{Exit, Failure};
 use crate::kube::Trace;
+use crate::needs;
 use crate::options::{Command, Global, Loudness, ObjectsTask, VersionTask};
 use crate::plan::PerObject;
 use crate::ui::{self, Ui};
@@ -73,7 +75,13 @@ fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Tra
     let Invocation { words, global, on_terminal, command, advice } = invocation;
     let format = on_terminal.filter(|_| ui.is_terminal()).unwrap_or(global.format);
     let global = &Global { format, ..global.clone() };
-    let mut report = Report::new(ui, words, global.format).until(interrupts.clone()).on(global.target()).traced(trace);
+    // The API server decides in a release too; a test finds here what `rbac` would not print.
+    let declared = cfg!(debug_assertions).then(|| needs::of(command, global));
+    let mut report = Report::new(ui, words, global.format)
+        .until(interrupts.clone())
+        .on(global.target())
+        .traced(trace)
+        .held_to(declared);
     for advice in advice {
         report.advice(advice.clone());
     }
@@ -134,6 +142,10 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
         Command::Version(VersionTask::ClientAndServer) => block_on(interrupts, version::all(global, report)),
         Command::Completion(shell) => {
             report.whole(&cli::registration(*shell));
+            Ok(())
+        }
+        Command::Rbac(task) => {
+            rbac::print(task, global.format, report);
             Ok(())
         }
         Command::Options => {

@@ -20,6 +20,7 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::line::Line;
 use crate::render::text::{self, Mark};
+use crate::rights::Needs;
 use crate::ui::{Lead, Ui};
 
 /// Where result lines go.
@@ -58,6 +59,7 @@ pub(crate) struct Report<'u> {
     /// The only session of the run, once it is open.
     session: Option<Rc<Session>>,
     trace: Option<Trace>,
+    declared: Option<Needs>,
     /// Kept only if a document is printed at the end.
     rows: Vec<Row>,
     advice: Vec<Advice>,
@@ -108,6 +110,7 @@ impl<'u> Report<'u> {
             mark: Mark::Written,
             session: None,
             trace: None,
+            declared: None,
             rows: Vec::new(),
             advice: Vec::new(),
             failure: None,
@@ -138,6 +141,17 @@ impl<'u> Report<'u> {
     /// The trace that receives each request, if set.
     pub(crate) fn trace(&self) -> Option<Trace> {
         self.trace.clone()
+    }
+
+    /// Sets the rights that the session is held to.
+    #[must_use]
+    pub(crate) fn held_to(self, declared: Option<Needs>) -> Self {
+        Self { declared, ..self }
+    }
+
+    /// The rights that the session is held to, if any.
+    pub(crate) fn declared(&self) -> Option<Needs> {
+        self.declared.clone()
     }
 
     /// Sets the signals that end the run.

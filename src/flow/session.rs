@@ -46,7 +46,8 @@ pub(super) async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<
     }
     let target = target(global, Environment::of_process());
     let trace = report.trace().or_else(|| trace(global.loudness, ""));
-    let session = Rc::new(report.interrupts().until_signal(Session::open(&target, trace)).await?);
+    let session = report.interrupts().until_signal(Session::open(&target, trace)).await?;
+    let session = Rc::new(session.held_to(report.declared()));
     report.keep_session(&session);
     if !session.may_prompt() {
         report.ui.asking(session.server());

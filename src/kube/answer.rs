@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::failure::{ApiCause, TlsFault};
 use crate::bounded::{self, NoValue};
-use crate::rights::Rule;
+use crate::rights::{Attributes, Rule};
 
 /// The limit for the parsed values of one answer. etcd accepts objects of 1.5 MiB; parsed, an object takes eight to twelve times
 /// that.
@@ -28,6 +28,14 @@ pub(super) struct Asked<'a> {
     pub plural: &'a str,
     pub namespace: &'a str,
     pub name: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    /// The request as RBAC sees it.
+    pub(super) fn attributes(self) -> Attributes<'a> {
+        let Self { verb, group, plural, namespace, name } = self;
+        Attributes { verb, group, resource: plural, namespace, name }
+    }
 }
 
 /// Returns the object, or the cause of the failure.

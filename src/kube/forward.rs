@@ -15,10 +15,11 @@ use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::forward_failure::{ForwardCause, ForwardFailure, refused_by_kubelet, refused_by_server};
+use super::forward_failure::{ForwardCause, ForwardFailure, RESOURCE, refused_by_kubelet, refused_by_server};
 use super::port_stream::PortStream;
 use super::request::{RequestTarget, Wire, outlasts, pause};
 use super::{ApiCause, Exchange, Session};
+use crate::rights::Attributes;
 
 /// The limit for an answer that is read as a whole. Envoy's text pages are small; larger answers are read chunk by
 /// chunk.
@@ -322,6 +323,10 @@ impl Place {
         wire: &Wire,
         header: Option<HeaderValue>,
     ) -> Result<(PortStream, DuplexStream), ForwardCause> {
+        for verb in ["get", "create"] {
+            let (namespace, name) = (&self.namespace, &self.pod);
+            wire.hold(Attributes { verb, group: "", resource: RESOURCE, namespace, name });
+        }
         let inner = wire.client.clone();
         let with_login = tower::service_fn(move |mut request: Request<::kube::client::Body>| {
             if let Some(header) = &header {

@@ -18,6 +18,8 @@ use super::credential::Bearer;
 use super::failure::ApiCause;
 use super::{Exchange, Trace, tls};
 use crate::error::Causes;
+use crate::model::kinds;
+use crate::rights::{Attributes, Needs};
 
 const AGENT: &str = concat!("gloo-rs/", env!("CARGO_PKG_VERSION"));
 /// The limit of an answer. An object has at most 1.5 MiB in etcd. A larger page is requested again with fewer objects.
@@ -71,6 +73,8 @@ pub(super) struct Wire {
     pub bearer: Bearer,
     pub timeout: Duration,
     pub trace: Option<Trace>,
+    /// What the run has declared. `None`: it is held to nothing.
+    pub declared: Option<Needs>,
     pub seen: ServerContact,
     /// Limits the requests at the same time: with HTTP/1.1 each has its own connection.
     pub lanes: Semaphore,
@@ -128,11 +132,18 @@ impl Wire {
         Box::pin(self.tried(call, body)).await
     }
 
+    /// Holds the run to its declaration, in a build with debug assertions: what `rbac` prints is all that a command asks.
+    pub(super) fn hold(&self, request: Attributes<'_>) {
+        let is_declared = |needs: &Needs| is_for_everybody(request) || needs.allow(request);
+        debug_assert!(self.declared.as_ref().is_none_or(is_declared), "`rbac` prints no right for {request:?}");
+    }
+
     async fn tried<T>(
         &self,
         call: &Call<'_>,
         take: impl AsyncFn(Response<Body>) -> Result<T, CallFailure>,
     ) -> Result<T, CallFailure> {
+        self.hold(call.asked.attributes());
         let start = Instant::now();
         let mut attempt = 0;
         let mut renewed = false;
@@ -235,6 +246,11 @@ impl Wire {
         let answer = ApiAnswer { status, retry_after: retry_after.map(Duration::from_secs), body: whole };
         Ok(Collected { answer, _large: large })
     }
+}
+
+/// Whether Kubernetes allows the request to every authenticated user: the version, and questions about oneself.
+fn is_for_everybody(request: Attributes<'_>) -> bool {
+    request.resource.is_empty() || request.resource == kinds::ACCESS_REVIEW.plural
 }
 
 /// Interprets an answer. A 503 keeps its `Retry-After`: only with that header may a write be sent again.

@@ -21,6 +21,7 @@ use super::{ClusterContext, Impersonation, Target, Trace, proxy_env};
 use crate::error::Causes;
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Kind, Object, ObjectRef};
+use crate::rights::Needs;
 
 /// The field manager of writes in `metadata.managedFields`.
 const MANAGER: &str = "gloo-rs";
@@ -113,8 +114,24 @@ impl Session {
             has_authority: config.root_cert.is_some(),
             via: proxy.as_ref().map(ToString::to_string),
             may_prompt,
-            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: ServerContact::default(), lanes, large },
+            wire: Wire {
+                client,
+                bearer,
+                timeout: target.timeout,
+                trace,
+                declared: None,
+                seen: ServerContact::default(),
+                lanes,
+                large,
+            },
         })
+    }
+
+    /// Holds the session to these rights in a build with debug assertions: a request beyond them ends the program.
+    #[must_use]
+    pub fn held_to(mut self, declared: Option<Needs>) -> Self {
+        self.wire.declared = declared;
+        self
     }
 
     /// Whether its exec plugin may use the terminal, for example to ask for a password.

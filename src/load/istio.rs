@@ -1,5 +1,7 @@
 //! Reads the control planes of the cluster, and the Deployment whose image the sds sidecar follows.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::command::flag;
@@ -22,6 +24,25 @@ pub(crate) struct FoundIstiods {
 /// As for [`all`].
 pub(crate) async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<Istiod>, Failure> {
     all(session, namespace).await.map(|found| found.istiods)
+}
+
+/// The root namespaces of the meshes: of each istiod's mesh configuration. None without an istiod.
+///
+/// # Errors
+/// The Deployments or the mesh configuration cannot be listed.
+pub(crate) async fn root_namespaces(session: &Session) -> Result<BTreeSet<String>, Failure> {
+    let list = async |kind: &'static Kind, labels: &str| {
+        let listed = session.list_all(kind, Scope::All, Query::labelled(labels)).await;
+        listed.map_err(|error| hinted(error, session, None))
+    };
+    let deployments = list(&kinds::DEPLOYMENT, ISTIOD_LABEL).await?;
+    if deployments.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let config_maps = list(&kinds::CONFIG_MAP, REVISION_LABEL).await?;
+    let objects =
+        ControlPlaneObjects { deployments: &deployments, services: &[], config_maps: &config_maps, webhooks: &[] };
+    Ok(istiod::all(&objects).into_iter().map(|istiod| istiod.root_namespace).collect())
 }
 
 /// Every istiod, and whether its tags could be read.

@@ -20,8 +20,7 @@ use crate::plan::path::installation::Installation;
 /// # Errors
 /// The API server does not answer, or rejects the credentials.
 pub(crate) async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) -> Result<Snapshot, Failure> {
-    let wants = vec![Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()];
-    with_gateway(session, gloo, namespaces, wants).await
+    with_gateway(session, gloo, namespaces, of_backends().to_vec()).await
 }
 
 /// The context of every Service in these namespaces: one LIST per kind for each of a few namespaces, or one for the
@@ -39,9 +38,7 @@ pub(crate) async fn around_namespaces(
     if homes.len() > FEW {
         return around_all(session, gloo, namespaces).await;
     }
-    let of = |home: &String| {
-        [Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()].map(|want| want.in_namespace(home))
-    };
+    let of = |home: &String| of_backends().map(|want| want.in_namespace(home));
     with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
@@ -98,12 +95,7 @@ pub(crate) async fn other_gateways(
     if others.is_empty() {
         return Ok((others, None));
     }
-    let wants = [
-        Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL),
-        Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL),
-        Want::all(&kinds::POD).labelled(PROXY_LABEL).running().detail(Detail::Metadata),
-        Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).detail(Detail::Whole),
-    ];
+    let wants = of_others();
     let gateways = snapshot::of_cluster(session, &wants, &Namespaces::default()).await?;
     if let Some(unknown) = wants.iter().find_map(|want| gateways.unknown(want.kind)) {
         return Ok((Vec::new(), Some(unknown.into())));
@@ -116,6 +108,21 @@ pub(crate) async fn other_gateways(
     Box::pin(loaded::ask_all(session, snapshot)).await;
     ambient::ask(session, snapshot).await;
     Ok((others, None))
+}
+
+/// The lists of proxies and their bootstraps in every installation of Gloo.
+pub(crate) fn of_others() -> [Want; 4] {
+    [
+        Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL),
+        Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL),
+        Want::all(&kinds::POD).labelled(PROXY_LABEL).running().detail(Detail::Metadata),
+        Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).detail(Detail::Whole),
+    ]
+}
+
+/// The lists of Services, their pods and endpoints.
+pub(crate) fn of_backends() -> [Want; 3] {
+    [Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()]
 }
 
 fn metadata_of_pods() -> Want {
@@ -152,7 +159,8 @@ async fn proxies(session: &Session, wants: &[Want], namespaces: &Namespaces) -> 
     Ok(snapshot)
 }
 
-fn of_gateway(gloo: &str) -> [Want; 6] {
+/// The lists of Settings, proxies and their bootstraps in one installation of Gloo.
+pub(crate) fn of_gateway(gloo: &str) -> [Want; 6] {
     [
         Want::all(&kinds::SETTINGS).in_namespace(gloo),
         Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).in_namespace(gloo),
@@ -165,7 +173,7 @@ fn of_gateway(gloo: &str) -> [Want; 6] {
 }
 
 /// The policies, the configuration and the ambient namespaces of the mesh.
-fn of_mesh() -> [Want; 4] {
+pub(crate) fn of_mesh() -> [Want; 4] {
     [
         Want::of_the_cluster(&kinds::NAMESPACE).labelled(ambient::NAMESPACES).detail(Detail::Metadata),
         Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),

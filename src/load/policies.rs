@@ -1,7 +1,5 @@
 //! Reads the policies of the mesh, in the version that Istio serves, and finds the root namespace.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::istio;
@@ -157,9 +155,8 @@ pub(crate) async fn root(session: &Session, said: Option<&str>) -> Root {
     if let Some(said) = said {
         return Root::Known(said.to_owned());
     }
-    let why = match istio::istiods(session, None).await {
-        Ok(istiods) => {
-            let names: BTreeSet<_> = istiods.into_iter().map(|istiod| istiod.root_namespace).collect();
+    let why = match istio::root_namespaces(session).await {
+        Ok(names) => {
             let mut names: Vec<_> = names.into_iter().collect();
             match (names.pop(), names.is_empty()) {
                 (Some(only), true) => return Root::Known(only),

@@ -8,8 +8,9 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods};
+use crate::plan::advice::Advice;
 use crate::plan::labels::workload_selector;
-use crate::plan::proxy_pods::{self, ChosenPods};
+use crate::plan::proxy_pods::{self, ADMIN_PORT, ChosenPods};
 use crate::plan::sidecars::BOOTSTRAP_KEY;
 use crate::text::nearest;
 use crate::text::{ProxyKind, ProxyName};
@@ -23,6 +24,10 @@ pub(crate) async fn find(session: &Session, global: &Global, wanted: &ProxyPods)
     let found = look.proxy(global, &wanted.proxy).await?;
     // If the bootstrap may not be read, the charts' default admin port is used.
     let (pods, bootstrap) = tokio::join!(look.pods(&found), look.bootstrap(&found));
+    let unread = bootstrap.as_ref().err().filter(|failure| failure.reason == Reason::Forbidden).map(|failure| {
+        let what = format!("the port of Envoy's admin interface is assumed to be {ADMIN_PORT}");
+        Advice::unknown(&what, &failure.message.as_str().into())
+    });
     let bootstrap = bootstrap.ok();
     let pods = pods?;
     if pods.is_empty() {
@@ -32,7 +37,12 @@ pub(crate) async fn find(session: &Session, global: &Global, wanted: &ProxyPods)
         return Err(Failure::new(Exit::SaidNo, Reason::NotFound, line).detail(look.place()));
     }
     let proxy = &found.reference.name;
-    proxy_pods::choose(&pods, proxy, bootstrap.as_deref(), wanted.amount, wanted.which).map_err(|states| {
+    let chosen = proxy_pods::choose(&pods, proxy, bootstrap.as_deref(), wanted.amount, wanted.which);
+    let chosen = chosen.map(|mut chosen| {
+        chosen.advice.extend(unread);
+        chosen
+    });
+    chosen.map_err(|states| {
         let Object { reference, .. } = &found;
         let line = format!("{reference} in {}: no pod runs Envoy", reference.namespace);
         let failure = Failure::new(Exit::NoAnswer, Reason::NotRunning, line);
@@ -53,6 +63,18 @@ pub(crate) async fn role(session: &Session, global: &Global, proxy: &PodsOf) -> 
         let line = format!("{} in {}: its bootstrap names no role", found.reference, found.reference.namespace);
         Failure::new(Exit::Failed, Reason::NotFound, line).detail("looked for node.metadata.role").hint(HINT)
     })
+}
+
+/// The kinds in which a proxy of this name is looked for, in order.
+#[must_use]
+pub(crate) fn kinds_of(name: &ProxyName) -> Vec<&'static Kind> {
+    match name.kind {
+        Some(ProxyKind::Deployment) => vec![&kinds::DEPLOYMENT],
+        Some(ProxyKind::DaemonSet) => vec![&kinds::DAEMON_SET],
+        Some(ProxyKind::Pod) => vec![&kinds::POD],
+        Some(ProxyKind::Service) => vec![&kinds::DEPLOYMENT, &kinds::DAEMON_SET],
+        None => vec![&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::POD],
+    }
 }
 
 struct Look<'l> {
@@ -82,24 +104,18 @@ impl Look<'_> {
     /// Looks for a Deployment, then a `DaemonSet`, then a pod. In
     /// Gloo, a proxy's workload and its Service have the same name.
     async fn named(&self, name: &ProxyName) -> Result<Object, Failure> {
-        let kinds: &[&'static Kind] = match name.kind {
-            Some(ProxyKind::Deployment) => &[&kinds::DEPLOYMENT],
-            Some(ProxyKind::DaemonSet) => &[&kinds::DAEMON_SET],
-            Some(ProxyKind::Pod) => &[&kinds::POD],
-            Some(ProxyKind::Service) => &[&kinds::DEPLOYMENT, &kinds::DAEMON_SET],
-            None => &[&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::POD],
-        };
-        if let [only] = kinds {
+        let kinds = kinds_of(name);
+        if let [only] = &kinds[..] {
             return self.one(only, &name.name).await;
         }
-        for kind in kinds {
+        for kind in &kinds {
             match self.get(kind, &name.name).await {
                 Ok(object) => return Ok(object),
                 Err(error) if error.cause == ApiCause::NotFound => {}
                 Err(error) => return Err(self.refused(error)),
             }
         }
-        Err(self.nowhere(&name.name, kinds).await)
+        Err(self.nowhere(&name.name, &kinds).await)
     }
 
     async fn one(&self, kind: &'static Kind, name: &str) -> Result<Object, Failure> {

@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope, Session};
 use crate::model::names::{ISTIO_SYSTEM, RUNNING, SETTINGS};
 use crate::model::{Kind, Object, kinds};
-use crate::options::{GLOO_SYSTEM, Global};
+use crate::options::Global;
 use crate::plan::authorization::{AuthorizationPolicies, AuthorizationPolicy};
 use crate::plan::backend::{self, Backend, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
@@ -37,9 +37,8 @@ type Read<T> = Result<T, Unread>;
 /// Reads the context and keeps it.
 pub(crate) struct SurveyReader<'s> {
     session: &'s Session,
-    /// The `-n` flag, if given. Gloo may be installed there.
-    typed: Option<&'s str>,
-    gloo_namespace: Option<&'s str>,
+    /// The namespaces in which Gloo may be.
+    homes: Vec<&'s str>,
     settings: OnceCell<(String, Read<Switched>)>,
     policies: OnceCell<Read<Vec<Value>>>,
     authorization: OnceCell<Read<Vec<Arc<AuthorizationPolicy>>>>,
@@ -88,8 +87,7 @@ impl<'s> SurveyReader<'s> {
     pub(crate) fn new(session: &'s Session, global: &'s Global) -> Self {
         Self {
             session,
-            typed: global.namespace.as_deref(),
-            gloo_namespace: global.gloo_namespace.as_deref(),
+            homes: global.gloo_homes(),
             settings: OnceCell::new(),
             policies: OnceCell::new(),
             authorization: OnceCell::new(),
@@ -105,7 +103,10 @@ impl<'s> SurveyReader<'s> {
 
     /// The namespace of Gloo: the flag, or `-n` if it contains Settings `default`, or gloo-system.
     pub(crate) async fn gloo_namespace(&self) -> &str {
-        &self.settings().await.0
+        match self.homes[..] {
+            [only] => only,
+            _ => &self.settings().await.0,
+        }
     }
 
     /// Whether auto-mTLS is on.
@@ -124,13 +125,8 @@ impl<'s> SurveyReader<'s> {
     async fn settings(&self) -> &(String, Read<Switched>) {
         self.settings
             .get_or_init(async || {
-                let candidates: Vec<&str> = match (self.gloo_namespace, self.typed) {
-                    (Some(said), _) => vec![said],
-                    (None, Some(typed)) if typed != GLOO_SYSTEM => vec![typed, GLOO_SYSTEM],
-                    (None, _) => vec![GLOO_SYSTEM],
-                };
-                let last = candidates[candidates.len() - 1];
-                for namespace in candidates {
+                let last = self.homes[self.homes.len() - 1];
+                for &namespace in &self.homes {
                     match self.session.get(&kinds::SETTINGS, namespace, SETTINGS).await {
                         Ok(settings) => {
                             let settings = Object::new(&kinds::SETTINGS, settings);

@@ -46,6 +46,15 @@ impl Global {
         }
     }
 
+    /// The namespaces in which Gloo may be: the flag, or that of `-n` and the usual one.
+    pub(crate) fn gloo_homes(&self) -> Vec<&str> {
+        match (self.gloo_namespace.as_deref(), self.namespace.as_deref()) {
+            (Some(named), _) => vec![named],
+            (None, Some(typed)) if typed != GLOO_SYSTEM => vec![typed, GLOO_SYSTEM],
+            (None, _) => vec![GLOO_SYSTEM],
+        }
+    }
+
     /// The namespace of the named object: the meaning of `-n` in glooctl.
     pub(crate) fn object_namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or(GLOO_SYSTEM)

@@ -13,6 +13,7 @@ mod observation;
 mod peer_auth;
 mod pods;
 mod proxy;
+mod rbac;
 mod setup;
 mod sidecars;
 mod values;
@@ -37,6 +38,7 @@ pub(crate) use observation::{BatchSize, Observation, OnSilence, OnWorse, USUAL_W
 pub(crate) use peer_auth::{PeerAuth, PeerAuthGet};
 pub(crate) use pods::{PodsOf, ProxyPods};
 pub(crate) use proxy::{AddressForm, ProxyTarget, ProxyTask};
+pub(crate) use rbac::RbacTask;
 pub(crate) use setup::{Bringer, Marks, MeshMode, RequestWish, Setup, SetupProof, Strictness, Teardown};
 pub(crate) use sidecars::{
     Injection, IstioWish, Posture, Proxies, Restart, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
@@ -93,6 +95,8 @@ pub(crate) enum Command {
     Report(Box<CheckTask>),
     Version(VersionTask),
     Completion(Shell),
+    /// `rbac`
+    Rbac(Box<RbacTask>),
     /// `options`
     Options,
 }

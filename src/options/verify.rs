@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Named, ProxyPods, ProxyTarget};
-use crate::text::Url;
+use super::{Named, PodsOf, ProxyPods, ProxyTarget};
+use crate::model::names::GATEWAY_PROXY;
+use crate::plan::proxy_pods::{PodAmount, Which};
+use crate::text::{ProxyName, Url};
 
 /// The port on which a gateway's pods listen for HTTP in the charts.
 pub(crate) const HTTP_PORT: u16 = 8080;
@@ -48,6 +50,23 @@ pub(crate) enum TrustWish {
 }
 
 impl VerifyTask {
+    /// The request to an Upstream through a pod of the usual gateway. The host and the path are those of a route to it.
+    pub(crate) fn to_upstream(upstream: Named) -> Self {
+        let proxy = PodsOf::Named(ProxyName { kind: None, name: GATEWAY_PROXY.1.to_owned() });
+        Self {
+            upstream: Some(upstream),
+            url: None,
+            host: None,
+            path: None,
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            via: Via::Forward { port: HTTP_PORT },
+            pods: ProxyPods { proxy, amount: PodAmount::One, which: Which::Running },
+            trust: TrustWish::System,
+            expect: 200,
+        }
+    }
+
     /// Whether sending the request several times has the same effect as sending it once (RFC 9110, 9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")

@@ -123,6 +123,8 @@ codes! {
     HookHangs = "hookHangs",
     /// Helm will conflict with what was changed in the cluster.
     HelmConflict = "helmConflict",
+    /// Helm is run with the same user, and needs rights of its own.
+    HelmRights = "helmRights",
     /// The cluster differs from the values.
     Differs = "differs",
     /// The output contains secrets.

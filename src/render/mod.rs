@@ -18,6 +18,7 @@ pub(crate) mod proof;
 pub(crate) mod provenance;
 pub(crate) mod revisions;
 pub(crate) mod rights;
+pub(crate) mod role;
 pub(crate) mod sarif;
 pub(crate) mod served;
 pub(crate) mod table;

@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long to wait for a problem in the status if nothing else can be read.
 const BLIND: Duration = Duration::from_secs(5);
 /// For more objects than this, statuses are read a namespace at a time.
-const FEW: usize = 8;
+pub(crate) const FEW: usize = 8;
 
 /// The changes to wait for, and their state.
 struct Wait<'w> {

@@ -135,8 +135,9 @@ pub(crate) async fn complaints(session: &Session, workload: &ObjectRef, now: &Va
     };
     said.extend(rollout::refusals(now));
     let warnings = Query { fields: "type=Warning".to_owned(), ..Query::default() };
-    if let Ok(events) = session.list_all(&kinds::EVENT, scope, warnings).await {
-        said.extend(rollout::events_of(&workload.name, &events));
+    match session.list_all(&kinds::EVENT, scope, warnings).await {
+        Ok(events) => said.extend(rollout::events_of(&workload.name, &events)),
+        Err(error) => said.push(error.into_failure(session).message),
     }
     said
 }

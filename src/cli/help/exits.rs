@@ -16,7 +16,7 @@ const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
 /// Every command, by its words.
-const CODES: [(&str, &[Exit]); 35] = [
+const CODES: [(&str, &[Exit]); 36] = [
     ("istio setup", ROLLS_BACK),
     ("istio teardown", ROLLS_BACK),
     ("istio revisions", READS),
@@ -49,6 +49,7 @@ const CODES: [(&str, &[Exit]); 35] = [
     ("upgrade-values", ROLLS_BACK),
     ("check", JUDGES),
     ("report", JUDGES),
+    ("rbac", LOCAL),
     ("version", READS),
     ("completion", LOCAL),
     ("options", LOCAL),

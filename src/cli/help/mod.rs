@@ -113,3 +113,15 @@ pub(super) const COMPLETION: &str = "\
 Examples:
   gloo-rs completion bash
   source <(gloo-rs completion zsh)";
+
+/// After `rbac --help`.
+pub(super) const RBAC: &str = "\
+Examples:
+  # what the command needs, for kubectl apply -f -
+  gloo-rs rbac istio enable-mtls --upstream default-httpbin-8000
+
+  # and for whom
+  gloo-rs rbac --service-account ops/gloo-rs check
+
+  # one namespace is a smaller role than all
+  gloo-rs rbac -n edge istio describe upstreams";

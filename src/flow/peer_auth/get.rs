@@ -31,7 +31,7 @@ async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>
     let root = policies::root(&session, task.root_namespace.as_deref()).await;
     let namespace = task.scope.as_ref().map(|scope| scope.home(root.name()).to_owned());
     if let (Some(namespace), false) = (&namespace, task.scope == Some(PolicyScope::Mesh)) {
-        is_there(&session, namespace).await?;
+        report.advice_if(is_there(&session, namespace).await?);
     }
     let mesh = policies::read(&session, root, namespace.as_deref()).await?;
     match &mesh.root {

@@ -101,7 +101,9 @@ async fn watched(
     observation: Observation,
     (global, report): (&Global, &mut Report<'_>),
 ) -> Result<(), Failure> {
-    let survey = SurveyReader::new(session, global);
+    // `-n` is the namespace of the policy and does not say where Gloo is installed.
+    let of_gloo = Global { namespace: None, ..global.clone() };
+    let survey = SurveyReader::new(session, &of_gloo);
     let gloo = survey.gloo_namespace().await;
     let object = change.before.reference.clone();
     let namespace = match &task.request.scope {
@@ -114,7 +116,7 @@ async fn watched(
         report.row(row);
         return Ok(());
     };
-    let judged = caught(watch.judged(global, report)).await.unwrap_or_else(|panicked| Err(panicked.into()));
+    let judged = caught(watch.judged(&of_gloo, report)).await.unwrap_or_else(|panicked| Err(panicked.into()));
     match judged {
         Ok(Judged::Passed(seen)) => report.row(Row { message: format!("{}, {seen}", row.message), ..row }),
         Ok(Judged::Quiet(failure)) => {
@@ -147,7 +149,7 @@ pub(super) async fn plan(
     let mesh = mesh(session, task).await?;
     let request = &task.request;
     if let PolicyScope::Namespace(namespace) | PolicyScope::Workload { namespace, .. } = &request.scope {
-        is_there(session, namespace).await?;
+        notes.advices(is_there(session, namespace).await?);
     }
     let change = match decide(request, &mesh.policies(), mesh.kind) {
         PolicyVerdict::Unchanged { object, message } => {
@@ -202,9 +204,11 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
 
 /// Checks that the namespace exists, as far as permissions allow.
 ///
+/// Returns the note that it is unknown, if that may not be read.
+///
 /// # Errors
 /// The namespace does not exist, or the API server does not answer.
-pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), Failure> {
+pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<Option<Advice>, Failure> {
     match session.get(&kinds::NAMESPACE, "", namespace).await {
         Err(error) if error.cause == ApiCause::NotFound => {
             let near = absence::around(session, &ObjectRef::new(&kinds::NAMESPACE, "", namespace)).await.detail();
@@ -214,7 +218,11 @@ pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), F
             Err(failure.detail(session.looked()))
         }
         Err(error) if error.exit() == Exit::NoAnswer => Err(error.into_failure(session)),
-        _ => Ok(()),
+        Err(error) => {
+            let what = format!("whether there is a namespace {namespace} is unknown");
+            Ok(Some(Advice::unknown(&what, &crate::load::unread::unread(session, error))))
+        }
+        Ok(_) => Ok(None),
     }
 }
 

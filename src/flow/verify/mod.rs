@@ -14,16 +14,15 @@ use super::report::Report;
 use crate::command::{CommandLine, Hint, Program};
 use crate::error::{Exit, Failure};
 use crate::kube::Session;
-use crate::load::gateways::USUAL;
 use crate::load::survey::SurveyReader;
 use crate::load::witness::{self, Backends, Envoys, MOST_PODS, Moment};
 use crate::load::{absence, gateway_parameters, gateways, proxy_pods};
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Global, HTTP_PORT, Named, PodsOf, ProxyPods, TrustWish, VerifyTask, Via};
+use crate::options::{Global, PodsOf, ProxyPods, VerifyTask};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::gateway::Gateway;
-use crate::plan::proxy_pods::{PodAmount, ProxyPod, Which};
+use crate::plan::proxy_pods::{PodAmount, ProxyPod};
 use crate::plan::verdict::answer::{CLIENT_CERT, HttpAnswer};
 use crate::plan::verdict::counters::{CounterChange, Receivers, Went};
 use crate::plan::verdict::evidence::{Evidence, Evident, SentTls, Upstream, cluster_name, in_memory, upstream_of};
@@ -31,7 +30,6 @@ use crate::plan::verdict::tunnel::{Tunnel, TunnelEnd};
 use crate::plan::verdict::{RequestVerdict, VerdictKind, judge, wants_another_sample};
 use crate::render::text::short_name;
 use crate::render::verdict::{self as shown, AskedRequest};
-use crate::text::ProxyName;
 
 mod send;
 
@@ -80,23 +78,6 @@ impl JudgedRequest {
         self.unasked.iter().for_each(|failure| report.failure(failure.clone()));
         let verdicts = self.answers.iter().map(|(asked, verdict)| shown::value(asked, verdict));
         report.extend_field("verdicts", verdicts.collect());
-    }
-}
-
-/// The request to an Upstream through a pod of the usual gateway. The host and the path are those of a route to it.
-pub(super) fn to_upstream(upstream: Named) -> VerifyTask {
-    let proxy = PodsOf::Named(ProxyName { kind: None, name: USUAL.to_owned() });
-    VerifyTask {
-        upstream: Some(upstream),
-        url: None,
-        host: None,
-        path: None,
-        method: "GET".to_owned(),
-        headers: Vec::new(),
-        via: Via::Forward { port: HTTP_PORT },
-        pods: ProxyPods { proxy, amount: PodAmount::One, which: Which::Running },
-        trust: TrustWish::System,
-        expect: 200,
     }
 }
 

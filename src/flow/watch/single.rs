@@ -7,7 +7,7 @@ use crate::flow::report::Report;
 use crate::flow::verify;
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::options::{Global, Named, Observation, OnSilence};
+use crate::options::{Global, Named, Observation, OnSilence, VerifyTask};
 use crate::plan::observe::WindowVerdict;
 use crate::plan::observe::window::Window;
 use crate::plan::verdict::counters::Stat;
@@ -121,7 +121,7 @@ async fn verified(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let named = Named { namespace: Some(upstream.namespace.clone()), name: upstream.name.clone() };
-    let judged = Box::pin(verify::judged(session, &verify::to_upstream(named), global, report)).await?;
+    let judged = Box::pin(verify::judged(session, &VerifyTask::to_upstream(named), global, report)).await?;
     match judged.fault() {
         None => Ok(()),
         Some(fault) => Err(Failure::new(Exit::RolledBack, Reason::ErrorsRose, fault)),

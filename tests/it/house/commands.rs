@@ -61,7 +61,7 @@ impl Example {
     /// Whether it needs no cluster.
     fn is_offline(&self) -> bool {
         self.is_of_values()
-            || matches!(self.words[1].as_str(), "completion" | "options")
+            || matches!(self.words[1].as_str(), "completion" | "options" | "rbac")
             || self
                 .words
                 .iter()

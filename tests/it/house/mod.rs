@@ -21,7 +21,7 @@ mod security;
 use std::path::{Path, PathBuf};
 
 /// A path of the repository.
-fn repo(path: impl AsRef<Path>) -> PathBuf {
+pub fn repo(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 

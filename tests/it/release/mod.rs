@@ -26,7 +26,7 @@ fn name() -> String {
 }
 
 /// The code of this build, linked as a release is: without a dynamic loader. Only the link is repeated.
-fn static_program() -> &'static Path {
+pub fn static_program() -> &'static Path {
     static LINKED: OnceLock<PathBuf> = OnceLock::new();
     LINKED.get_or_init(|| {
         let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
@@ -54,7 +54,7 @@ fn static_program() -> &'static Path {
 }
 
 /// An empty directory of this name below the build directory: it is left there, and emptied by the next run.
-fn scratch(name: &str) -> PathBuf {
+pub fn scratch(name: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("release").join(name);
     let _ = std::fs::remove_dir_all(&place);
     std::fs::create_dir_all(&place).unwrap();
@@ -84,7 +84,7 @@ fn dist() -> &'static Path {
 
 /// What the command printed; it has to succeed.
 #[track_caller]
-fn succeeds(command: &mut Command) -> String {
+pub fn succeeds(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -15,7 +15,7 @@ use crate::flow::verify;
 use crate::flow::watch::{Observed, Origin, Serving, Watch, Watched, WatchedCluster, requests};
 use crate::kube::DryRun;
 use crate::model::{Object, ObjectRef};
-use crate::options::{Named, Observation, OnSilence, OnWorse, Selection};
+use crate::options::{Named, Observation, OnSilence, OnWorse, Selection, VerifyTask};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::effect::{AwaitedChange, said};
@@ -361,7 +361,7 @@ impl BatchRun<'_, '_> {
     /// Why it proves nothing.
     async fn verified(&self, object: &Object, report: &mut Report<'_>) -> Result<(), String> {
         let ObjectRef { namespace, name, .. } = &object.reference;
-        let task = verify::to_upstream(Named { namespace: Some(namespace.clone()), name: name.clone() });
+        let task = VerifyTask::to_upstream(Named { namespace: Some(namespace.clone()), name: name.clone() });
         let sent = Box::pin(verify::judged(self.run.session, &task, self.run.global, report));
         let judged = sent.await.map_err(|failure| format!("{namespace}/{name}: {}", failure.message))?;
         judged.fault().map_or(Ok(()), Err)

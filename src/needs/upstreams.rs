@@ -1,0 +1,109 @@
+//! The commands that edit Upstreams and Settings.
+
+use super::declaration::{Declaration, EDIT, GET, LIST};
+use super::{edits, istio, writes};
+use crate::model::kinds;
+use crate::options::{
+    Global, Named, ObjectsTask, Observation, OnSilence, Patience, Selection, SweepScope, SwitchesTask, VerifyTask,
+};
+use crate::plan::auto_mtls::AutoMtlsWish;
+use crate::verify::acceptance::FEW;
+
+/// `enable-mtls`, `disable-mtls`, `auto-mtls` of Upstreams.
+pub(super) fn edited(task: &ObjectsTask, global: &Global, all: &mut Declaration) {
+    all.settings(global, GET);
+    match &task.selection {
+        Selection::Named(names) => {
+            named(names, edits(task.preview), global, all);
+            all.own_gateway(global).behind().all_gateways(global).routes();
+            // Several Upstreams are judged by the lists of their namespaces.
+            all.everywhere(LIST, &[&kinds::SERVICE, &kinds::ENDPOINT_SLICE]);
+        }
+        Selection::Sweep { scope, .. } => {
+            let namespace = match scope {
+                SweepScope::Namespace => global.object_namespace(),
+                SweepScope::Everywhere => "",
+            };
+            all.within(namespace, LIST, &[&kinds::UPSTREAM]);
+            if writes(task.preview) {
+                all.within(namespace, EDIT, &[&kinds::UPSTREAM]);
+            }
+            all.own_gateway(global).behind().all_gateways(global).backends();
+        }
+    }
+    if let Some(observation) = task.observation.filter(|_| !task.preview.is_on()) {
+        observed(observation, &task.selection, global, all);
+    }
+    if task.patience == Patience::Wait || (task.observation.is_some() && !task.preview.is_on()) {
+        effect(global, all);
+        if let Selection::Named(names) = &task.selection
+            && names.len() > FEW
+        {
+            for name in names {
+                all.within(name.namespace.as_deref().unwrap_or(global.object_namespace()), LIST, &[&kinds::UPSTREAM]);
+            }
+        }
+    }
+}
+
+/// The counters of all gateways, and what is read besides to judge a watched change.
+pub(super) fn observed(observation: Observation, selection: &Selection, global: &Global, all: &mut Declaration) {
+    all.found(global).counters();
+    let named = match selection {
+        Selection::Named(names) => names.as_slice(),
+        Selection::Sweep { .. } => &[],
+    };
+    if observation.silence == OnSilence::Verify {
+        for upstream in named {
+            istio::verify(&VerifyTask::to_upstream(upstream.clone()), global, all);
+        }
+        if named.is_empty() {
+            let any = Named { namespace: None, name: String::new() };
+            istio::verify(&VerifyTask::to_upstream(any), global, all);
+            all.everywhere(GET, &[&kinds::UPSTREAM]);
+        }
+    }
+}
+
+/// The named Upstreams.
+pub(super) fn named(names: &[Named], verbs: &[&'static str], global: &Global, all: &mut Declaration) {
+    for name in names {
+        let namespace = name.namespace.as_deref().unwrap_or(global.object_namespace());
+        all.named((namespace, &name.name), verbs, &kinds::UPSTREAM);
+    }
+    all.suggests(&[&kinds::UPSTREAM]);
+}
+
+/// What Gloo serves to the proxies.
+pub(super) fn effect(global: &Global, all: &mut Declaration) {
+    for home in global.gloo_homes() {
+        all.within(home, LIST, &[&kinds::POD, &kinds::DEPLOYMENT]).forwards(home);
+    }
+}
+
+/// `auto-mtls` on Settings.
+pub(super) fn switches(task: &SwitchesTask, global: &Global, all: &mut Declaration) {
+    let verbs = if task.wish.is_some() { edits(task.preview) } else { GET };
+    all.settings(global, verbs).suggests(&[&kinds::SETTINGS]);
+    if task.wish != Some(AutoMtlsWish::Disable) {
+        with_peers(all);
+    }
+    if task.wish.is_some() {
+        all.traffic(global);
+    }
+    if let Some(observation) = task.observation.filter(|_| !task.preview.is_on()) {
+        let everywhere = Selection::Sweep { labels: None, scope: SweepScope::Everywhere };
+        observed(observation, &everywhere, global, all);
+        all.everywhere(LIST, &[&kinds::UPSTREAM]);
+    }
+    if task.wish == Some(AutoMtlsWish::Enable) {
+        for home in global.gloo_homes() {
+            all.within(home, GET, &[&kinds::CONFIG_MAP]);
+        }
+    }
+}
+
+/// The Upstreams that auto-mTLS is for, and what their pods accept.
+pub(super) fn with_peers(all: &mut Declaration) {
+    all.everywhere(LIST, &[&kinds::UPSTREAM]).behind();
+}
