@@ -6,7 +6,7 @@ use crate::load::policies::ISTIO_SYSTEM;
 use crate::model::{Kind, kinds};
 use crate::options::{
     Describe, DescribeSubject, Enrol, Enrolment, Global, Injection, PeerAuth, PeerAuthGet, PodsOf, Proxies, Restarts,
-    Selection, SettingsSwitches, Sidecars, SweepScope, UpstreamsTask, VerifyTask, Via,
+    SettingsSwitches, Sidecars, SweepScope, UpstreamsTask, VerifyTask, Via,
 };
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{PolicyScope, PolicyWish};
@@ -118,11 +118,6 @@ pub(super) fn peer_auth(task: &PeerAuth, global: &Global, all: &mut Declaration)
     let gloo = Global { namespace: None, ..global.clone() };
     if task.request.wish != PolicyWish::Set(Mode::Permissive) {
         all.traffic(&gloo).own_gateway(&gloo);
-    }
-    if let Some(observation) = task.observation.filter(|_| !task.preview.is_on()) {
-        let everywhere = Selection::Sweep { labels: None, scope: SweepScope::Everywhere };
-        upstreams::observed(observation, &everywhere, &gloo, all);
-        all.everywhere(LIST, &[&kinds::UPSTREAM]);
     }
     let pods = if task.request.scope == PolicyScope::Mesh { "" } else { home };
     if task.request.wish == PolicyWish::Set(Mode::Strict) {

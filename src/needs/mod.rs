@@ -4,6 +4,7 @@
 mod check;
 mod declaration;
 mod istio;
+mod observed;
 mod proxy;
 mod setup;
 mod upstreams;
@@ -26,10 +27,19 @@ fn add(command: &Command, global: &Global, all: &mut Declaration) {
     match command {
         Command::Mtls(_, task) | Command::OptOut(_, task) if task.files.is_none() => {
             upstreams::edited(task, global, all);
+            observed::of_upstreams((task.observation, task.preview), &task.selection, global, all);
         }
-        Command::Switches(task) if task.files.is_none() => upstreams::switches(task, global, all),
+        Command::Switches(task) if task.files.is_none() => {
+            upstreams::switches(task, global, all);
+            observed::of_all((task.observation, task.preview), global, all);
+        }
         Command::Sidecars(task) if task.files.is_none() => istio::sidecars(task, global, all),
-        Command::PeerAuth(task) if task.files.is_none() => istio::peer_auth(task, global, all),
+        Command::PeerAuth(task) if task.files.is_none() => {
+            istio::peer_auth(task, global, all);
+            // `-n` is the namespace of the policy and does not say where Gloo is installed.
+            let of_gloo = Global { namespace: None, ..global.clone() };
+            observed::of_all((task.observation, task.preview), &of_gloo, all);
+        }
         Command::PeerAuthGet(task) if task.files.is_none() => istio::policies(task, all),
         Command::Revisions { istio_namespace } => istio::revisions(istio_namespace.as_deref(), all),
         Command::Describe(task) => istio::describe(task, global, all),

@@ -1,11 +1,9 @@
 //! The commands that edit Upstreams and Settings.
 
 use super::declaration::{Declaration, EDIT, GET, LIST};
-use super::{edits, istio, writes};
+use super::{edits, writes};
 use crate::model::kinds;
-use crate::options::{
-    Global, Named, ObjectsTask, Observation, OnSilence, Patience, Selection, SweepScope, SwitchesTask, VerifyTask,
-};
+use crate::options::{Global, Named, ObjectsTask, Patience, Selection, SweepScope, SwitchesTask};
 use crate::plan::auto_mtls::AutoMtlsWish;
 use crate::verify::acceptance::FEW;
 
@@ -31,9 +29,6 @@ pub(super) fn edited(task: &ObjectsTask, global: &Global, all: &mut Declaration)
             all.own_gateway(global).behind().all_gateways(global).backends();
         }
     }
-    if let Some(observation) = task.observation.filter(|_| !task.preview.is_on()) {
-        observed(observation, &task.selection, global, all);
-    }
     if task.patience == Patience::Wait || (task.observation.is_some() && !task.preview.is_on()) {
         effect(global, all);
         if let Selection::Named(names) = &task.selection
@@ -42,25 +37,6 @@ pub(super) fn edited(task: &ObjectsTask, global: &Global, all: &mut Declaration)
             for name in names {
                 all.within(name.namespace.as_deref().unwrap_or(global.object_namespace()), LIST, &[&kinds::UPSTREAM]);
             }
-        }
-    }
-}
-
-/// The counters of all gateways, and what is read besides to judge a watched change.
-pub(super) fn observed(observation: Observation, selection: &Selection, global: &Global, all: &mut Declaration) {
-    all.found(global).counters();
-    let named = match selection {
-        Selection::Named(names) => names.as_slice(),
-        Selection::Sweep { .. } => &[],
-    };
-    if observation.silence == OnSilence::Verify {
-        for upstream in named {
-            istio::verify(&VerifyTask::to_upstream(upstream.clone()), global, all);
-        }
-        if named.is_empty() {
-            let any = Named { namespace: None, name: String::new() };
-            istio::verify(&VerifyTask::to_upstream(any), global, all);
-            all.everywhere(GET, &[&kinds::UPSTREAM]);
         }
     }
 }
@@ -90,11 +66,6 @@ pub(super) fn switches(task: &SwitchesTask, global: &Global, all: &mut Declarati
     }
     if task.wish.is_some() {
         all.traffic(global);
-    }
-    if let Some(observation) = task.observation.filter(|_| !task.preview.is_on()) {
-        let everywhere = Selection::Sweep { labels: None, scope: SweepScope::Everywhere };
-        observed(observation, &everywhere, global, all);
-        all.everywhere(LIST, &[&kinds::UPSTREAM]);
     }
     if task.wish == Some(AutoMtlsWish::Enable) {
         for home in global.gloo_homes() {
