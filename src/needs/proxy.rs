@@ -141,6 +141,6 @@ pub(super) fn workloads<'g>(
             }
         }
     }
-    all.within(home, LIST, &[&kinds::POD]);
+    all.within(home, LIST, &[&kinds::POD]).suggests(&[]);
     home
 }

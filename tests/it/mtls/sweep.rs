@@ -153,9 +153,6 @@ fn the_policies_of_the_whole_mesh_are_where_its_istiod_says() {
     let map = json!({"metadata": {"namespace": "mesh", "name": "istio", "labels": labels},
         "data": {"mesh": "rootNamespace: mesh"}});
     stub.on("GET", "/api/v1/configmaps").json(200, &list(json!([map])));
-    stub.on("GET", "/api/v1/services").json(200, &list(json!([])));
-    let webhooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-    stub.on("GET", webhooks).json(200, &list(json!([])));
     stub.on("GET", LIST).json(200, &list(json!([with_istio(&plain("x", "7"))])));
     expect_advice(&stub);
     let swept = document(&on_stub(&stub).run(&["istio", "disable-mtls", "--all", "--yes", "-o", "json"]));
