@@ -28,7 +28,7 @@ pub(super) struct GlobalArgs {
         hide_env = true
     )]
     kube_context: Option<String>,
-    /// Read these contexts, * is any text; for check, describe, revisions, url, address, certs and version
+    /// Read these contexts, * is any text; for check, report, describe, revisions, url, address, certs and version
     #[arg(
         long,
         global = true,

@@ -86,7 +86,12 @@ fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Tra
         report.advice(advice.clone());
     }
     let ran = caught_now(|| match &global.contexts {
-        Some(wanted) => block_on(interrupts, fleet::read(command, wanted, global, words, &mut report)),
+        Some(wanted) => block_on(interrupts, async {
+            match command {
+                Command::Report(task) => posture::of_contexts(task, wanted, global, &mut report).await,
+                _ => fleet::read(command, wanted, global, words, &mut report).await,
+            }
+        }),
         None => go(command, global, interrupts, &mut report),
     })
     .unwrap_or_else(|panicked| {

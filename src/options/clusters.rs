@@ -27,7 +27,7 @@ impl Command {
             | Self::Options
             | Self::Version(VersionTask::Client)
             | Self::Check(CheckCommand::Explain(_) | CheckCommand::Codes) => ClusterUse::Nothing,
-            Self::Check(CheckCommand::Run(task)) => match &task.source {
+            Self::Check(CheckCommand::Run(task)) | Self::Report(task) => match &task.source {
                 CheckSource::Cluster | CheckSource::Overlay(_) if task.baseline.is_wanted() => {
                     ClusterUse::OneForBaseline
                 }

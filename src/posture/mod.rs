@@ -118,6 +118,27 @@ pub(crate) fn of_cluster(input: &PostureInput<'_, '_>) -> ClusterPosture {
     }
 }
 
+impl ClusterPosture {
+    /// The posture of a cluster of which nothing could be read.
+    pub(crate) fn unread(origin: PostureOrigin, why: &str) -> Self {
+        let gap = PostureGap { what: vec!["the whole cluster".to_owned()], why: why.to_owned(), rule: None };
+        Self {
+            origin,
+            counts: VerdictCounts::default(),
+            namespaces: Vec::new(),
+            gateways: Vec::new(),
+            causes: Vec::new(),
+            paths: Vec::new(),
+            findings: Vec::new(),
+            suppressed: 0,
+            certificates: Vec::new(),
+            revisions: Vec::new(),
+            policies: Vec::new(),
+            unknown: vec![gap],
+        }
+    }
+}
+
 /// The kinds without which paths may be missing.
 const PATH_SOURCES: [&Kind; 6] = {
     let [gateway, virtual_service, route_table, upstream_group, http_route] = ROUTES;

@@ -15,7 +15,7 @@ use crate::support::{Sandbox, generated};
 
 /// The commands that the `CronJob` runs. Another one is a line here, a container there, and its file of rights in
 /// `deploy/base/kustomization.yaml`.
-const COMMANDS: [&str; 1] = ["check"];
+const COMMANDS: [&str; 2] = ["check", "report"];
 const NAMESPACE: &str = "gloo-rs";
 const ACCOUNT: &str = "gloo-rs/gloo-rs";
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";

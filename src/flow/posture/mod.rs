@@ -1,10 +1,13 @@
 //! `report`: reads what the checks read, once, and shows it as one posture. It writes nothing but a baseline.
 
+use std::rc::Rc;
+
 use jiff::{Timestamp, Unit};
 
 use super::baseline::{self, BaselineRun, Scoped};
 use super::check::Run;
 use super::describe::all::ALL_NAMESPACES;
+use super::fleet::{Fleet, OfContext};
 use super::interrupt::Interrupts;
 use super::report::Report;
 use super::session;
@@ -14,7 +17,7 @@ use crate::error::{Exit, Failure};
 use crate::kube::Session;
 use crate::load::mesh_certificates::{self, CertificatesByProxy};
 use crate::model::Unknown;
-use crate::options::{CheckReach, CheckSource, CheckTask, Format, Global};
+use crate::options::{CheckReach, CheckSource, CheckTask, Format, Global, WantedContexts};
 use crate::plan::Unread;
 use crate::plan::path::{ProxyState, ShownCertificate, Survey};
 use crate::posture::baseline::{Comparison, Recorded};
@@ -46,6 +49,62 @@ pub(super) fn run(task: &CheckTask, global: &Global, report: &mut Report<'_>) ->
     report.tell(answer);
     let (posture, compared) = ended?;
     say(&[posture], compared.as_ref(), global, report)
+}
+
+/// Shows the posture of each of these contexts. One that could not be read is unknown, with its cause.
+///
+/// # Errors
+/// The kubeconfig cannot be read, no context matches, or the output cannot be made.
+pub(super) async fn of_contexts(
+    task: &CheckTask,
+    wanted: &WantedContexts,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    report.kind(render::KIND);
+    report.field("posture", serde_json::Value::Array(Vec::new()));
+    let fleet = Fleet::select(wanted, global, report.trace())?;
+    let interrupts = report.interrupts();
+    report.ui.begin_progress("contexts");
+    let work = async |session: Rc<Session>, global: Global| {
+        let mut answer = ClusterAnswer::default();
+        let found = match Run::new(task, &global) {
+            Ok(run) => of_cluster(&run, &session, task, &global, (&interrupts, &mut answer)).await,
+            Err(failure) => Err(failure),
+        };
+        (answer.exit, found)
+    };
+    let ended = fleet.each(global, &interrupts, work, &mut || report.ui.advance()).await;
+    report.ui.end_progress();
+    let postures: Vec<_> = ended.into_iter().map(|of| posture_of(of, task, global, report)).collect();
+    say(&postures, None, global, report)
+}
+
+/// The posture of a context. A failure sets the exit code and is printed beside the answer.
+fn posture_of(
+    of: OfContext<(Exit, Result<FoundPosture, Failure>)>,
+    task: &CheckTask,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> ClusterPosture {
+    let (exit, found) = of.ended.unwrap_or_else(|failure| (failure.exit, Err(failure)));
+    report.ends(exit);
+    match found {
+        Ok(found) => {
+            if found.saw_nothing {
+                report.ends(Exit::SaidNo);
+            }
+            found.posture
+        }
+        Err(failure) => {
+            report.ends(failure.exit);
+            report.trouble(&format!("context {}: {}", of.context, failure.message), &failure.details, failure.hints);
+            let gloo = Run::new(task, global).map_or_else(|_| String::new(), |run| run.gloo.to_owned());
+            let origin =
+                PostureOrigin { context: Some(of.context), server: of.server, gloo_namespace: gloo, read_at: now() };
+            ClusterPosture::unread(origin, &failure.message)
+        }
+    }
 }
 
 fn judged(
@@ -135,13 +194,17 @@ async fn certificates(session: &Session, survey: &Survey<'_>, world: &World<'_>,
 }
 
 fn origin(session: Option<&Session>, run: &Run<'_>) -> PostureOrigin {
-    let now = Timestamp::now();
     PostureOrigin {
         context: session.map(|session| session.context().to_string()),
         server: session.map(|session| session.server().to_owned()),
         gloo_namespace: run.gloo.to_owned(),
-        read_at: now.round(Unit::Second).unwrap_or(now).to_string(),
+        read_at: now(),
     }
+}
+
+fn now() -> String {
+    let now = Timestamp::now();
+    now.round(Unit::Second).unwrap_or(now).to_string()
 }
 
 fn found<'w>(

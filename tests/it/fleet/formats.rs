@@ -5,6 +5,28 @@ use serde_json::json;
 use super::{DEAD, document, empty, entries, sandbox, versioned};
 
 #[test]
+fn a_report_has_a_section_for_each_context_and_the_cause_of_an_unknown_one() {
+    let cluster = empty();
+    let contexts = [("dev", cluster.url()), ("gone", DEAD.to_owned())];
+    let contexts = contexts.each_ref().map(|(name, url)| (*name, url.as_str()));
+    let run = |format: &str| sandbox(&contexts).run(&["report", "--all-contexts", "--read-only", "-o", format]);
+    let output = run("json");
+    assert_eq!(output.code, Some(9), "{output:#?}");
+    let document = document(&output);
+    let of = |number: usize| &document["posture"][number];
+    assert_eq!((&of(0)["origin"]["context"], &of(1)["origin"]["context"]), (&json!("dev"), &json!("gone")));
+    assert_eq!(of(1)["unknown"][0]["what"], json!(["the whole cluster"]), "{document:#}");
+    assert_eq!(of(1)["paths"], json!([]));
+    for format in ["html", "markdown", "text"] {
+        let output = run(format);
+        assert_eq!(output.code, Some(9), "{output:#?}");
+        for said in ["dev", "gone", "the whole cluster"] {
+            assert!(output.stdout.contains(said), "{format}: {said}: {output:#?}");
+        }
+    }
+}
+
+#[test]
 fn a_table_has_the_context_in_its_first_column() {
     let istio = crate::support::stub::Stub::new();
     let deployment = json!({

@@ -5,8 +5,9 @@ use crate::support::stub::Stub;
 use crate::support::{Sandbox, commands};
 
 /// The commands that can read several clusters.
-const READING: [&str; 9] = [
+const READING: [&str; 10] = [
     "check",
+    "report",
     "version",
     "istio revisions",
     "istio describe",
@@ -52,6 +53,8 @@ fn contradictions_are_usage_errors() {
         &["check", "--contexts", "dev", "-f", "upstream.yaml"],
         &["check", "--contexts", "dev", "--overlay", "-"],
         &["check", "--contexts", "dev", "--baseline", "before.jsonl"],
+        &["report", "--all-contexts", "--write-baseline", "new.jsonl"],
+        &["report", "--all-contexts", "-f", "upstream.yaml"],
         &["istio", "describe", "upstreams", "--contexts", "dev", "--write-baseline", "new.jsonl"],
         &["check", "--contexts", "dev", "--explain", "all"],
         &["version", "--client", "--all-contexts"],
