@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CheckCommand, CheckSource, Command, VersionTask};
+use super::{CheckCommand, CheckSource, CheckTask, Command, VersionTask};
 
 /// The clusters that a command works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,16 +27,8 @@ impl Command {
             | Self::Options
             | Self::Version(VersionTask::Client)
             | Self::Check(CheckCommand::Explain(_) | CheckCommand::Codes) => ClusterUse::Nothing,
-            Self::Check(CheckCommand::Run(task)) | Self::Report(task) => match &task.source {
-                CheckSource::Cluster | CheckSource::Overlay(_) if task.baseline.is_wanted() => {
-                    ClusterUse::OneForBaseline
-                }
-                CheckSource::Files(_) => ClusterUse::Nothing,
-                CheckSource::Overlay(paths) if paths.iter().any(|path| path == Path::new("-")) => {
-                    ClusterUse::OneForStdin
-                }
-                CheckSource::Overlay(_) | CheckSource::Cluster => ClusterUse::Many,
-            },
+            Self::Check(CheckCommand::Run(task)) => of_check(task),
+            Self::Report(task) => of_check(task),
             Self::Describe(task) if task.baseline.is_wanted() => ClusterUse::OneForBaseline,
             Self::Describe(_)
             | Self::Revisions { .. }
@@ -45,5 +37,14 @@ impl Command {
             | Self::Version(VersionTask::ClientAndServer) => ClusterUse::Many,
             _ => ClusterUse::One,
         }
+    }
+}
+
+fn of_check(task: &CheckTask) -> ClusterUse {
+    match &task.source {
+        CheckSource::Files(_) => ClusterUse::Nothing,
+        CheckSource::Cluster | CheckSource::Overlay(_) if task.baseline.is_wanted() => ClusterUse::OneForBaseline,
+        CheckSource::Overlay(paths) if paths.iter().any(|path| path == Path::new("-")) => ClusterUse::OneForStdin,
+        CheckSource::Overlay(_) | CheckSource::Cluster => ClusterUse::Many,
     }
 }

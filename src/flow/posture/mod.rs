@@ -236,6 +236,10 @@ fn say(
         Format::Json | Format::Yaml => report.field("posture", render::value(postures)),
         _ => {
             for posture in postures {
+                if let (Some(context), [_, _, ..]) = (&posture.origin.context, postures) {
+                    let server = posture.origin.server.as_deref().unwrap_or("no answer");
+                    report.line(format!("context {context} ({server})"));
+                }
                 for line in render::lines(posture, report.ui.columns()) {
                     report.paragraph(line);
                 }
