@@ -70,15 +70,34 @@ pub(super) fn refused_by_server(error: &::kube::Error, namespace: &str) -> Forwa
             let body = json!({"kind": "Status", "message": status.message, "details": {"name": name}}).to_string();
             let answer = ApiAnswer { status: status.code, retry_after: None, body: body.into_bytes() };
             let asked = Asked { verb: "create", group: "", plural: RESOURCE, namespace, name };
-            of_answer(
-                answer::read(&answer, asked).err().unwrap_or(ApiCause::BadAnswer(format!("status {}", status.code))),
-            )
+            match answer::read(&answer, asked).err() {
+                Some(cause) => of_answer(naming_the_rule(cause, namespace)),
+                None => ForwardCause::Api(ApiCause::BadAnswer(format!("status {}", status.code))),
+            }
         }
         ::kube::Error::UpgradeConnection(UpgradeConnectionError::GetPendingUpgrade(_)) => {
             ForwardCause::Api(ApiCause::Unreachable { why: "connection cut".to_owned(), sent: true })
         }
         ::kube::Error::UpgradeConnection(error) => ForwardCause::NoUpgrade(error.to_string()),
         error => ForwardCause::Api(tls::cause_of(error)),
+    }
+}
+
+/// Adds the rule to an answer that names none. The API server asks for the verb `create` in a place of its own, after `get`
+/// was allowed, and gives no reason there (kubernetes, pkg/registry/core/pod/rest/subresources.go).
+fn naming_the_rule(cause: ApiCause, namespace: &str) -> ApiCause {
+    match cause {
+        ApiCause::Forbidden { message, rule: None } if message.trim_end().ends_with("is forbidden:") => {
+            let rule = Rule {
+                verb: "create".to_owned(),
+                resource: RESOURCE.to_owned(),
+                group: String::new(),
+                namespace: Some(namespace.to_owned()),
+                user: None,
+            };
+            ApiCause::Forbidden { message, rule: Some(Box::new(rule)) }
+        }
+        cause => cause,
     }
 }
 
@@ -288,6 +307,8 @@ mod tests {
             };
             assert_eq!(found.to_string(), rule);
         }
+        let failure = failure(api(403, "pods \"gateway-proxy-x\" is forbidden: "));
+        assert_eq!(failure.why(), "not allowed to create pods/portforward in gloo-system");
     }
 
     #[test]
