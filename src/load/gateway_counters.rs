@@ -31,8 +31,10 @@ pub(crate) struct GatewayCounters<'s> {
     page: String,
     /// The port of the admin interface, by namespace and `ConfigMap` of the bootstrap.
     ports: RefCell<HashMap<(String, String), u16>>,
-    /// The uids of the pods that answered.
+    /// The uids of the pods that have counters of the clusters.
     known: RefCell<HashSet<String>>,
+    /// The uids of pods outside of Gloo's namespace that did not answer. They are not asked again.
+    silent: RefCell<HashSet<String>>,
 }
 
 /// The gateway pods of which the counters were read.
@@ -46,14 +48,21 @@ impl<'s> GatewayCounters<'s> {
     /// The counters of these clusters; without names, of all clusters.
     pub(crate) fn of<'c>(session: &'s Session, gloo: &'s str, clusters: impl Iterator<Item = &'c str>) -> Self {
         let wish = StatsWish { filter: Some(filter(clusters)), format: StatsFormat::Text, scope: StatsScope::Used };
-        Self { session, gloo, page: stats(&wish), ports: RefCell::default(), known: RefCell::default() }
+        Self {
+            session,
+            gloo,
+            page: stats(&wish),
+            ports: RefCell::default(),
+            known: RefCell::default(),
+            silent: RefCell::default(),
+        }
     }
 
     /// Reads the current counters.
     ///
     /// # Errors
     /// The pods could not be listed, none of them runs Envoy, or a pod that is ready does not answer. Outside of Gloo's
-    /// namespace this is an error only if the pod answered before.
+    /// namespace this is an error only if the pod had counters of the clusters before.
     pub(crate) async fn read(&self) -> Result<Reading, Failure> {
         let (all, elsewhere) = self.pods().await.map_err(|error| error.into_failure(self.session))?;
         let running = self.running(&all).await;
@@ -71,7 +80,8 @@ impl<'s> GatewayCounters<'s> {
                 PodAnswer::NotReady => {}
             }
         }
-        self.known.borrow_mut().extend(reading.pods.iter().map(|pod| pod.uid.clone()));
+        let with_clusters = reading.pods.iter().filter(|pod| !pod.is_empty());
+        self.known.borrow_mut().extend(with_clusters.map(|pod| pod.uid.clone()));
         if reading.pods.is_empty() {
             let failure = Failure::new(Exit::NoAnswer, Reason::NotRunning, "no gateway pod answers");
             return Err(reading.elsewhere.into_iter().fold(failure, Failure::detail).detail(self.session.looked()));
@@ -100,8 +110,10 @@ impl<'s> GatewayCounters<'s> {
             let label = |key: &str| pod["metadata"]["labels"][key].as_str();
             let proxy = label(PROXY).or_else(|| label(KUBE_GATEWAY_LABEL)).unwrap_or(GATEWAY_PROXY.1);
             let chosen = choose(std::slice::from_ref(pod), proxy, None, PodAmount::All, Which::Running);
-            if let Some(found) = chosen.ok().and_then(|chosen| chosen.pods.into_iter().next()) {
-                let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            if let Some(found) = chosen.ok().and_then(|chosen| chosen.pods.into_iter().next())
+                && !self.silent.borrow().contains(&uid)
+            {
                 let admin_port = self.admin_port(pod).await;
                 running.push((uid, ProxyPod { admin_port, ..found }));
             }
@@ -129,6 +141,7 @@ impl<'s> GatewayCounters<'s> {
             // It starts or ends.
             Err(_) if pod.not_ready.is_some() => Ok(PodAnswer::NotReady),
             Err(failure) if pod.namespace != self.gloo && !self.known.borrow().contains(uid) => {
+                self.silent.borrow_mut().insert(uid.to_owned());
                 Ok(PodAnswer::Elsewhere(format!("pod {}/{}: {}", pod.namespace, pod.name, failure.why())))
             }
             Err(failure) => {

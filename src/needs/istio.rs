@@ -109,7 +109,8 @@ pub(super) fn peer_auth(task: &PeerAuth, global: &Global, all: &mut Declaration)
     all.within(home, GET, &[&kinds::PEER_AUTHENTICATION]);
     if writes(task.preview) {
         let verbs: &[_] = match task.request.wish {
-            PolicyWish::Set(_) => &["create", "patch"],
+            // A policy that was created is deleted by a rollback.
+            PolicyWish::Set(_) => &["create", "patch", "delete"],
             PolicyWish::Remove => &["patch", "delete", "create"],
         };
         all.within(home, verbs, &[&kinds::PEER_AUTHENTICATION]);

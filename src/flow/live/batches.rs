@@ -82,7 +82,10 @@ struct Batch {
 impl Batch {
     /// `5 Upstreams`, `2 Upstreams, changed by an earlier run and not observed`
     fn title(&self) -> String {
-        let objects = count(self.rows.len(), "Upstream");
+        let objects = match self.rows.first() {
+            Some(row) if row.object.kind == &kinds::SETTINGS => "Gloo's Settings".to_owned(),
+            _ => count(self.rows.len(), "Upstream"),
+        };
         match self.origin {
             Origin::ThisRun => objects,
             Origin::EarlierRun => format!("{objects}, changed by an earlier run and not observed"),
@@ -124,11 +127,13 @@ impl Run<'_> {
             false => Vec::new(),
         };
         let named = clusters.iter().map(String::as_str);
-        let watch = Watch::begin(self.session, gloo, named, observation, report).await?;
-        let everywhere = match clusters.as_slice() {
-            [] => Some(watch.clusters_to(None).await?),
-            _ => None,
-        };
+        let mut watch = Watch::begin(self.session, gloo, named, observation, report).await?;
+        let mut everywhere = None;
+        if clusters.is_empty() {
+            let all = watch.clusters_to(None).await?;
+            watch.only(gloo, &all);
+            everywhere = Some(all);
+        }
         let of = batches.len();
         for (at, batch) in batches.into_iter().enumerate() {
             let name = format!("batch {} of {of}", at + 1);

@@ -247,6 +247,12 @@ impl<'w> Watch<'w> {
         Ok(self.before.clusters().filter_map(known).collect())
     }
 
+    /// Reads only the counters of these clusters from now on.
+    pub(super) fn only(&mut self, gloo: &'w str, clusters: &[WatchedCluster]) {
+        let names = clusters.iter().map(|cluster| cluster.name.as_str());
+        self.counters = GatewayCounters::of(self.session, gloo, names);
+    }
+
     /// The counters right before a change.
     ///
     /// # Errors

@@ -42,8 +42,9 @@ impl<'w> SingleWatch<'w> {
         observation: Observation,
         report: &mut Report<'_>,
     ) -> Result<Self, Failure> {
-        let watch = Watch::begin(session, gloo, std::iter::empty(), observation, report).await?;
+        let mut watch = Watch::begin(session, gloo, std::iter::empty(), observation, report).await?;
         let clusters = watch.clusters_to(namespace).await?;
+        watch.only(gloo, &clusters);
         let watched = Watched { object: object.clone(), clusters, wanted: None };
         let since_write = watch.before_write().await?;
         Ok(Self { session, watch, watched, observation, since_write })

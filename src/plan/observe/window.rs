@@ -42,6 +42,11 @@ impl PodCounters {
     pub(crate) fn parse(uid: &str, text: &str) -> Self {
         Self { uid: uid.to_owned(), clusters: Counters::parse(text).into_clusters() }
     }
+
+    /// Whether it has no counter of the clusters that were asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.clusters.is_empty()
+    }
 }
 
 /// How much a counter rose. It only falls when Envoy restarts, or when its cluster is replaced and nothing uses the counter

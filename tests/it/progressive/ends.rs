@@ -134,6 +134,36 @@ fn an_api_server_that_stops_within_the_window_leaves_no_silent_success() -> Resu
 }
 
 #[test]
+fn a_quiet_upstream_that_does_not_answer_a_request_is_rolled_back() -> Result<()> {
+    let many = Many::start("silent", &[("u0", Healthy)])?;
+    let quiet = words(&["json", "--on-silence", "verify"]);
+    let output = many.run(&quiet);
+    // No route leads to it, so no request can be sent.
+    assert_eq!((output.code, outcomes(&document(&output))), (Some(5), vec!["rolledBack"]), "{output:?}");
+    assert_eq!(document(&output)["results"][0]["reason"], "errorsRose", "{output:?}");
+    assert_eq!(many.state()?, (Vec::new(), Vec::new()));
+    Ok(())
+}
+
+#[test]
+fn the_switches_of_auto_mtls_are_watched_through_all_upstreams() -> Result<()> {
+    let many = Many::start("switches", &[("u0", Healthy), ("u1", Healthy)])?;
+    let load = many.gateways.load(&[])?;
+    let words = ["istio", "auto-mtls", "enable", "-n", &many.gloo, "--force", "--yes", "--observe", "3s", "-o", "json"];
+    let output = many.sandbox.run(&words);
+    let document = document(&output);
+    assert_eq!((output.code, outcomes(&document)), (Some(0), vec!["passed"]), "{output:?}");
+    let counters = document["batches"][0]["counters"].as_array().context("counters")?;
+    let names: Vec<_> = counters.iter().filter_map(|it| it["upstream"]["name"].as_str()).collect();
+    assert!(names.contains(&"u0") && names.contains(&"u1"), "{document:#}");
+    let settings = many.plane.api().get("gloo.solo.io/v1/Settings", &many.gloo, "default")?.context("Settings")?;
+    assert_eq!(settings["spec"]["gloo"]["istioOptions"]["enableAutoMtls"], true);
+    assert!(settings["metadata"]["annotations"][MARK].is_null());
+    assert!(!load.end().is_empty());
+    Ok(())
+}
+
+#[test]
 fn two_runs_on_one_selection_end_with_every_change_observed() -> Result<()> {
     let many = Many::start("two-runs", &[("u0", Healthy), ("u1", Healthy)])?;
     let _load = many.gateways.load(&[])?;

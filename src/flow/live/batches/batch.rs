@@ -75,15 +75,27 @@ impl BatchRun<'_, '_> {
         let ended =
             caught(self.through(&batch, &mut made, report)).await.unwrap_or_else(|panicked| Err(panicked.into()));
         let ended = match ended {
+            Ok(()) if made.observed.is_empty() => Ok("notChanged"),
             Ok(()) if made.undone == 0 => Ok("passed"),
             Ok(()) => Ok("someRolledBack"),
-            Err(End::Stays(failure)) => Err(("tooFewRequests", failure)),
+            Err(End::Quiet(failure)) => Err(("tooFewRequests", failure)),
+            Err(End::HalfUndone(failure)) => {
+                // The others of the batch stay, and their window did not end.
+                for member in std::mem::take(&mut made.members) {
+                    report.row(unproven(member.row, Reason::BatchFailed, Vec::new()));
+                }
+                Err(("rollbackIncomplete", failure))
+            }
             Err(End::Nothing(failure)) => Err(("notChanged", failure)),
             Err(End::Undo(cause)) => {
                 let undone = self.undo_all(&mut made, &cause, report).await;
                 let failure =
                     transaction::failure(cause, &undone, "run the opposite command for what is still changed");
-                Err((if failure.exit == Exit::HalfDone { "rollbackIncomplete" } else { "rolledBack" }, failure))
+                Err(match (undone.is_empty(), failure.exit) {
+                    (true, _) => ("notChanged", failure),
+                    (false, Exit::HalfDone) => ("rollbackIncomplete", failure),
+                    (false, _) => ("rolledBack", failure),
+                })
             }
         };
         let outcome = match &ended {
@@ -119,6 +131,9 @@ impl BatchRun<'_, '_> {
             if open.is_empty() {
                 break;
             }
+        }
+        if self.observation.silence == OnSilence::Verify {
+            self.verify(made, report).await?;
         }
         self.keep(made, report).await
     }
@@ -243,8 +258,7 @@ impl BatchRun<'_, '_> {
         made.undone += worse.len();
         let undone = self.undo(worse, Vec::new(), (&cause, &made.observed), report).await;
         let failure = transaction::failure(cause, &undone, "run the opposite command for what is still changed");
-        // Those that are left are not rolled back with them.
-        if failure.exit == Exit::HalfDone { Err(End::Stays(failure)) } else { Ok(()) }
+        if failure.exit == Exit::HalfDone { Err(End::HalfUndone(failure)) } else { Ok(()) }
     }
 
     async fn undo_all(&self, made: &mut Made, cause: &Failure, report: &mut Report<'_>) -> Vec<(ObjectRef, Undone)> {
@@ -299,68 +313,62 @@ impl BatchRun<'_, '_> {
         }
     }
 
+    /// Sends a request to each object that got too few. One that is not answered as expected became worse.
+    async fn verify(&self, made: &mut Made, report: &mut Report<'_>) -> Result<(), End> {
+        let mut is_faulty = false;
+        for observed in made.observed.iter_mut().filter(|it| it.verdict == WindowVerdict::Quiet && !it.is_worse()) {
+            if let Err(why) = self.verified(&observed.watched.object, report).await {
+                observed.not_served.push(why);
+                is_faulty = true;
+            }
+        }
+        match (is_faulty, self.observation.failure) {
+            (false, _) => Ok(()),
+            (true, OnWorse::Stop) => Err(End::Undo(self.blame(made, report).await)),
+            (true, OnWorse::Continue) => self.undo_worse(made, report).await,
+        }
+    }
+
     /// Keeps the changes: those that passed get their row and lose the mark.
     async fn keep(&self, made: &mut Made, report: &mut Report<'_>) -> Result<(), End> {
-        let mut quiet = Vec::new();
+        let mut quiet = 0;
         for member in std::mem::take(&mut made.members) {
             let observed = made.observed.iter().find(|it| it.watched.object == member.after.reference);
             let Some(observed) = observed else { continue };
             let total = observed.total();
             let seen = format!("{}, {} with 5xx", requests(total.requests()), total.of(Stat::ServerErrors));
             let row = Row { message: format!("{}, {seen}", member.row.message), ..member.row.clone() };
-            match (&observed.verdict, self.observation.silence) {
-                (WindowVerdict::Quiet, OnSilence::Verify) => match self.verified(&member.after, report).await {
-                    Ok(()) => {
-                        self.unmark(&member, report).await;
-                        report.row(Row { message: format!("{}, verified by a request", member.row.message), ..row });
-                    }
-                    Err(why) => {
-                        quiet.push(member.after.reference.clone());
-                        made.members.push(member);
-                        report.trouble(&why, &[], None);
-                    }
-                },
+            let row = match (&observed.verdict, self.observation.silence) {
                 (WindowVerdict::Quiet, OnSilence::Stop) => {
-                    quiet.push(member.after.reference.clone());
-                    report.row(self.unproven(row, observed.requests()));
+                    quiet += 1;
+                    let (window, needed) = (seconds(self.observation.window), self.observation.limits.min_requests);
+                    let why = format!("{} in {window}, {needed} are needed", requests(observed.requests()));
+                    report.row(unproven(row, Reason::TooFewRequests, vec![why]));
+                    continue;
                 }
-                (WindowVerdict::Quiet | WindowVerdict::Passed | WindowVerdict::Worse(_), _) => {
-                    self.unmark(&member, report).await;
-                    report.row(row);
+                (WindowVerdict::Quiet, OnSilence::Verify) => {
+                    Row { message: format!("{}, verified by a request", member.row.message), ..row }
                 }
-            }
+                _ => row,
+            };
+            self.unmark(&member, report).await;
+            report.row(row);
         }
-        if !made.members.is_empty() {
-            let what = format!("{} of {} not proven by a request", count(made.members.len(), "object"), self.name);
-            return Err(End::Undo(Failure::new(Exit::RolledBack, Reason::ErrorsRose, what)));
-        }
-        if quiet.is_empty() {
+        if quiet == 0 {
             return Ok(());
         }
-        let what = format!("too few requests to judge {} of {}", count(quiet.len(), "object"), self.name);
+        let what = format!("too few requests to judge {} of {}", count(quiet, "object"), self.name);
         let failure = Failure::new(Exit::Unconfirmed, Reason::TooFewRequests, what).detail("the batch stays");
         let further = flag("--on-silence").text(" verify sends requests, continue goes on; ");
-        Err(End::Stays(failure.hint(further.flag("--min-requests").text(" N needs fewer"))))
-    }
-
-    fn unproven(&self, row: Row, got: u64) -> Row {
-        let (window, needed) = (seconds(self.observation.window), self.observation.limits.min_requests);
-        let why = format!("{} in {window}, {needed} are needed", requests(got));
-        Row {
-            message: format!("{}, not verified", row.message),
-            reason: Some(Reason::TooFewRequests),
-            details: vec![why],
-            exit: Exit::Unconfirmed,
-            ..row
-        }
+        Err(End::Quiet(failure.hint(further.flag("--min-requests").text(" N needs fewer"))))
     }
 
     /// Sends a request to an object that got too few.
     ///
     /// # Errors
     /// Why it proves nothing.
-    async fn verified(&self, object: &Object, report: &mut Report<'_>) -> Result<(), String> {
-        let ObjectRef { namespace, name, .. } = &object.reference;
+    async fn verified(&self, object: &ObjectRef, report: &mut Report<'_>) -> Result<(), String> {
+        let ObjectRef { namespace, name, .. } = object;
         let task = VerifyTask::to_upstream(Named { namespace: Some(namespace.clone()), name: name.clone() });
         let sent = Box::pin(verify::judged(self.run.session, &task, self.run.global, report));
         let judged = sent.await.map_err(|failure| format!("{namespace}/{name}: {}", failure.message))?;
@@ -385,8 +393,21 @@ enum End {
     Nothing(Failure),
     /// It is rolled back.
     Undo(Failure),
-    /// It stays.
-    Stays(Failure),
+    /// It stays, because too few requests passed to judge it.
+    Quiet(Failure),
+    /// An object that became worse could not be rolled back.
+    HalfUndone(Failure),
+}
+
+/// The row of an object that stays changed and was not proven.
+fn unproven(row: Row, reason: Reason, why: Vec<String>) -> Row {
+    Row {
+        message: format!("{}, not verified", row.message),
+        reason: Some(reason),
+        details: why,
+        exit: Exit::Unconfirmed,
+        ..row
+    }
 }
 
 impl From<crate::apply::caught::Panicked> for End {
