@@ -4,10 +4,12 @@
 mod batches;
 mod ends;
 
+use std::sync::OnceLock;
+
 use serde_json::Value;
 
 use crate::stage::many::{Backend, Gateways, LABEL, Sent};
-use crate::stage::{self, Plane};
+use crate::stage::{Options, Plane};
 use crate::support::{Output, Sandbox};
 
 const UPSTREAM: &str = "gloo.solo.io/v1/Upstream";
@@ -25,8 +27,22 @@ struct Many<'p> {
 
 impl Many<'static> {
     fn start(prefix: &str, upstreams: &[(&str, Backend)]) -> anyhow::Result<Self> {
-        Self::on(stage::shared(), prefix, upstreams)
+        Self::on(own_plane(), prefix, upstreams)
     }
+}
+
+/// A plane of these tests. On the shared one, the gateways of all other tests would be watched too.
+fn own_plane() -> &'static Plane {
+    static OWN: OnceLock<Result<Plane, String>> = OnceLock::new();
+    let plane = OWN.get_or_init(|| {
+        let start = || {
+            let plane = Plane::start(&Options::default())?;
+            plane.install_guide()?;
+            anyhow::Ok(plane)
+        };
+        start().map_err(|error| format!("{error:#}"))
+    });
+    plane.as_ref().unwrap_or_else(|error| panic!("the plane did not start: {error}"))
 }
 
 impl<'p> Many<'p> {

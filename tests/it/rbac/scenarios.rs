@@ -133,7 +133,7 @@ pub fn of(words: &str) -> Vec<Scenario> {
 
 fn of_the_rest(words: &str) -> Vec<Scenario> {
     match words {
-        "report" => vec![line("report -o json")],
+        "report" => vec![line("report"), line("report --gloo-namespace edge"), line("report --read-only")],
         "istio setup" => vec![
             after(
                 &[UNINJECT, NO_POLICY, NO_AUTO, "istio unenroll shop --yes --force"],
@@ -208,6 +208,7 @@ const BEYOND: &[(&str, &str, &str, &str)] = &[
     ("istio auto-mtls status", "list", "deployments", "the same"),
     ("istio peer-auth", "list", "deployments", "several meshes have a root namespace each"),
     ("check", "get", "replicasets", "an event says that a ReplicaSet may not create pods"),
+    ("report", "get", "replicasets", "the same"),
     ("proxy served-config", "get", "settings", "Gloo is in the namespace of -n"),
 ];
 
