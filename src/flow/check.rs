@@ -64,11 +64,10 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
     let ended = match &task.source {
         CheckSource::Files(paths) => files_alone(paths, task, global, &interrupts, &mut answer),
         CheckSource::Cluster | CheckSource::Overlay(_) => session::block_on(&interrupts, async {
-            Run::new(task, global)?;
-            BaselineRun::begin(&task.baseline)?;
+            let (baseline, run) = (BaselineRun::begin(&task.baseline)?, Run::new(task, global)?);
             let session = session::open(global, report).await?;
             report.ui.status(session::place(&session));
-            read(&session, task, global, &interrupts, &mut answer).await
+            of_cluster(&session, &run, &baseline, &interrupts, &mut answer).await
         }),
     };
     if let Err(failure) = &ended {
@@ -103,11 +102,20 @@ pub(super) async fn read(
     interrupts: &Interrupts,
     answer: &mut ClusterAnswer,
 ) -> Result<(), Failure> {
-    let overlay: &[PathBuf] = if let CheckSource::Overlay(paths) = &task.source { paths } else { &[] };
-    let baseline = BaselineRun::begin(&task.baseline)?;
-    let run = Run::new(task, global)?;
+    let (baseline, run) = (BaselineRun::begin(&task.baseline)?, Run::new(task, global)?);
+    of_cluster(session, &run, &baseline, interrupts, answer).await
+}
+
+async fn of_cluster(
+    session: &Session,
+    run: &Run<'_>,
+    baseline: &BaselineRun,
+    interrupts: &Interrupts,
+    answer: &mut ClusterAnswer,
+) -> Result<(), Failure> {
+    let overlay: &[PathBuf] = if let CheckSource::Overlay(paths) = &run.task.source { paths } else { &[] };
     let results = run.cluster(session, overlay, interrupts, answer).await?;
-    conclude(&run, &results, &baseline, answer)
+    conclude(run, &results, baseline, answer)
 }
 
 /// Adds the results to the answer, compared with the baseline, if there is one.

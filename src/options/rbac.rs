@@ -3,7 +3,7 @@
 use super::{Command, Global};
 use crate::render::role::ServiceAccount;
 
-/// The command line whose rights are printed, and for whom.
+/// The command line whose rights are printed, and the `ServiceAccount` that gets them.
 #[derive(Debug, Clone)]
 pub(crate) struct RbacTask {
     /// The words of the other command: `istio enable-mtls`.

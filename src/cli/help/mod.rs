@@ -120,7 +120,7 @@ Examples:
   # what the command needs, for kubectl apply -f -
   gloo-rs rbac istio enable-mtls --upstream default-httpbin-8000
 
-  # and for whom
+  # with a binding for a ServiceAccount
   gloo-rs rbac --service-account ops/gloo-rs check
 
   # one namespace is a smaller role than all

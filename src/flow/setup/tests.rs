@@ -17,7 +17,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::Stands;
 use crate::flow::fixture::global;
 use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
-use crate::options::{HTTP_PORT, Named, PodsOf, ProxyPods, TrustWish, VerifyTask, Via};
+use crate::options::{Named, VerifyTask};
 use crate::plan::auto_mtls;
 use crate::plan::change::Change;
 use crate::plan::mtls::MtlsWish;
@@ -26,10 +26,8 @@ use crate::plan::path::forecast::{Doubt, Forecast, Outage};
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{self, PolicyScope};
 use crate::plan::policy::OtherTls;
-use crate::plan::proxy_pods::{PodAmount, Which};
 use crate::plan::rollout::restart;
 use crate::plan::ssl_config::istio_ssl_config;
-use crate::text::ProxyName;
 
 fn object(kind: &'static Kind, namespace: &str, name: &str, spec: &Value) -> Object {
     Object::new(kind, json!({"metadata": {"namespace": namespace, "name": name}, "spec": spec}))
@@ -55,19 +53,7 @@ fn policy() -> PlannedStep {
 }
 
 fn request(proves: &[usize]) -> PlannedStep {
-    let proxy = ProxyName { kind: None, name: "gateway-proxy".to_owned() };
-    let request = VerifyTask {
-        upstream: Some(named("cart")),
-        url: None,
-        host: None,
-        path: None,
-        method: "GET".to_owned(),
-        headers: Vec::new(),
-        via: Via::Forward { port: HTTP_PORT },
-        pods: ProxyPods { proxy: PodsOf::Named(proxy), amount: PodAmount::One, which: Which::Running },
-        trust: TrustWish::System,
-        expect: 200,
-    };
+    let request = VerifyTask::to_upstream(named("cart"));
     let act = StepAct::Verify { request: Box::new(request), proves: proves.to_vec() };
     PlannedStep { work: Work::Request, ..planned("verify", act, Vec::new()) }
 }

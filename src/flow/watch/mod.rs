@@ -13,11 +13,12 @@ use tokio::time::{Instant, sleep};
 
 use super::interrupt::{Interrupts, UNTOUCHED};
 use super::report::Report;
-use crate::error::{Failure, Reason};
+use super::verify;
+use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Query, Scope, Session};
 use crate::load::gateway_counters::GatewayCounters;
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::Observation;
+use crate::options::{Global, Named, Observation, VerifyTask};
 use crate::plan::advice::{Advice, Code, some_of};
 use crate::plan::effect::{EffectVerdict, Wanted};
 use crate::plan::observe::window::{Tally, Window};
@@ -123,9 +124,10 @@ impl Observed {
         not_served.into_iter().chain(blamed).collect()
     }
 
-    /// All requests since the write.
-    pub(super) fn total(&self) -> Tally {
-        self.tallies.iter().fold(Tally::default(), |sum, it| sum.and(&it.now))
+    /// All requests since the write: `340 requests, 0 with 5xx`.
+    pub(super) fn seen(&self) -> String {
+        let total = self.tallies.iter().fold(Tally::default(), |sum, it| sum.and(&it.now));
+        format!("{}, {} with 5xx", requests(total.requests()), total.of(Stat::ServerErrors))
     }
 
     /// The requests since the change was served.
@@ -371,6 +373,24 @@ impl<'w> Watch<'w> {
         let verdict = judge(&tallies, watched.wanted, self.observation.limits, moment);
         let verdict = verdict.or_else(|| (!not_served.is_empty()).then_some(WindowVerdict::Quiet))?;
         Some(Observed { watched: watched.clone(), verdict, not_served, tallies })
+    }
+}
+
+/// Sends a request to an Upstream.
+///
+/// # Errors
+/// It is not answered as expected.
+pub(super) async fn verified(
+    session: &Session,
+    upstream: &ObjectRef,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let named = Named { namespace: Some(upstream.namespace.clone()), name: upstream.name.clone() };
+    let judged = Box::pin(verify::judged(session, &VerifyTask::to_upstream(named), global, report)).await?;
+    match judged.fault() {
+        None => Ok(()),
+        Some(fault) => Err(Failure::new(Exit::RolledBack, Reason::ErrorsRose, fault)),
     }
 }
 

@@ -1,16 +1,14 @@
 //! Watches a single change that affects requests to many Upstreams, such as that of a policy.
 
-use super::{BatchDocument, Observed, Origin, Watch, Watched, requests};
+use super::{BatchDocument, Observed, Origin, Watch, Watched, requests, verified};
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
-use crate::flow::verify;
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::options::{Global, Named, Observation, OnSilence, VerifyTask};
+use crate::options::{Global, Observation, OnSilence};
 use crate::plan::observe::WindowVerdict;
 use crate::plan::observe::window::Window;
-use crate::plan::verdict::counters::Stat;
 
 /// The watch over one change.
 pub(in crate::flow) struct SingleWatch<'w> {
@@ -84,8 +82,7 @@ impl<'w> SingleWatch<'w> {
             }
             return Err(Failure::new(Exit::RolledBack, Reason::ErrorsRose, "requests became worse after the change"));
         }
-        let total = observed.total();
-        let seen = format!("{}, {} with 5xx", requests(total.requests()), total.of(Stat::ServerErrors));
+        let seen = observed.seen();
         match (is_quiet, self.observation.silence) {
             (true, OnSilence::Stop) => Ok(Judged::Quiet(quiet(observed, self.observation))),
             (true, OnSilence::Verify) => {
@@ -109,22 +106,4 @@ fn quiet(observed: &Observed, observation: Observation) -> Failure {
     Failure::new(Exit::Unconfirmed, Reason::TooFewRequests, what)
         .detail("the change stays")
         .hint(further.flag("--min-requests").text(" N needs fewer"))
-}
-
-/// Sends a request to an Upstream.
-///
-/// # Errors
-/// It is not answered as expected.
-async fn verified(
-    session: &Session,
-    upstream: &ObjectRef,
-    global: &Global,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    let named = Named { namespace: Some(upstream.namespace.clone()), name: upstream.name.clone() };
-    let judged = Box::pin(verify::judged(session, &VerifyTask::to_upstream(named), global, report)).await?;
-    match judged.fault() {
-        None => Ok(()),
-        Some(fault) => Err(Failure::new(Exit::RolledBack, Reason::ErrorsRose, fault)),
-    }
 }

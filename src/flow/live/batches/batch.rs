@@ -11,18 +11,16 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::say_undone;
 use crate::flow::live::Run;
 use crate::flow::report::Report;
-use crate::flow::verify;
-use crate::flow::watch::{Observed, Origin, Serving, Watch, Watched, WatchedCluster, requests};
+use crate::flow::watch::{Observed, Origin, Serving, Watch, Watched, WatchedCluster, requests, verified};
 use crate::kube::DryRun;
 use crate::model::{Object, ObjectRef};
-use crate::options::{Named, Observation, OnSilence, OnWorse, Selection, VerifyTask};
+use crate::options::{Observation, OnSilence, OnWorse, Selection};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::effect::{AwaitedChange, said};
 use crate::plan::observe::WindowVerdict;
 use crate::plan::observe::mark::{self, Marking};
 use crate::plan::outcome::{Outcome, Row};
-use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::cluster_name;
 use crate::plan::waiting::Unwatched;
 use crate::render::text::{count, seconds};
@@ -317,8 +315,9 @@ impl BatchRun<'_, '_> {
     async fn verify(&self, made: &mut Made, report: &mut Report<'_>) -> Result<(), End> {
         let mut is_faulty = false;
         for observed in made.observed.iter_mut().filter(|it| it.verdict == WindowVerdict::Quiet && !it.is_worse()) {
-            if let Err(why) = self.verified(&observed.watched.object, report).await {
-                observed.not_served.push(why);
+            let object = &observed.watched.object;
+            if let Err(why) = verified(self.run.session, object, self.run.global, report).await {
+                observed.not_served.push(why.message);
                 is_faulty = true;
             }
         }
@@ -335,9 +334,7 @@ impl BatchRun<'_, '_> {
         for member in std::mem::take(&mut made.members) {
             let observed = made.observed.iter().find(|it| it.watched.object == member.after.reference);
             let Some(observed) = observed else { continue };
-            let total = observed.total();
-            let seen = format!("{}, {} with 5xx", requests(total.requests()), total.of(Stat::ServerErrors));
-            let row = Row { message: format!("{}, {seen}", member.row.message), ..member.row.clone() };
+            let row = Row { message: format!("{}, {}", member.row.message, observed.seen()), ..member.row.clone() };
             let row = match (&observed.verdict, self.observation.silence) {
                 (WindowVerdict::Quiet, OnSilence::Stop) => {
                     quiet += 1;
@@ -361,18 +358,6 @@ impl BatchRun<'_, '_> {
         let failure = Failure::new(Exit::Unconfirmed, Reason::TooFewRequests, what).detail("the batch stays");
         let further = flag("--on-silence").text(" verify sends requests, continue goes on; ");
         Err(End::Quiet(failure.hint(further.flag("--min-requests").text(" N needs fewer"))))
-    }
-
-    /// Sends a request to an object that got too few.
-    ///
-    /// # Errors
-    /// Why it proves nothing.
-    async fn verified(&self, object: &ObjectRef, report: &mut Report<'_>) -> Result<(), String> {
-        let ObjectRef { namespace, name, .. } = object;
-        let task = VerifyTask::to_upstream(Named { namespace: Some(namespace.clone()), name: name.clone() });
-        let sent = Box::pin(verify::judged(self.run.session, &task, self.run.global, report));
-        let judged = sent.await.map_err(|failure| format!("{namespace}/{name}: {}", failure.message))?;
-        judged.fault().map_or(Ok(()), Err)
     }
 
     /// Removes the mark of an object that was observed.
