@@ -21,7 +21,9 @@ def rendered(root, version, url, sums):
     template = lambda name: root.joinpath("packaging", name).read_text(encoding="utf-8")
     krew = each(template("krew.yaml"), version, url, sums)
     formula = each(template("homebrew.rb"), version, url, sums)
-    return {"install.sh": script.replace("\nurl=''\n", f"\nurl='{url}'\n"), "gloo.yaml": krew, "gloo-rs.rb": formula}
+    binstall = each(template("binstall.toml"), version, url, sums)
+    script = script.replace("\nurl=''\n", f"\nurl='{url}'\n")
+    return {"install.sh": script, "gloo.yaml": krew, "gloo-rs.rb": formula, "gloo-rs.binstall.toml": binstall}
 
 
 def each(template, version, url, sums):
@@ -31,7 +33,8 @@ def each(template, version, url, sums):
     blocks = ""
     for name, sum_ in sorted(sums.items()):
         os, arch, condition = PLATFORMS[name]
-        values = {"NAME": f"gloo-rs-{version}-{name}", "SHA256": sum_, "OS": os, "ARCH": arch, "CONDITION": condition}
+        values = {"NAME": f"gloo-rs-{version}-{name}", "TARGET": name, "SHA256": sum_}
+        values |= {"OS": os, "ARCH": arch, "CONDITION": condition}
         blocks += filled(block, values | {"ELSE": "elsif" if blocks else "if"})
     return filled(before + blocks + after, {"VERSION": version, "URL": url})
 

@@ -126,21 +126,39 @@ fn the_formula_names_the_archive_its_checksum_and_files_in_it() {
 
 #[test]
 fn what_cargo_binstall_reads_leads_to_the_archive_and_the_program_in_it() {
-    let manifest = read("Cargo.toml");
-    let (_, table) = manifest.split_once("\n[package.metadata.binstall]\n").expect("a table of its own");
-    let value = |key: &str| {
-        let line = table.lines().find_map(|line| line.strip_prefix(&format!("{key} = \""))).expect("a key");
-        let filled =
-            [("name", "gloo-rs"), ("bin", "gloo-rs"), ("version", VERSION), ("target", TARGET), ("binary-ext", "")];
-        filled.iter().fold(line.trim_end_matches('"').to_owned(), |text, (name, with)| {
-            text.replace(&format!("{{ {name} }}"), with)
-        })
-    };
-    assert!(value("pkg-url").ends_with(&format!("/v{VERSION}/{}.tar.gz", name())), "{}", value("pkg-url"));
+    let manifest = file("gloo-rs.binstall.toml");
+    assert!(!manifest.contains('@'), "{manifest}");
+    let metadata = cargo_metadata(&manifest);
+    let package = &metadata["packages"][0];
+    assert_eq!((package["name"].as_str(), package["version"].as_str()), (Some("gloo-rs"), Some(VERSION)));
+    assert_eq!(package["targets"][0]["name"], "gloo-rs");
+    let ours = &package["metadata"]["binstall"];
+    let url = text(&ours["overrides"][TARGET]["pkg-url"]);
+    assert!(url.starts_with("https://") && url.ends_with(&format!("/{}.tar.gz", name())), "{url}");
+    assert!(
+        manifest.contains(&format!("# {}\n[package.metadata.binstall.overrides.{TARGET}]", checksum())),
+        "{manifest}"
+    );
+    let filled =
+        [("name", "gloo-rs"), ("bin", "gloo-rs"), ("version", VERSION), ("target", TARGET), ("binary-ext", "")];
+    let program =
+        filled.iter().fold(text(&ours["bin-dir"]), |text, (name, with)| text.replace(&format!("{{ {name} }}"), with));
     let top = super::scratch("binstall");
     super::unpacked(&top);
-    assert!(top.join(value("bin-dir")).is_file(), "{}", value("bin-dir"));
-    assert_eq!(value("pkg-fmt"), "tgz");
+    assert!(top.join(&program).is_file(), "{program}");
+    assert_eq!(ours["pkg-fmt"], "tgz");
+}
+
+/// A manifest as Cargo itself reads it.
+fn cargo_metadata(manifest: &str) -> Value {
+    let top = super::scratch("binstall-manifest");
+    std::fs::create_dir(top.join("src")).unwrap();
+    std::fs::write(top.join("src/main.rs"), "fn main() {}\n").unwrap();
+    std::fs::write(top.join("Cargo.toml"), format!("{manifest}\n[workspace]\n")).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    let printed =
+        succeeds(cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(&top));
+    serde_json::from_str(&printed).unwrap()
 }
 
 #[test]
