@@ -127,7 +127,7 @@ pub(crate) fn takes(words: &[&str], flag: &str) -> bool {
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
     let args = help_last(args);
     let called = args.first().map_or(Called::GlooRs, |program| Called::by(program));
-    let matches = tree_of(called).try_get_matches_from(args).map_err(|error| early(&error))?;
+    let matches = matches(args, called).map_err(|error| early(&error))?;
     let words = words(&matches);
     let cli = Cli::from_arg_matches(&matches).map_err(|error| early(&error))?;
     let refused = |failure| Early::Refused { words: words.clone(), failure };
@@ -144,6 +144,16 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     let command = cli.command.options(&global).map_err(refused)?;
     let global = contexts::for_command(global, &command, &words, leaf(&matches)).map_err(refused)?;
     Ok(Invocation { words, global, on_terminal, command, advice })
+}
+
+/// Reads the words. The texts of the help are built only for a run that may print them: it is half of the time before
+/// a command starts.
+fn matches(args: Vec<OsString>, called: Called) -> Result<clap::ArgMatches, clap::Error> {
+    let bare = Cli::command().bin_name(called.name());
+    match bare.try_get_matches_from(&args) {
+        Err(error) if error.kind() != ErrorKind::DisplayVersion => tree_of(called).try_get_matches_from(args),
+        other => other,
+    }
 }
 
 /// The command tree with the name by which the program was started.

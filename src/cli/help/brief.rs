@@ -1,6 +1,6 @@
 //! The short help, `-h`: one line for each option of the command. `--help` has the whole text.
 
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, StyledStr};
 use clap::{Arg, Command};
 
 /// Shortens the text that `-h` has for the options of a command and of those below it. `--help` stays complete.
@@ -8,13 +8,19 @@ pub(in crate::cli) fn shortened(command: Command) -> Command {
     command.mut_args(short).mut_subcommands(shortened)
 }
 
+/// A text of ours, which has no styles. Its `Display` would search it for them: for the whole tree, that search takes
+/// longer than everything else before a command starts.
+pub(super) fn text(help: &StyledStr) -> String {
+    help.ansi().to_string()
+}
+
 fn short(arg: Arg) -> Arg {
     if arg.is_global_set() {
         // `gloo-rs options` lists them. Completion offers them.
         return arg.hide_short_help(true).hide_long_help(true);
     }
-    let Some(help) = arg.get_help().map(ToString::to_string) else { return arg };
-    let long = arg.get_long_help().map_or_else(|| help.clone(), ToString::to_string) + &values(&arg);
+    let Some(help) = arg.get_help().map(text) else { return arg };
+    let long = arg.get_long_help().map_or_else(|| help.clone(), text) + &values(&arg);
     let takes_values = arg.get_action().takes_values();
     let brief = first_clause(&help).to_owned();
     arg.help(brief).long_help(long).hide_default_value(takes_values).hide_possible_values(takes_values)
@@ -41,7 +47,7 @@ fn values(arg: &Arg) -> String {
     }
     if possible.iter().any(|value| value.get_help().is_some()) {
         let lines = possible.iter().map(|value| {
-            let help = value.get_help().map(|help| format!(": {help}")).unwrap_or_default();
+            let help = value.get_help().map(|help| format!(": {}", text(help))).unwrap_or_default();
             format!("\n- {}{help}", value.get_name())
         });
         return format!("{default}\n\nPossible values:{}", lines.collect::<String>());

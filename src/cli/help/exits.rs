@@ -2,6 +2,7 @@
 
 use clap::Command;
 
+use super::brief::text;
 use crate::error::Exit::{
     self, Done, Failed, HalfDone, Interrupted, NoAnswer, Pending, RolledBack, SaidNo, Unconfirmed, Usage, WouldChange,
 };
@@ -81,7 +82,7 @@ pub(crate) fn listed(command: Command, words: &str) -> Command {
         format!("\n  {:<3}  {meaning}", exit.code())
     });
     let codes = format!("Exit codes:{}", lines.collect::<String>());
-    let examples = command.get_after_help().map(|examples| format!("{examples}\n\n")).unwrap_or_default();
+    let examples = command.get_after_help().map(|examples| text(examples) + "\n\n").unwrap_or_default();
     command.after_long_help(format!("{examples}{codes}\n\n{OPTIONS}")).after_help(MORE)
 }
 
