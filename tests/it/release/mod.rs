@@ -46,6 +46,9 @@ pub fn static_program() -> &'static Path {
         rustc.args(["--edition", "2024", "--crate-name", "gloo_rs_static", "--crate-type", "bin"]);
         rustc.args(["-C", "target-feature=+crt-static", "-C", "strip=symbols", "src/main.rs"]).current_dir(ROOT);
         rustc.arg("-C").arg(format!("link-arg={}", object.display()));
+        if TARGET.contains("x86_64") {
+            rustc.args(["-C", "link-arg=-Wl,-z,pack-relative-relocs"]);
+        }
         rustc.arg("--extern").arg(format!("gloo_rs={}", library.display()));
         rustc.arg("-L").arg(format!("dependency={}", deps.display())).arg("-o").arg(&place);
         succeeds(&mut rustc);
