@@ -141,7 +141,7 @@ impl<'r> Run<'r> {
                 }
             }
         }
-        let jobs: Vec<_> = planned.iter().map(|it| Job { place: &it.place, edits: &it.edits }).collect();
+        let jobs: Vec<_> = planned.iter().map(Planned::job).collect();
         let mut splices: Vec<Splice> = Vec::new();
         for (result, it) in manifest::edit_all(&text.text, &jobs).into_iter().zip(&planned) {
             let row = match result {
@@ -383,4 +383,10 @@ struct Planned {
     place: ManifestPlace,
     edits: Vec<crate::edit::Edit>,
     message: String,
+}
+
+impl Planned {
+    fn job(&self) -> Job<'_> {
+        Job { place: &self.place, edits: &self.edits, object: Some(&self.object.value) }
+    }
 }

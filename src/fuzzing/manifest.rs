@@ -37,7 +37,7 @@ pub(super) fn run(data: &[u8]) {
             }
         }
     }
-    let jobs: Vec<_> = before.iter().map(|(_, place)| Job { place, edits: &on }).collect();
+    let jobs: Vec<_> = before.iter().map(|(_, place)| Job { place, edits: &on, object: None }).collect();
     let answers = manifest::edit_all(text, &jobs);
     assert_eq!(answers.len(), jobs.len());
     let splices: Vec<_> = answers.iter().flatten().cloned().collect();

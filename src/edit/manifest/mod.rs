@@ -19,6 +19,7 @@ mod split;
 mod steps;
 mod style;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -74,6 +75,15 @@ pub(crate) struct Unsafe {
 pub(crate) struct Job<'j> {
     pub place: &'j ManifestPlace,
     pub edits: &'j [Edit],
+    /// The object as it was read from this text, if the caller still has it: its document is then not parsed again.
+    pub object: Option<&'j Value>,
+}
+
+impl<'j> Job<'j> {
+    /// The whole document, if that is the object.
+    fn document(&self) -> Option<&'j Value> {
+        self.object.filter(|_| self.place.item == FieldPath::root())
+    }
 }
 
 /// The one splice of the text that applies these edits to the object.
@@ -82,7 +92,7 @@ pub(crate) struct Job<'j> {
 /// Why the edit is not safe, and the change to make by hand.
 #[allow(clippy::missing_panics_doc, reason = "edit_all answers each job")]
 pub(crate) fn edit(text: &str, place: &ManifestPlace, edits: &[Edit]) -> Result<Splice, Unsafe> {
-    edit_all(text, &[Job { place, edits }]).pop().expect("one answer for each job")
+    edit_all(text, &[Job { place, edits, object: None }]).pop().expect("one answer for each job")
 }
 
 /// The splices for many objects of one text, one result for each job. A `List` with many objects is parsed once.
@@ -185,7 +195,11 @@ fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
     let document = &jobs[0].place.document;
     let slice = &text[document.range.clone()];
     let jobs: Vec<(Vec<Edit>, &Job)> = jobs.iter().map(|job| (from_top(job), job)).collect();
-    let value = match yaml::parse(slice) {
+    let read = match jobs[0].1.document() {
+        Some(value) => Ok(Cow::Borrowed(value)),
+        None => yaml::parse(slice).map(Cow::Owned),
+    };
+    let value = match read {
         Ok(value) => value,
         Err(problem) => {
             return jobs

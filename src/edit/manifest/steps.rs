@@ -3,6 +3,8 @@
 //! A change of a map with an anchor also changes the maps that merge it. Such a change is accepted if it does what
 //! other edits of the object ask for, and nothing else.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::place::task;
@@ -21,14 +23,18 @@ type Refused = (usize, String);
 pub(super) fn edited(slice: &str, value: &Value, edits: &[Edit]) -> Result<String, Refused> {
     let cannot = |path| (0, format!("{path} leads through a value that is neither a map nor a list"));
     let planned = json::apply(value, edits).map_err(cannot)?;
-    let (mut text, mut value) = renamed(slice, value, edits).unwrap_or_else(|| (slice.to_owned(), value.clone()));
+    let (mut text, mut value) = match renamed(slice, value, edits) {
+        Some((text, value)) => (Cow::Owned(text), Cow::Owned(value)),
+        None => (Cow::Borrowed(slice), Cow::Borrowed(value)),
+    };
     let mut open: Vec<&Edit> = edits.iter().collect();
     loop {
         let mut left = Vec::new();
         let mut first = None;
         for edit in &open {
             match step(&text, &value, edit, edits) {
-                Ok(after) => (text, value) = after,
+                Ok(Some((after, read))) => (text, value) = (Cow::Owned(after), Cow::Owned(read)),
+                Ok(None) => (),
                 Err(why) => {
                     first.get_or_insert(why);
                     left.push(*edit);
@@ -39,7 +45,7 @@ pub(super) fn edited(slice: &str, value: &Value, edits: &[Edit]) -> Result<Strin
             // An edit may become possible, or unnecessary, by another one.
             Some(_) if left.len() < open.len() => open = left,
             Some(why) => return Err(why),
-            None if value == planned => return Ok(text),
+            None if *value == planned => return Ok(text.into_owned()),
             None => return Err((0, "no change of the text gives the planned result".to_owned())),
         }
     }
@@ -53,12 +59,13 @@ fn holds(value: &Value, edit: &Edit) -> bool {
     }
 }
 
-/// The text and the value after one of the edits, or after several of them if one change of the text makes them all.
-fn step(text: &str, value: &Value, edit: &Edit, all: &[Edit]) -> Result<(String, Value), Refused> {
+/// The text and the value after one of the edits, or after several of them if one change of the text makes them all;
+/// `None` if the edit changes nothing.
+fn step(text: &str, value: &Value, edit: &Edit, all: &[Edit]) -> Result<Option<(String, Value)>, Refused> {
     let expected = json::apply(value, std::slice::from_ref(edit))
         .map_err(|path| (0, format!("{path} leads through a value that is neither a map nor a list")))?;
     if expected == *value {
-        return Ok((text.to_owned(), expected));
+        return Ok(None);
     }
     let root = yaml::outline(text).map_err(|problem| (0, problem.message))?;
     let root = root.ok_or((0, "the document is empty".to_owned()))?;
@@ -76,6 +83,7 @@ fn step(text: &str, value: &Value, edit: &Edit, all: &[Edit]) -> Result<(String,
     ways.into_iter()
         .map(|cut| splice(text, &[splice_of(text, 0, &cut)]))
         .find_map(|after| read(text, &after).filter(&is_planned).map(|value| (after, value)))
+        .map(Some)
         .ok_or_else(|| explained((at, "no change of the text gives the planned result".to_owned())))
 }
 

@@ -120,8 +120,11 @@ fn many_edits_of_one_text_do_what_they_do_one_by_one() {
         let text = random.stream([Shape::Plain, Shape::List, Shape::Written, Shape::Json][round % 4]);
         let before = all(&text);
         let edits = enable();
-        let jobs: Vec<Job> = before.iter().map(|(_, place)| Job { place, edits: &edits }).collect();
+        let job = |(object, place)| Job { place, edits: &edits, object };
+        let jobs: Vec<Job> = before.iter().map(|(object, place)| job((Some(&object.value), place))).collect();
         let splices: Vec<Splice> = edit_all(&text, &jobs).into_iter().map(Result::unwrap).collect();
+        let parsed_again: Vec<Job> = before.iter().map(|(_, place)| job((None, place))).collect();
+        assert_eq!(edit_all(&text, &parsed_again).into_iter().map(Result::unwrap).collect::<Vec<_>>(), splices);
         let after = splice(&text, &splices);
         for ((old, _), (new, _)) in before.iter().zip(all(&after)) {
             assert_eq!(new.value, super::super::json::apply(&old.value, &edits).unwrap(), "{text}\n=>\n{after}");
@@ -301,7 +304,7 @@ fn one_unsafe_item_of_a_list_refuses_only_itself() {
     );
     let found = all(&text);
     let edits = enable();
-    let jobs: Vec<Job> = found.iter().map(|(_, place)| Job { place, edits: &edits }).collect();
+    let jobs: Vec<Job> = found.iter().map(|(_, place)| Job { place, edits: &edits, object: None }).collect();
     let answers: Vec<bool> = edit_all(&text, &jobs).iter().map(Result::is_ok).collect();
     assert_eq!(answers, [false, false, true]);
 }

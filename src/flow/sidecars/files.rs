@@ -354,7 +354,7 @@ impl Read {
                     rows.push(Row::answer(reference, Outcome::Unchanged, message.as_str()).at(&text.name, line));
                     continue;
                 }
-                let job = Job { place: &member.place, edits };
+                let job = Job { place: &member.place, edits, object: Some(&member.object.value) };
                 match manifest::edit_all(&text.text, &[job]).pop() {
                     Some(Ok(splice)) => {
                         splices.push(splice);
