@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::bare;
 use crate::budget::{Measured, Promise};
+use crate::cluster::Cluster;
 use crate::forwarded::Forwarded;
 use crate::measure::{Cost, Program, Servers, typical};
 use crate::report::{Other, Row, Work, load};
@@ -18,8 +19,10 @@ pub struct Case {
     peers: Vec<Program>,
     /// The number of Upstreams whose mutual TLS is disabled before each run.
     resets: Option<usize>,
-    /// The arguments of a run before the first one.
-    after: Option<Vec<&'static str>>,
+    /// The arguments of the runs before the first one.
+    after: Vec<Vec<String>>,
+    /// The arguments of a run before each one.
+    ahead: Option<Vec<String>>,
     /// The number of namespaces that must exist.
     namespaces: usize,
     runs: usize,
@@ -35,14 +38,15 @@ struct Taken {
 }
 
 impl Case {
-    fn new(name: &str, runs: usize, arguments: &[&str]) -> Self {
+    pub fn new(name: &str, runs: usize, arguments: &[&str]) -> Self {
         Self {
             name: name.to_owned(),
             program: World::gloo_rs(arguments),
             floor: None,
             peers: Vec::new(),
             resets: None,
-            after: None,
+            after: Vec::new(),
+            ahead: None,
             namespaces: 0,
             runs,
             promises: Vec::new(),
@@ -50,7 +54,7 @@ impl Case {
         }
     }
 
-    fn beside(self, floor: Option<Program>) -> Self {
+    pub fn beside(self, floor: Option<Program>) -> Self {
         Self { floor, ..self }
     }
 
@@ -74,8 +78,13 @@ impl Case {
         Self { resets: Some(count), ..self }
     }
 
-    fn after(self, arguments: &[&'static str]) -> Self {
-        Self { after: Some(arguments.to_vec()), ..self }
+    pub fn after(mut self, arguments: &[&str]) -> Self {
+        self.after.push(owned(arguments));
+        self
+    }
+
+    pub fn ahead(self, arguments: &[&str]) -> Self {
+        Self { ahead: Some(owned(arguments)), ..self }
     }
 
     fn among(self, namespaces: usize) -> Self {
@@ -86,28 +95,32 @@ impl Case {
         Self { work: Some(Work { series, amount }), ..self }
     }
 
-    /// Measures the row: one run to warm up and to count requests, then the floor, the command and its peers in turns.
-    pub fn measure(&self, world: &World) -> Result<Row> {
+    /// Creates what the row needs in the cluster.
+    pub fn fill(&self, world: &World) -> Result<()> {
         world.fill_namespaces(self.namespaces)?;
-        world.fill_upstreams(self.resets.unwrap_or_default())?;
-        if let Some(arguments) = &self.after {
-            World::gloo_rs(arguments).run(world.home(), &world.plane.kubeconfig())?;
+        world.fill_upstreams(self.resets.unwrap_or_default())
+    }
+
+    /// Measures the row: one run to warm up and to count requests, then the floor, the command and its peers in turns.
+    pub fn measure(&self, cluster: Cluster<'_>) -> Result<Row> {
+        for arguments in &self.after {
+            run(cluster, arguments)?;
         }
         let load = load();
-        let before = world.requests()?;
-        self.prepare(world)?;
-        self.program.run(world.home(), &world.plane.kubeconfig())?;
-        let requests = world.requests()? - before;
-        let floor = self.floor.as_ref().filter(|floor| self.works(floor, world));
-        let peers = self.peers.iter().filter(|peer| self.works(peer, world));
+        self.prepare(cluster)?;
+        let before = cluster.requests()?;
+        cluster.run(&self.program)?;
+        let requests = cluster.requests()? - before;
+        let floor = self.floor.as_ref().filter(|floor| self.works(floor, cluster));
+        let peers = self.peers.iter().filter(|peer| self.works(peer, cluster));
         let contenders: Vec<_> = floor.into_iter().chain([&self.program]).chain(peers).collect();
         let mut results: Vec<_> = contenders.iter().map(|_| Taken::default()).collect();
         for _ in 0..self.runs {
             for (program, taken) in contenders.iter().zip(&mut results) {
-                self.prepare(world)?;
-                let before = world.servers();
-                taken.costs.push(program.run(world.home(), &world.plane.kubeconfig())?);
-                taken.servers.push(since(&before, &world.servers()));
+                self.prepare(cluster)?;
+                let before = cluster.servers();
+                taken.costs.push(cluster.run(program)?);
+                taken.servers.push(since(&before, &cluster.servers()));
             }
         }
         let mut others = contenders.iter().zip(&results).map(|(program, taken)| Other {
@@ -129,14 +142,25 @@ impl Case {
 
 impl Case {
     /// Runs a program once to warm up. A program that fails here is left out, with a message.
-    fn works(&self, other: &Program, world: &World) -> bool {
-        let tried = self.prepare(world).and_then(|()| other.run(world.home(), &world.plane.kubeconfig()));
+    fn works(&self, other: &Program, cluster: Cluster<'_>) -> bool {
+        let tried = self.prepare(cluster).and_then(|()| cluster.run(other));
         tried.inspect_err(|error| announce(&format!("left out: {error}"))).is_ok()
     }
 
-    fn prepare(&self, world: &World) -> Result<()> {
-        self.resets.map_or(Ok(()), |count| world.reset(count))
+    fn prepare(&self, cluster: Cluster<'_>) -> Result<()> {
+        self.resets.map_or(Ok(()), |count| cluster.reset(count))?;
+        self.ahead.as_ref().map_or(Ok(()), |arguments| run(cluster, arguments))
     }
+}
+
+/// Runs the program under test without measuring it.
+fn run(cluster: Cluster<'_>, arguments: &[String]) -> Result<()> {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    cluster.run(&World::gloo_rs(&arguments)).map(drop)
+}
+
+fn owned(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|argument| (*argument).to_owned()).collect()
 }
 
 fn since(before: &Servers, now: &Servers) -> Servers {
@@ -164,14 +188,15 @@ pub fn all(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
         cases.push(sweep(world, sizes, count)?);
     }
     let most = sizes.sweeps.iter().max().copied().unwrap_or_default();
-    cases.push(Case::new(&format!("check, {most} Upstreams"), sizes.runs.long, &["check"]).finding());
+    let check = Case::new(&format!("check, {most} Upstreams"), sizes.runs.long, &["check"]).finding();
+    cases.push(check.promising(&[Promise::PeakMib(64.0)]));
     Ok(cases)
 }
 
 /// Commands without a cluster.
 fn offline(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
     let Runs { short, long, .. } = sizes.runs;
-    let start = [Promise::WallMs(5.0)];
+    let start = [Promise::WallMs(3.0)];
     let one = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/upstream.yaml");
     let enable = ["istio", "enable-mtls", "-u", "default-httpbin-8000", "-f", one];
     let mut cases = vec![
@@ -179,21 +204,21 @@ fn offline(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
             ("kubectl", &["version", "--client"]),
             ("istioctl", &["version", "--remote=false"]),
             ("helm", &["version"]),
-            ("glooctl", &["--version"]),
+            ("glooctl", &["version"]),
         ]),
         Case::new("--help", short, &["--help"]).promising(&start),
         Case::new("completion bash", short, &["completion", "bash"])
             .promising(&start)
             .and(&[("kubectl", &["completion", "bash"]), ("helm", &["completion", "bash"])]),
-        Case::new("enable-mtls -f, 1 file", short, &enable).promising(&[Promise::WallMs(10.0)]),
+        Case::new("enable-mtls -f, 1 file", short, &enable).promising(&[Promise::WallMs(5.0)]),
     ];
-    let runs = (0..short).map(|_| World::gloo_rs(&enable).run(world.home(), &world.plane.kubeconfig()));
+    let runs = (0..short).map(|_| world.cluster().run(&World::gloo_rs(&enable)));
     let alone = typical(&runs.collect::<Result<Vec<_>>>()?).peak_mib;
     for &(upstreams, files) in &sizes.files {
         let folder = world.files(upstreams).display().to_string();
         let name = format!("enable-mtls --all -f, {upstreams} Upstreams in {files} files");
         let promises = match upstreams {
-            10_000 => vec![Promise::WallMs(2000.0), Promise::PeakMib(alone + bytes_of_objects(upstreams))],
+            10_000 => vec![Promise::WallMs(1000.0), Promise::PeakMib(alone + bytes_of_objects(upstreams))],
             // Their difference is smaller than that between two runs.
             _ => Vec::new(),
         };
@@ -215,7 +240,7 @@ fn bytes_of_objects(count: usize) -> f64 {
 /// Commands for one answer or one object, on the cluster.
 fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
     let runs = sizes.runs.short;
-    let floor = || world.curl("/api/v1/namespaces/gloo-system/services/gateway-proxy");
+    let floor = || world.cluster().curl("/api/v1/namespaces/gloo-system/services/gateway-proxy");
     let (name, namespace) = (bare::name(0), upstreams_namespace(1));
     let enable = ["istio", "enable-mtls", "-u", &name, "-n", &namespace];
     vec![
@@ -223,9 +248,12 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
             .beside(floor())
             .and(&[
                 ("kubectl", &["get", "service", "gateway-proxy", "-n", "gloo-system", "-o", "json"]),
-                ("glooctl", &["proxy", "url"]),
+                ("glooctl", &["proxy", "url", "--name", "gateway-proxy"]),
             ])
-            .promising(&[Promise::Requests(1), Promise::Floors(0.6), Promise::PeakMib(15.0)]),
+            .promising(&[Promise::Requests(1), Promise::Floors(0.5), Promise::PeakMib(12.0)]),
+        Case::new("proxy url, NodePort", runs, &["proxy", "url", "-n", &world.node_port])
+            .beside(floor())
+            .promising(&[Promise::Floors(1.5)]),
         Case::new("inject --dry-run", runs, &["istio", "inject", "--revision", "1-28", "--dry-run"]).beside(floor()),
         // The guard reads the routes as well.
         Case::new("enable-mtls, 1 Upstream, no sidecars at the gateway", runs, &enable)
@@ -241,8 +269,12 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
                 ("glooctl", &["istio", "enable-mtls", "--upstream", &name, "-n", &namespace]),
             ])
             .promising(&[Promise::Requests(10), Promise::Floors(1.5)]),
+        Case::new("enable-mtls, 1 Upstream, nothing to change", runs, &enable)
+            .after(&enable)
+            .beside(floor())
+            .promising(&[Promise::Requests(10), Promise::Floors(1.0)]),
         Case::new("upgrade-values, a record of 4 MB", runs, &["upgrade-values", "--revision", "1-28"])
-            .beside(world.curl("/api/v1/namespaces/gloo-system/secrets/sh.helm.release.v1.gloo.v3"))
+            .beside(world.cluster().curl("/api/v1/namespaces/gloo-system/secrets/sh.helm.release.v1.gloo.v3"))
             .and(&[("helm", &["get", "values", "gloo", "-n", "gloo-system"])]),
     ]
 }
@@ -251,7 +283,7 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
 fn survey(world: &World, sizes: &Sizes, namespaces: usize) -> [Case; 2] {
     let case = |what: &str, series, arguments: &[&str]| {
         Case::new(&format!("{what}, {namespaces} namespaces"), sizes.runs.long, arguments)
-            .beside(world.curl("/api/v1/namespaces"))
+            .beside(world.cluster().curl("/api/v1/namespaces"))
             .among(namespaces)
             .working(series, namespaces)
     };
@@ -276,10 +308,10 @@ fn sweep(world: &World, sizes: &Sizes, count: usize) -> Result<Case> {
     let namespace = upstreams_namespace(count);
     let runs = if count > 1000 { sizes.runs.longest } else { sizes.runs.long };
     let arguments = ["istio", "enable-mtls", "--all", "--yes", "-n", &namespace];
-    let mut promises = vec![Promise::PeakMib(64.0)];
+    let mut promises = vec![Promise::PeakMib(32.0)];
     if count == 10_000 {
         // In a small run the time before the first PATCH dominates.
-        promises.push(Promise::Floors(1.15));
+        promises.push(Promise::Floors(1.08));
     }
     Ok(Case::new(&format!("enable-mtls --all, sweep of {count}"), runs, &arguments)
         .beside(Some(world.bare_patches(count)?))

@@ -12,7 +12,9 @@
 mod bare;
 mod budget;
 mod cases;
+mod cluster;
 mod forwarded;
+mod guide;
 mod measure;
 mod page;
 mod picture;
@@ -28,9 +30,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use cluster::Cluster;
 use report::Report;
 use sizes::Sizes;
-use stage::announce;
+use stage::{Options, Plane, announce};
 use world::World;
 
 fn main() -> Result<()> {
@@ -50,10 +53,20 @@ fn bench(arguments: &[String]) -> Result<()> {
     announce("starting a control plane and filling it");
     let world = World::start(&sizes)?;
     let mut report = Report::new(&world, json_file(), !words.is_empty())?;
-    for case in cases::all(&world, &sizes)? {
-        if words.is_empty() || words.iter().any(|word| case.name.contains(*word)) {
+    let is_chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(*word));
+    for case in cases::all(&world, &sizes)?.iter().filter(|case| is_chosen(&case.name)) {
+        announce(&case.name);
+        case.fill(&world)?;
+        report.add(&case.measure(world.cluster())?)?;
+    }
+    if guide::NAMES.into_iter().any(is_chosen) {
+        announce("starting a control plane with the guide");
+        let plane = Plane::start(&Options { audit: true, ..Options::default() })?;
+        let _tour = plane.install_tour()?;
+        let cluster = Cluster { plane: &plane, home: world.cluster().home };
+        for case in guide::cases(&plane, &sizes)?.iter().filter(|case| is_chosen(&case.name)) {
             announce(&case.name);
-            report.add(&case.measure(&world)?)?;
+            report.add(&case.measure(cluster)?)?;
         }
     }
     report.finish()

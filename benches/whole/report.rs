@@ -73,7 +73,7 @@ impl Report {
             "machine": machine(),
             "tools": tools(),
             // The cost of the measurement itself, included in each figure.
-            "nothing": Program::new("true", "true", &[]).run(world.home(), &world.plane.kubeconfig())?,
+            "nothing": world.cluster().run(&Program::new("true", "true", &[]))?,
             "binary": {"mb": binary_mb, "verdicts": [size]},
             "rows": kept.map_or_else(|| json!([]), |mut kept| kept["rows"].take()),
         });

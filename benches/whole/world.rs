@@ -2,23 +2,24 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bare;
+use crate::cluster::Cluster;
 use crate::forwarded::Forwarded;
-use crate::measure::{Program, Servers};
+use crate::measure::Program;
 use crate::sizes::Sizes;
-use crate::stage::{Options, Plane, release_of_real_size, wait_for};
+use crate::stage::{Options, Plane, release_of_real_size};
 
 const NAMESPACES: &str = "/api/v1/namespaces";
-const PATIENCE: Duration = Duration::from_mins(5);
 
 pub struct World {
+    /// A gateway whose Service has the type NodePort.
+    pub node_port: String,
     pub forwarded: Vec<Forwarded>,
     pub plane: Plane,
     home: TempDir,
@@ -35,8 +36,11 @@ impl World {
         plane.api().apply(&release_of_real_size()?.to_string())?;
         let forwarded =
             sizes.dumps.iter().map(|&endpoints| Forwarded::new(&plane, endpoints)).collect::<Result<_>>()?;
+        let node_port = plane.install_gloo("nodeport")?;
+        let service = json!({"spec": {"type": "NodePort"}});
+        plane.api().merge("v1/Service", &node_port, "gateway-proxy", &service)?;
         let home = tempfile::tempdir()?;
-        let mut world = Self { forwarded, plane, home, patch: String::new(), namespaces: Cell::new(0) };
+        let mut world = Self { node_port, forwarded, plane, home, patch: String::new(), namespaces: Cell::new(0) };
         world.fill_upstreams(1)?;
         for &(upstreams, files) in &sizes.files {
             world.write_files(upstreams, files)?;
@@ -45,21 +49,13 @@ impl World {
         Ok(world)
     }
 
-    pub fn home(&self) -> &Path {
-        self.home.path()
+    pub fn cluster(&self) -> Cluster<'_> {
+        Cluster { plane: &self.plane, home: self.home.path() }
     }
 
     /// The program under test, on this cluster.
     pub fn gloo_rs(arguments: &[&str]) -> Program {
         Program::new("gloo-rs", env!("CARGO_BIN_EXE_gloo-rs"), arguments)
-    }
-
-    /// `curl` of one path of the API server.
-    pub fn curl(&self, path: &str) -> Option<Program> {
-        let token = format!("Authorization: Bearer {}", self.plane.token_of("admin"));
-        let authority = self.plane.directory().join("certs/apiserver.crt").display().to_string();
-        let url = format!("{}{path}", self.plane.server());
-        Program::on_path("curl", &["-sSf", "--cacert", &authority, "-H", &token, &url])
     }
 
     /// The loop that sends the `PATCH` requests of a bulk run and does nothing else.
@@ -70,41 +66,10 @@ impl World {
         Ok(Program::new("bare PATCHes", std::env::current_exe()?, &arguments))
     }
 
-    /// Disables mutual TLS on the Upstreams of the namespace for this count.
-    pub fn reset(&self, count: usize) -> Result<()> {
-        let namespace = upstreams_namespace(count);
-        let patch = json!({"spec": {"sslConfig": null}}).to_string();
-        bare::patch_all(&self.plane.kubeconfig(), &self.plane.token_of("admin"), &namespace, count, &patch)
-    }
-
-    /// The number of requests of gloo-rs so far, once the server has logged all of them.
-    pub fn requests(&self) -> Result<u32> {
-        let count = || anyhow::Ok(u32::try_from(self.plane.count_requests("gloo-rs/")?)?);
-        let mut seen = count()?;
-        wait_for("the audit log is whole", PATIENCE, || {
-            std::thread::sleep(Duration::from_millis(300));
-            let before = std::mem::replace(&mut seen, count()?);
-            Ok((before == seen).then_some(seen))
-        })
-    }
-
-    /// The CPU milliseconds used by each process of the control plane, if the kernel reports them.
-    pub fn servers(&self) -> Servers {
-        let used = |process: u32| {
-            let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
-            let stat = read("stat")?;
-            // The fields after the name, which may contain spaces: user and kernel time, in hundredths of a second.
-            let ticks: Vec<_> = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2).collect();
-            let ticks: f64 = ticks.iter().filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-            Some((read("comm")?.trim().to_owned(), ticks * 10.0))
-        };
-        self.plane.processes().into_iter().filter_map(used).collect()
-    }
-
     fn learn_patch(&self) -> Result<String> {
         let namespace = upstreams_namespace(1);
         let enable = Self::gloo_rs(&["istio", "enable-mtls", "-u", &bare::name(0), "-n", &namespace]);
-        enable.run(self.home(), &self.plane.kubeconfig())?;
+        self.cluster().run(&enable)?;
         let upstream = self.plane.api().get("gloo.solo.io/v1/Upstream", &namespace, &bare::name(0))?;
         let upstream = upstream.context("the Upstream is there")?;
         let settings = &upstream["spec"]["sslConfig"];
@@ -157,7 +122,7 @@ impl World {
 
     /// The directory with the manifests of this many Upstreams.
     pub fn files(&self, upstreams: usize) -> PathBuf {
-        self.home().join(format!("manifests-{upstreams}"))
+        self.home.path().join(format!("manifests-{upstreams}"))
     }
 }
 
