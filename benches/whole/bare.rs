@@ -134,3 +134,8 @@ impl Bare {
 pub fn name(number: usize) -> String {
     format!("app-{number:05}")
 }
+
+/// The namespace with the Upstreams of a bulk run.
+pub fn upstreams_namespace(count: usize) -> String {
+    format!("sweep-{count}")
+}

@@ -10,7 +10,7 @@ use crate::measure::{Cost, Program, Servers, typical};
 use crate::report::{Other, Row, Work, load};
 use crate::sizes::{Runs, Sizes};
 use crate::stage::announce;
-use crate::world::{World, upstreams_namespace};
+use crate::world::World;
 
 pub struct Case {
     pub name: String,
@@ -241,7 +241,7 @@ fn bytes_of_objects(count: usize) -> f64 {
 fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
     let runs = sizes.runs.short;
     let floor = || world.cluster().curl("/api/v1/namespaces/gloo-system/services/gateway-proxy");
-    let (name, namespace) = (bare::name(0), upstreams_namespace(1));
+    let (name, namespace) = (bare::name(0), bare::upstreams_namespace(1));
     let enable = ["istio", "enable-mtls", "-u", &name, "-n", &namespace];
     vec![
         Case::new("proxy url", runs, &["proxy", "url"])
@@ -305,7 +305,7 @@ fn dump(sizes: &Sizes, forward: &Forwarded) -> Case {
 }
 
 fn sweep(world: &World, sizes: &Sizes, count: usize) -> Result<Case> {
-    let namespace = upstreams_namespace(count);
+    let namespace = bare::upstreams_namespace(count);
     let runs = if count > 1000 { sizes.runs.longest } else { sizes.runs.long };
     let arguments = ["istio", "enable-mtls", "--all", "--yes", "-n", &namespace];
     let mut promises = vec![Promise::PeakMib(32.0)];

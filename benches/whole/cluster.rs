@@ -10,7 +10,6 @@ use serde_json::json;
 use crate::bare;
 use crate::measure::{Cost, Program, Servers};
 use crate::stage::{Plane, wait_for};
-use crate::world::upstreams_namespace;
 
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -36,7 +35,7 @@ impl Cluster<'_> {
 
     /// Disables mutual TLS on the Upstreams of the namespace for this count.
     pub fn reset(&self, count: usize) -> Result<()> {
-        let namespace = upstreams_namespace(count);
+        let namespace = bare::upstreams_namespace(count);
         let patch = json!({"spec": {"sslConfig": null}}).to_string();
         bare::patch_all(&self.plane.kubeconfig(), &self.plane.token_of("admin"), &namespace, count, &patch)
     }

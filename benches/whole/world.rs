@@ -61,13 +61,13 @@ impl World {
     /// The loop that sends the `PATCH` requests of a bulk run and does nothing else.
     pub fn bare_patches(&self, count: usize) -> Result<Program> {
         let kubeconfig = self.plane.kubeconfig().display().to_string();
-        let (token, namespace) = (self.plane.token_of("admin"), upstreams_namespace(count));
+        let (token, namespace) = (self.plane.token_of("admin"), bare::upstreams_namespace(count));
         let arguments = [bare::MODE, &kubeconfig, &token, &namespace, &count.to_string(), &self.patch];
         Ok(Program::new("bare PATCHes", std::env::current_exe()?, &arguments))
     }
 
     fn learn_patch(&self) -> Result<String> {
-        let namespace = upstreams_namespace(1);
+        let namespace = bare::upstreams_namespace(1);
         let enable = Self::gloo_rs(&["istio", "enable-mtls", "-u", &bare::name(0), "-n", &namespace]);
         self.cluster().run(&enable)?;
         let upstream = self.plane.api().get("gloo.solo.io/v1/Upstream", &namespace, &bare::name(0))?;
@@ -78,7 +78,7 @@ impl World {
 
     /// Creates the namespace with this many Upstreams, if it does not exist.
     pub fn fill_upstreams(&self, count: usize) -> Result<()> {
-        let namespace = upstreams_namespace(count);
+        let namespace = bare::upstreams_namespace(count);
         let api = self.plane.api();
         if count == 0 || api.get("v1/Namespace", "", &namespace)?.is_some() {
             return Ok(());
@@ -124,11 +124,6 @@ impl World {
     pub fn files(&self, upstreams: usize) -> PathBuf {
         self.home.path().join(format!("manifests-{upstreams}"))
     }
-}
-
-/// The namespace with the Upstreams of a bulk run.
-pub fn upstreams_namespace(count: usize) -> String {
-    format!("sweep-{count}")
 }
 
 fn namespace_object(name: &str, labels: &Value) -> Value {
