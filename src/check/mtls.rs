@@ -13,7 +13,7 @@ use crate::plan::dangling;
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
 use crate::plan::fix::{self, GatewayFix};
 use crate::plan::path::{
-    Behind, Cause, Decider, Described, Facts, Judged, Membership, Pod, ProxyState, Sends, Verdict, in_files, pair,
+    Behind, Cause, Decider, Described, Facts, JudgedPath, Membership, Pod, ProxyState, Sends, Verdict, in_files, pair,
 };
 use crate::plan::sidecars::GatewayProxy;
 
@@ -122,7 +122,7 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     }
     let lacks_file = look.is_of_files() && facts.unread().iter().any(|why| in_files::is_about_files(&why.why));
     let described = Described::from(facts);
-    let Judged { verdict, cause, why, .. } = &described.judged;
+    let JudgedPath { verdict, cause, why, .. } = &described.judged;
     if lacks_file && *verdict == Verdict::Unknown && cause.is_none() {
         look.not_judged(object, why);
     }

@@ -11,7 +11,7 @@ use super::{Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::istiod::Istiod;
 use crate::plan::pod::{is_meshed, is_running};
-use crate::plan::revisions::{Binding, Tally, bindings, injected_by, opts_out};
+use crate::plan::revisions::{Binding, RevisionTally, bindings, injected_by, opts_out};
 
 pub(super) const CHECK: Check = Check {
     title: "injected pods",
@@ -40,7 +40,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let bound = bindings(istiods, &namespaces);
     let all_seen = look.world.snapshot.unknown(&kinds::NAMESPACE).is_none()
         && look.world.snapshot.unknown(&kinds::DEPLOYMENT).is_none();
-    let mut tally = Tally::new(istiods, &bound);
+    let mut tally = RevisionTally::new(istiods, &bound);
     let mut without: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut injected = BTreeSet::new();
     let by_name: BTreeMap<&str, &Binding> = bound.iter().map(|it| (it.namespace.as_str(), it)).collect();

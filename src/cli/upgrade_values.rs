@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::help;
 use crate::error::Failure;
 use crate::options::{
-    Command, Global, HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource,
+    Command, Global, HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesInput,
 };
 use crate::plan::policy::Caution;
 use crate::plan::values::{Edition, Switch, ValuesWish};
@@ -135,8 +135,8 @@ impl UpgradeValuesArgs {
             wish,
             istio: self.istiod.options()?,
             source: match self.values.is_empty() {
-                false => ValuesSource::Files { paths: self.values, home: self.home },
-                true => ValuesSource::Release { name: self.release, revision: self.release_revision },
+                false => ValuesInput::Files { paths: self.values, home: self.home },
+                true => ValuesInput::Release { name: self.release, revision: self.release_revision },
             },
             destination,
             caution: if self.force { Caution::Forced } else { Caution::Careful },

@@ -6,7 +6,7 @@
 
 /// An element of a list of a section, or a value of the section itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece<'p> {
+pub(crate) struct DumpPiece<'p> {
     /// The number of the section, from 0.
     pub section: usize,
     /// The key in the section: `dynamic_active_clusters`, `bootstrap`.
@@ -112,7 +112,7 @@ impl Pieces {
     ///
     /// # Errors
     /// The text is not a dump.
-    pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Piece<'_>)) -> Result<(), Malformed> {
+    pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(DumpPiece<'_>)) -> Result<(), Malformed> {
         for &byte in bytes {
             self.byte(byte, take).map_err(|why| Malformed { at: self.seen, why })?;
             self.seen += 1;
@@ -133,7 +133,7 @@ impl Pieces {
         Err(Malformed { at: self.seen, why })
     }
 
-    fn byte(&mut self, byte: u8, take: &mut dyn FnMut(Piece<'_>)) -> Result<(), &'static str> {
+    fn byte(&mut self, byte: u8, take: &mut dyn FnMut(DumpPiece<'_>)) -> Result<(), &'static str> {
         match self.inside {
             Inside::Skeleton => return self.skeleton(byte, take),
             Inside::Key { escaped: false } if byte == b'"' => {
@@ -187,7 +187,7 @@ impl Pieces {
         Ok(())
     }
 
-    fn skeleton(&mut self, byte: u8, take: &mut dyn FnMut(Piece<'_>)) -> Result<(), &'static str> {
+    fn skeleton(&mut self, byte: u8, take: &mut dyn FnMut(DumpPiece<'_>)) -> Result<(), &'static str> {
         if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
             return Ok(());
         }
@@ -226,7 +226,7 @@ impl Pieces {
     }
 
     /// Starts a value: a part of the outer structure, or a piece.
-    fn value(&mut self, byte: u8, take: &mut dyn FnMut(Piece<'_>)) -> Result<(), &'static str> {
+    fn value(&mut self, byte: u8, take: &mut dyn FnMut(DumpPiece<'_>)) -> Result<(), &'static str> {
         let deeper = match (self.level, byte) {
             (Level::Before, b'{') => Some((Level::Root, Want::KeyOrEnd)),
             (Level::Before, _) => return Err("not a JSON object"),
@@ -254,11 +254,11 @@ impl Pieces {
         self.byte(byte, take)
     }
 
-    fn ended(&mut self, take: &mut dyn FnMut(Piece<'_>)) {
+    fn ended(&mut self, take: &mut dyn FnMut(DumpPiece<'_>)) {
         (self.inside, self.want) = (Inside::Skeleton, Want::CommaOrEnd);
         if matches!(self.level, Level::Section | Level::List) && !self.skips {
             let key = String::from_utf8_lossy(&self.key);
-            take(Piece { section: self.sections - 1, key: &key, json: &self.piece });
+            take(DumpPiece { section: self.sections - 1, key: &key, json: &self.piece });
         }
     }
 }

@@ -14,7 +14,9 @@ use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::load::{absence, of_gateway};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{AddressForm, Global, Patience, ProxyTarget, ProxyTask};
-use crate::plan::address::{self, Address, AddressAnswer, AddressSources, AddressWish, FoundAddresses, Need, Pending};
+use crate::plan::address::{
+    self, Address, AddressAnswer, AddressNeed, AddressSources, AddressWish, FoundAddresses, Pending,
+};
 use crate::render;
 use crate::render::answer::{AnswerPart, ClusterAnswer};
 use crate::render::pending::{self, AddressWait, Events};
@@ -162,7 +164,7 @@ impl Look<'_> {
                 AddressAnswer::Found(found) => return Ok(State::Found(found)),
                 AddressAnswer::Pending(pending) => return Ok(State::Pending(pending)),
                 AddressAnswer::Refused(failure) => return Err(failure),
-                AddressAnswer::Needs(Need::Pods { namespace, selector }) => {
+                AddressAnswer::Needs(AddressNeed::Pods { namespace, selector }) => {
                     let list = self.session.list_all(
                         &kinds::POD,
                         Scope::Namespace(&namespace),
@@ -170,7 +172,7 @@ impl Look<'_> {
                     );
                     pods = Some(list.await.map_err(|error| error.into_failure(self.session))?);
                 }
-                AddressAnswer::Needs(Need::Nodes(names)) => nodes = Some(self.nodes(&names).await?),
+                AddressAnswer::Needs(AddressNeed::Nodes(names)) => nodes = Some(self.nodes(&names).await?),
             }
         }
     }

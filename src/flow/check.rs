@@ -64,7 +64,7 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
     let ended = match &task.source {
         CheckSource::Files(paths) => files_alone(paths, task, global, &interrupts, &mut answer),
         CheckSource::Cluster | CheckSource::Overlay(_) => session::block_on(&interrupts, async {
-            let (baseline, run) = (BaselineRun::begin(&task.baseline)?, Run::new(task, global)?);
+            let (baseline, run) = (BaselineRun::begin(&task.baseline)?, CheckRun::new(task, global)?);
             let session = session::open(global, report).await?;
             report.ui.status(session::place(&session));
             of_cluster(&session, &run, &baseline, &interrupts, &mut answer).await
@@ -85,7 +85,7 @@ fn files_alone(
     answer: &mut ClusterAnswer,
 ) -> Result<(), Failure> {
     let baseline = BaselineRun::begin(&task.baseline)?;
-    let run = Run::new(task, global)?;
+    let run = CheckRun::new(task, global)?;
     let (snapshot, unread) = run.manifests(paths, interrupts, answer)?;
     let results = Results { unread, ..run.judge(&run.world_of_files(&snapshot), answer) };
     conclude(&run, &results, &baseline, answer)
@@ -102,13 +102,13 @@ pub(super) async fn read(
     interrupts: &Interrupts,
     answer: &mut ClusterAnswer,
 ) -> Result<(), Failure> {
-    let (baseline, run) = (BaselineRun::begin(&task.baseline)?, Run::new(task, global)?);
+    let (baseline, run) = (BaselineRun::begin(&task.baseline)?, CheckRun::new(task, global)?);
     of_cluster(session, &run, &baseline, interrupts, answer).await
 }
 
 async fn of_cluster(
     session: &Session,
-    run: &Run<'_>,
+    run: &CheckRun<'_>,
     baseline: &BaselineRun,
     interrupts: &Interrupts,
     answer: &mut ClusterAnswer,
@@ -120,7 +120,7 @@ async fn of_cluster(
 
 /// Adds the results to the answer, compared with the baseline, if there is one.
 fn conclude(
-    run: &Run<'_>,
+    run: &CheckRun<'_>,
     results: &Results,
     baseline: &BaselineRun,
     answer: &mut ClusterAnswer,
@@ -139,7 +139,7 @@ pub(super) fn failed(task: &CheckTask, failure: &Failure, global: &Global, answe
 
 /// Compares the results with the baseline. Only then the difference sets the exit code.
 fn compared(
-    run: &Run<'_>,
+    run: &CheckRun<'_>,
     results: &Results,
     baseline: &BaselineRun,
     answer: &mut ClusterAnswer,
@@ -166,7 +166,7 @@ fn ends(results: &Results, answer: &mut ClusterAnswer) {
 }
 
 /// A run of checks, also of those of `report`.
-pub(super) struct Run<'r> {
+pub(super) struct CheckRun<'r> {
     task: &'r CheckTask,
     global: &'r Global,
     /// The namespace where Gloo is installed: `-n` of glooctl.
@@ -183,7 +183,7 @@ pub(super) struct ReadCluster {
     unread: usize,
 }
 
-impl<'r> Run<'r> {
+impl<'r> CheckRun<'r> {
     pub(super) fn new(task: &'r CheckTask, global: &'r Global) -> Result<Self, Failure> {
         let is_wanted = |check: &&'static OneCheck| !task.excluded.iter().any(|word| is_named(check, word));
         Ok(Self {

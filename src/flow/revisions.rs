@@ -13,7 +13,7 @@ use crate::model::{Kind, Object, kinds};
 use crate::options::{Format, Global};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::Istiod;
-use crate::plan::revisions::{self, Binding, GatewayUse, Inputs, Listed, Tally};
+use crate::plan::revisions::{self, Binding, GatewayUse, Inputs, Listed, RevisionTally};
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
 use crate::render::answer::{AnswerPart, ClusterAnswer};
 use crate::render::revisions::{RevisionsWidth, table, value};
@@ -81,13 +81,13 @@ async fn bindings(session: &Session, istiods: &[Istiod]) -> Listed<Vec<Binding>>
 }
 
 /// Counts the pods page by page, because a cluster may have too many of them to keep in memory.
-async fn pods(session: &Session, istiods: &[Istiod], bindings: &[Binding]) -> Listed<Tally> {
+async fn pods(session: &Session, istiods: &[Istiod], bindings: &[Binding]) -> Listed<RevisionTally> {
     let query = Query {
         metadata_only: true,
         fields: "status.phase!=Succeeded,status.phase!=Failed".into(),
         ..Query::default()
     };
-    let mut tally = Tally::new(istiods, bindings);
+    let mut tally = RevisionTally::new(istiods, bindings);
     let mut pages = session.pages(&kinds::POD, Scope::All, query);
     loop {
         match pages.next().await {

@@ -14,7 +14,7 @@ pub(crate) struct Offer {
 
 /// The differences between the served and the loaded resources of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Difference {
+pub(crate) struct ServedDifference {
     pub section: ServedSection,
     pub served: usize,
     pub loaded: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Difference {
     pub rejected: Vec<Rejected>,
 }
 
-impl Difference {
+impl ServedDifference {
     /// Whether Envoy has something else than it is served.
     #[must_use]
     pub(crate) fn is_one(&self) -> bool {
@@ -42,9 +42,9 @@ impl Difference {
 
 /// Compares one type.
 #[must_use]
-pub(crate) fn compare(section: ServedSection, offer: &Offer, loaded: &LoadedResources) -> Difference {
+pub(crate) fn compare(section: ServedSection, offer: &Offer, loaded: &LoadedResources) -> ServedDifference {
     let only = |ours: &BTreeSet<String>, theirs: &BTreeSet<String>| ours.difference(theirs).cloned().collect();
-    Difference {
+    ServedDifference {
         section,
         served: offer.names.len(),
         loaded: loaded.names.len(),

@@ -9,7 +9,7 @@ mod view;
 pub(crate) mod wire;
 
 pub(crate) use collected::{Collected, Offers, Project, Resources};
-pub(crate) use compare::{Difference, Offer, compare};
+pub(crate) use compare::{Offer, ServedDifference, compare};
 pub(crate) use snapshot::{Keep, ServedSection, SnapshotQuery, read};
 pub(crate) use socket::{Socket, route_configs, socket_of};
 pub(crate) use view::{ServedFilter, columns, row};

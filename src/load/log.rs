@@ -26,7 +26,7 @@ pub(crate) enum Event {
 }
 
 /// The log of one container.
-pub(crate) struct Reading<'s> {
+pub(crate) struct LogReading<'s> {
     session: &'s Session,
     namespace: String,
     pod: String,
@@ -42,7 +42,7 @@ pub(crate) struct Reading<'s> {
     is_over: bool,
 }
 
-impl<'s> Reading<'s> {
+impl<'s> LogReading<'s> {
     /// A log to follow is read with timestamps, so that it can be continued.
     pub(crate) fn new(
         session: &'s Session,

@@ -36,13 +36,13 @@ pub(crate) const MOST_PODS: usize = 24;
 const AT_ONCE: usize = 8;
 
 /// Envoy's counters at one moment, in every proxy that may receive the request.
-pub(crate) struct Moment {
+pub(crate) struct WitnessMoment {
     pub counters: Evident<Counters>,
     /// The page `/clusters` of each.
     clusters: Evident<Vec<String>>,
 }
 
-impl Moment {
+impl WitnessMoment {
     /// A moment at which nothing could be read, and why.
     pub(crate) fn unknown(why: &Unread) -> Self {
         Self { counters: Err(why.clone()), clusters: Err(why.clone()) }
@@ -66,7 +66,7 @@ pub(crate) struct Envoys<'w> {
 
 impl Envoys<'_> {
     /// Reads the current counters.
-    pub(crate) async fn moment(&self) -> Moment {
+    pub(crate) async fn moment(&self) -> WitnessMoment {
         let used = |filter: &str| {
             stats(&StatsWish { filter: Some(filter.to_owned()), format: StatsFormat::Text, scope: StatsScope::Used })
         };
@@ -78,7 +78,7 @@ impl Envoys<'_> {
         let of_pod = |(pod, page): (&ProxyPod, &String)| Counters::of_pod(&pod.name, page);
         let counters =
             counters.map(|pages| self.pods.iter().zip(&pages).map(of_pod).fold(Counters::default(), Counters::and));
-        Moment { counters, clusters }
+        WitnessMoment { counters, clusters }
     }
 
     /// Whether Envoy counts TLS for a cluster, which it does if the cluster has a TLS context.

@@ -2,14 +2,14 @@
 
 use super::declaration::{Declaration, GET, LIST};
 use crate::model::{Kind, kinds};
-use crate::options::{GLOO_SYSTEM, Global, Preview, UpgradeValues, ValuesDestination, ValuesSource};
+use crate::options::{GLOO_SYSTEM, Global, Preview, UpgradeValues, ValuesDestination, ValuesInput};
 
 const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
 
 pub(super) fn values(task: &UpgradeValues, global: &Global, all: &mut Declaration) {
     let home = global.namespace.as_deref().or(global.gloo_namespace.as_deref()).unwrap_or(GLOO_SYSTEM);
     all.istiods(task.istio.namespace.as_deref());
-    if let ValuesSource::Files { .. } = task.source {
+    if let ValuesInput::Files { .. } = task.source {
         return;
     }
     release(home, all);

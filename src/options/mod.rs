@@ -43,7 +43,7 @@ pub(crate) use setup::{Bringer, Marks, MeshMode, RequestWish, Setup, SetupProof,
 pub(crate) use sidecars::{
     Injection, IstioWish, Posture, Proxies, Restart, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
 };
-pub(crate) use values::{HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+pub(crate) use values::{HelmFailure, ProofWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesInput};
 pub(crate) use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
 use crate::plan::auto_mtls::{AutoMtlsWish, Off as AutoMtlsOff, OptOut};

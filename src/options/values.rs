@@ -13,7 +13,7 @@ pub(crate) struct UpgradeValues {
     pub act: ValuesAct,
     pub wish: values::ValuesWish,
     pub istio: IstioWish,
-    pub source: ValuesSource,
+    pub source: ValuesInput,
     pub destination: ValuesDestination,
     /// What `--apply` does if requests would get 503s.
     pub caution: Caution,
@@ -39,7 +39,7 @@ impl UpgradeValues {
             act: ValuesAct::Remove,
             wish: values::ValuesWish::default(),
             istio: IstioWish::default(),
-            source: ValuesSource::Release { name, revision: None },
+            source: ValuesInput::Release { name, revision: None },
             destination: ValuesDestination::Helm(HelmFailure::RollsBack),
             caution: Caution::Forced,
             edition: None,
@@ -83,7 +83,7 @@ pub(crate) enum ProofWish {
 
 /// The source of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ValuesSource {
+pub(crate) enum ValuesInput {
     /// The release's record; without a name, that of Gloo's chart.
     Release { name: Option<String>, revision: Option<u64> },
     /// Files with values or manifests that have some, or `-` for stdin: `--values`. `home` names the manifest that

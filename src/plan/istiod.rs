@@ -287,7 +287,7 @@ pub(crate) enum Because {
 
 /// The control plane chosen for a gateway.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Choice {
+pub(crate) struct IstiodChoice {
     /// `None` if the gateway keeps an address that no istiod in this cluster has.
     pub istiod: Option<Istiod>,
     /// The tag, if the choice was by tag. Its address moves with it.
@@ -301,7 +301,7 @@ pub(crate) struct Choice {
 ///
 /// # Errors
 /// There is no istiod, none has that revision, or there are several and none is chosen.
-pub(crate) fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Result<Choice, Failure> {
+pub(crate) fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Result<IstiodChoice, Failure> {
     match (wanted, already) {
         (Some(wanted), _) => named(all, wanted),
         (None, Some(address)) => Ok(kept(all, address)),
@@ -327,9 +327,11 @@ pub(crate) fn choose_in_use(
     wanted: Option<&str>,
     already: Option<&str>,
     in_use: Option<&str>,
-) -> Result<Choice, Failure> {
+) -> Result<IstiodChoice, Failure> {
     match (wanted, already, in_use) {
-        (None, None, Some(in_use)) => named(all, in_use).map(|choice| Choice { because: Because::InUse, ..choice }),
+        (None, None, Some(in_use)) => {
+            named(all, in_use).map(|choice| IstiodChoice { because: Because::InUse, ..choice })
+        }
         _ => choose(all, wanted, already),
     }
 }
@@ -345,7 +347,7 @@ pub(crate) fn revision_in_use<'a>(all: &[Istiod], addresses: impl IntoIterator<I
     names.all(|name| name.as_ref() == Some(&first)).then_some(first)
 }
 
-fn named(all: &[Istiod], wanted: &str) -> Result<Choice, Failure> {
+fn named(all: &[Istiod], wanted: &str) -> Result<IstiodChoice, Failure> {
     let of_revision: Vec<_> = all.iter().filter(|istiod| istiod.revision == wanted).collect();
     let of_tag: Vec<_> = all
         .iter()
@@ -379,14 +381,14 @@ fn with_list(failure: Failure, all: &[Istiod]) -> Failure {
     })
 }
 
-fn kept(all: &[Istiod], address: &str) -> Choice {
+fn kept(all: &[Istiod], address: &str) -> IstiodChoice {
     let by_tag = all.iter().find_map(|istiod| {
         let is_it = |tag: &&Tag| tag.address.as_deref().is_some_and(|own| host(own) == host(address));
         istiod.tags.iter().find(is_it).map(|tag| (istiod, Some(tag)))
     });
     match by_tag.or_else(|| all.iter().find(|istiod| istiod.serves(address)).map(|istiod| (istiod, None))) {
-        Some((istiod, tag)) => Choice { address: address.to_owned(), ..choice(istiod, tag, Because::Already) },
-        None => Choice {
+        Some((istiod, tag)) => IstiodChoice { address: address.to_owned(), ..choice(istiod, tag, Because::Already) },
+        None => IstiodChoice {
             istiod: None,
             tag: None,
             address: address.to_owned(),
@@ -400,7 +402,7 @@ fn kept(all: &[Istiod], address: &str) -> Choice {
     }
 }
 
-fn choice(istiod: &Istiod, tag: Option<&Tag>, because: Because) -> Choice {
+fn choice(istiod: &Istiod, tag: Option<&Tag>, because: Because) -> IstiodChoice {
     let mut advice = Vec::new();
     if !istiod.is_ready() {
         advice.push(Advice::warning(
@@ -414,7 +416,7 @@ fn choice(istiod: &Istiod, tag: Option<&Tag>, because: Because) -> Choice {
             format!("tag {name} has no Service, so the gateway will not follow it"),
         ));
     }
-    Choice {
+    IstiodChoice {
         address: tag.and_then(|tag| tag.address.clone()).unwrap_or_else(|| istiod.address.clone()),
         istiod: Some(istiod.clone()),
         tag: tag.map(|tag| tag.name.clone()),

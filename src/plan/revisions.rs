@@ -106,7 +106,7 @@ pub(crate) fn behind(istiods: &[Istiod], names: &str) -> Option<String> {
 
 /// Counts pods one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct RevisionTally {
     istiods: Vec<(String, Vec<String>)>,
     bindings: BTreeMap<String, Option<String>>,
     by_revision: BTreeMap<String, u64>,
@@ -114,7 +114,7 @@ pub(crate) struct Tally {
     stale: BTreeMap<(String, String), BTreeMap<String, u64>>,
 }
 
-impl Tally {
+impl RevisionTally {
     /// Creates a tally without pods.
     pub(crate) fn new(istiods: &[Istiod], bindings: &[Binding]) -> Self {
         let tags = |istiod: &Istiod| istiod.tags.iter().map(|tag| tag.name.clone()).collect();
@@ -194,7 +194,7 @@ pub(crate) struct Inputs<'a> {
     /// Whether webhooks could be listed. Without them no tags are known.
     pub tags: Listed<()>,
     pub bindings: Listed<Vec<Binding>>,
-    pub pods: Listed<Tally>,
+    pub pods: Listed<RevisionTally>,
     pub gateways: Listed<Vec<GatewayUse>>,
 }
 
@@ -302,7 +302,7 @@ fn unknowns<'i>(inputs: &'i Inputs) -> impl Iterator<Item = Advice> + 'i {
         .filter_map(|(what, why)| why.map(|why| Advice::note(Code::Unknown, format!("{what} are unknown: {why}"))))
 }
 
-fn on_stale<'t>(tally: &'t Tally, istiods: &'t [Istiod]) -> impl Iterator<Item = Advice> + 't {
+fn on_stale<'t>(tally: &'t RevisionTally, istiods: &'t [Istiod]) -> impl Iterator<Item = Advice> + 't {
     tally.stale.iter().map(move |((runs_on, wanted), namespaces)| {
         let pods: u64 = namespaces.values().sum();
         let (are, them) = if pods == 1 { ("pod", "is") } else { ("pods", "are") };

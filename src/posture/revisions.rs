@@ -6,7 +6,7 @@ use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Object, Snapshot, kinds};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::Istiod;
-use crate::plan::revisions::{self, GatewayUse, Inputs, Listed, RevisionRow, Tally};
+use crate::plan::revisions::{self, GatewayUse, Inputs, Listed, RevisionRow, RevisionTally};
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
 
 /// A control plane and its users. `None` is unknown.
@@ -34,7 +34,7 @@ pub(super) fn in_snapshot(snapshot: &Snapshot, istiods: &[Istiod]) -> Vec<Revisi
         revisions::bindings(istiods, &namespaces)
     });
     let pods = listed(snapshot, &kinds::POD, || {
-        let mut tally = Tally::new(istiods, bindings.read().map_or(&[], Vec::as_slice));
+        let mut tally = RevisionTally::new(istiods, bindings.read().map_or(&[], Vec::as_slice));
         snapshot.all(&kinds::POD).iter().for_each(|pod| tally.pod(&pod.value));
         tally
     });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::table::{Align, table};
 use crate::plan::peer::change::{by, shown};
 use crate::plan::peer::ignored::IgnoredPart;
-use crate::plan::peer::report::Line;
+use crate::plan::peer::report::EffectiveMode;
 use crate::plan::peer::{Effective, Mode, PolicyRef};
 
 const COLUMNS: [(&str, Align); 6] = [
@@ -19,7 +19,7 @@ const COLUMNS: [(&str, Align); 6] = [
 
 /// The lines of the table.
 #[must_use]
-pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
+pub(crate) fn rows(lines: &[EffectiveMode]) -> Vec<String> {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     let rows: Vec<_> = lines
         .iter()
@@ -39,7 +39,7 @@ pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
 
 /// The modes as a value of the document, with every level that has a policy, and the parts that have no effect.
 #[must_use]
-pub(crate) fn value(root_namespace: &str, lines: &[Line], ignored: &[IgnoredPart]) -> Value {
+pub(crate) fn value(root_namespace: &str, lines: &[EffectiveMode], ignored: &[IgnoredPart]) -> Value {
     let policy = |policy: &PolicyRef| json!({"namespace": policy.namespace, "name": policy.name});
     let modes = lines.iter().map(|line| {
         let effective = line.effective.as_ref().ok();

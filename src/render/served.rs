@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::diff::Secrets;
 use super::table::{Align, table};
 use crate::edit::mask;
-use crate::gloo::{Difference, Project, Resources, ServedSection, columns, row};
+use crate::gloo::{Project, Resources, ServedDifference, ServedSection, columns, row};
 
 /// The shown form of a served resource: a row for a table, the whole resource for a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,15 +105,15 @@ pub(crate) fn value(role: &str, all: Vec<(ServedSection, Resources<Shown>)>) -> 
 
 /// The differences between a pod's Envoy and what Gloo serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Comparison {
+pub(crate) struct ServedComparison {
     pub namespace: String,
     pub pod: String,
-    pub types: Vec<Difference>,
+    pub types: Vec<ServedDifference>,
 }
 
 /// The table of a comparison, followed by the differences.
 #[must_use]
-pub(crate) fn comparison_lines(comparison: &Comparison) -> Vec<String> {
+pub(crate) fn comparison_lines(comparison: &ServedComparison) -> Vec<String> {
     const COLUMNS: [(&str, Align); 4] =
         [("TYPE", Align::Left), ("SERVED", Align::Right), ("ENVOY", Align::Right), ("STATE", Align::Left)];
     let rows = comparison
@@ -136,7 +136,7 @@ pub(crate) fn comparison_lines(comparison: &Comparison) -> Vec<String> {
     lines
 }
 
-fn state(it: &Difference) -> String {
+fn state(it: &ServedDifference) -> String {
     if !it.is_one() {
         return "same".to_owned();
     }
@@ -161,7 +161,7 @@ fn some_of(names: &[String]) -> String {
 
 /// The comparison for a document.
 #[must_use]
-pub(crate) fn comparison_value(comparison: &Comparison) -> Value {
+pub(crate) fn comparison_value(comparison: &ServedComparison) -> Value {
     let types = comparison.types.iter().map(|it| {
         let rejected = it.rejected.iter().map(|one| json!({"name": one.name, "reason": one.reason, "at": one.at}));
         json!({
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_comparison_says_what_is_different_and_envoys_reason() {
-        let same = Difference {
+        let same = ServedDifference {
             section: ServedSection::Routes,
             served: 1,
             loaded: 1,
@@ -232,7 +232,7 @@ mod tests {
         };
         let rejected =
             Rejected { name: "l".into(), reason: "no such\nfilter".into(), at: Some("2026-01-01T00:00:00Z".into()) };
-        let other = Difference {
+        let other = ServedDifference {
             section: ServedSection::Listeners,
             loaded: 0,
             loaded_version: Some("4".into()),
@@ -240,7 +240,7 @@ mod tests {
             rejected: vec![rejected],
             ..same.clone()
         };
-        let comparison = Comparison { namespace: "ns".into(), pod: "p".into(), types: vec![other, same] };
+        let comparison = ServedComparison { namespace: "ns".into(), pod: "p".into(), types: vec![other, same] };
         assert_eq!(
             comparison_lines(&comparison),
             [

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How the wait ended.
 #[derive(Debug)]
-pub(crate) enum Captured {
+pub(crate) enum CaptureState {
     /// Number of pods, which are all as wanted.
     AsWanted(usize),
     /// The pods that are not, after the timeout.
@@ -31,21 +31,21 @@ pub(crate) async fn wait(
     wanted: Capturing,
     patience: Duration,
     stopped: &dyn Fn() -> bool,
-) -> Captured {
+) -> CaptureState {
     let begun = Instant::now();
     loop {
         let running = Query { fields: RUNNING.to_owned(), ..Query::default() };
         let out_of_time = begun.elapsed() >= patience;
         let wrong = match session.list_all(&kinds::POD, Scope::Namespace(namespace), running).await {
             Ok(pods) => match captured::prove(&pods, wanted) {
-                Ok(proven) => return Captured::AsWanted(proven),
-                Err(wrong) => Captured::Otherwise(wrong),
+                Ok(proven) => return CaptureState::AsWanted(proven),
+                Err(wrong) => CaptureState::Otherwise(wrong),
             },
             // The API server may answer again before the timeout.
-            Err(error) => Captured::Unknown(error.into_failure(session)),
+            Err(error) => CaptureState::Unknown(error.into_failure(session)),
         };
         if stopped() {
-            return Captured::Interrupted;
+            return CaptureState::Interrupted;
         }
         if out_of_time {
             return wrong;

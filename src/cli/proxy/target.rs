@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use crate::error::Failure;
 use crate::options::{AddressForm, Command, Patience, ProxyTarget, ProxyTask};
-use crate::plan::address::{AddressWish, Amount, Prefer, Reach};
+use crate::plan::address::{AddressReach, AddressWish, Amount, Prefer};
 use crate::text::{GatewayName, proxy_name};
 
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ impl TargetArgs {
             target,
             wish: AddressWish {
                 port: self.port,
-                reach: if self.local_cluster { Reach::NodePort } else { Reach::ServiceType },
+                reach: if self.local_cluster { AddressReach::NodePort } else { AddressReach::ServiceType },
                 prefer: match self.prefer {
                     None => Prefer::AsListed,
                     Some(Which::Ip) => Prefer::Ip,

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::document::Document;
+use super::document::ValuesDocument;
 use super::home::{HomeChart, HomeName, ValuesHome, last_part};
 use super::repository::Repository;
 use super::source::{FileBase, FileReference, ParameterKind, Seat, SourceContent, ValuesSource, normalized};
@@ -15,12 +15,12 @@ use super::{in_text, is_template, set};
 use crate::model::{FieldPath, Segment};
 
 /// The homes of an Application: one for each source that renders a chart.
-pub(super) fn application(document: &Document) -> Vec<ValuesHome> {
+pub(super) fn application(document: &ValuesDocument) -> Vec<ValuesHome> {
     homes(document, &FieldPath::keys(&["spec"]))
 }
 
 /// The homes of an `ApplicationSet`: those of its template.
-pub(super) fn application_set(document: &Document) -> Vec<ValuesHome> {
+pub(super) fn application_set(document: &ValuesDocument) -> Vec<ValuesHome> {
     let mut homes = homes(document, &FieldPath::keys(&["spec", "template", "spec"]));
     let spec = &document.value["spec"];
     let patch = spec["templatePatch"].as_str().is_some_and(|patch| patch.contains("helm"));
@@ -49,7 +49,7 @@ fn generates_helm(generators: &Value) -> bool {
     }
 }
 
-fn homes(document: &Document, spec: &FieldPath) -> Vec<ValuesHome> {
+fn homes(document: &ValuesDocument, spec: &FieldPath) -> Vec<ValuesHome> {
     let Some(there) = spec.get(&document.value) else { return Vec::new() };
     let single = there["source"].is_object().then(|| spec.then(Segment::Key("source".to_owned())));
     let several = there["sources"].as_array().map_or(0, Vec::len);
@@ -67,7 +67,7 @@ fn homes(document: &Document, spec: &FieldPath) -> Vec<ValuesHome> {
 const OTHER_TOOLS: [&str; 3] = ["directory", "kustomize", "plugin"];
 
 /// The home of one source. `all` are the sources that a `$ref` may name.
-fn home(document: &Document, path: &FieldPath, all: &[Value]) -> Option<ValuesHome> {
+fn home(document: &ValuesDocument, path: &FieldPath, all: &[Value]) -> Option<ValuesHome> {
     let source = path.get(&document.value)?;
     let helm = path.then(Segment::Key("helm".to_owned()));
     let is_registry = source["repoURL"].as_str().is_some_and(|url| url.starts_with("oci://"));
@@ -132,7 +132,7 @@ fn reference(name: &str, source: &Value, all: &[Value]) -> Result<FileReference,
 /// The values in the Application itself. `is_alone` says that no file has values: only then a new map may be added,
 /// because it would override what is in the files.
 fn inline(
-    document: &Document,
+    document: &ValuesDocument,
     source: &Value,
     helm: &FieldPath,
     is_alone: bool,
@@ -159,7 +159,7 @@ fn inline(
 }
 
 /// The parameters: those that Helm reads by type, then those that are always text, then those from files.
-fn parameters(document: &Document, source: &Value, helm: &FieldPath) -> Vec<ValuesSource> {
+fn parameters(document: &ValuesDocument, source: &Value, helm: &FieldPath) -> Vec<ValuesSource> {
     let path = below(helm, "parameters");
     let list = source["helm"]["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut found = Vec::new();

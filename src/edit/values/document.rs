@@ -6,7 +6,7 @@ use crate::edit::manifest::ManifestPlace;
 
 /// A document of one of the texts.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Document {
+pub(crate) struct ValuesDocument {
     /// The index of the text.
     pub text: usize,
     /// The name of its file.
@@ -17,7 +17,7 @@ pub(crate) struct Document {
     pub place: ManifestPlace,
 }
 
-impl Document {
+impl ValuesDocument {
     /// Whether it is an object of Kubernetes.
     pub(super) fn is_object(&self) -> bool {
         self.value["apiVersion"].is_string() && self.value["kind"].is_string()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::document::Document;
+use super::document::ValuesDocument;
 use super::home::ValuesHome;
 use super::source::{KeyReference, SourceContent};
 use super::{in_text, kustomize, set};
@@ -12,14 +12,14 @@ use crate::model::{FieldPath, Segment};
 /// The object that a reference means.
 pub(super) enum PickedDocument<'d> {
     Nothing,
-    One(&'d Document),
+    One(&'d ValuesDocument),
     /// Several files have one that is as near.
     Several(String),
 }
 
 impl<'d> PickedDocument<'d> {
     /// The object, if there is exactly one.
-    pub(super) fn one(self) -> Option<&'d Document> {
+    pub(super) fn one(self) -> Option<&'d ValuesDocument> {
         match self {
             Self::One(document) => Some(document),
             Self::Nothing | Self::Several(_) => None,
@@ -30,12 +30,12 @@ impl<'d> PickedDocument<'d> {
 /// Of the documents with this name, the one that `home` means: a file of the command line comes first, then the same
 /// namespace, then the nearest file.
 pub(super) fn pick<'d>(
-    all: &'d [Document],
-    home: &Document,
+    all: &'d [ValuesDocument],
+    home: &ValuesDocument,
     (namespace, name): (&str, &str),
     is_it: &dyn Fn(&Value) -> bool,
 ) -> PickedDocument<'d> {
-    let rank = |document: &Document| {
+    let rank = |document: &ValuesDocument| {
         let is_other_namespace = document.value["metadata"]["namespace"].as_str().unwrap_or_default() != namespace;
         (!document.is_given, is_other_namespace, distance(&home.file, &document.file))
     };
@@ -69,7 +69,11 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The object of a reference with `kind` and `name`, by default in the namespace of the home.
-pub(super) fn referred<'d>(all: &'d [Document], home: &Document, reference: &Value) -> Option<&'d Document> {
+pub(super) fn referred<'d>(
+    all: &'d [ValuesDocument],
+    home: &ValuesDocument,
+    reference: &Value,
+) -> Option<&'d ValuesDocument> {
     let usual = home.value["metadata"]["namespace"].as_str().unwrap_or_default();
     let namespace = reference["namespace"].as_str().unwrap_or(usual);
     let is_kind = |object: &Value| object["kind"] == reference["kind"];
@@ -99,7 +103,7 @@ pub(crate) fn may_have(text: &str, home: &ValuesHome) -> bool {
 }
 
 /// Resolves the references of a home to keys of objects, as far as these are in the texts.
-pub(crate) fn resolve(home: &mut ValuesHome, all: &[Document]) {
+pub(crate) fn resolve(home: &mut ValuesHome, all: &[ValuesDocument]) {
     let Some(document) = all.iter().find(|document| document.text == home.text) else { return };
     for source in &mut home.sources {
         if let SourceContent::Key(key) = &source.content
@@ -110,7 +114,12 @@ pub(crate) fn resolve(home: &mut ValuesHome, all: &[Document]) {
     }
 }
 
-fn of_key(key: &KeyReference, below: Option<&FieldPath>, all: &[Document], home: &Document) -> Option<SourceContent> {
+fn of_key(
+    key: &KeyReference,
+    below: Option<&FieldPath>,
+    all: &[ValuesDocument],
+    home: &ValuesDocument,
+) -> Option<SourceContent> {
     let named = |kind: &str| pick(all, home, (&key.namespace, &key.name), &|object| object["kind"] == kind);
     match named(&key.kind) {
         PickedDocument::One(document) => return Some(of_object(key, below, document)),
@@ -125,7 +134,7 @@ fn of_key(key: &KeyReference, below: Option<&FieldPath>, all: &[Document], home:
     if key.kind != "ConfigMap" || below.is_some() {
         return None;
     }
-    let file = |document: &Document| {
+    let file = |document: &ValuesDocument| {
         let far = (!document.is_given, distance(&home.file, &document.file));
         Some((far, kustomize::generated(document, &key.name, &key.key)?))
     };
@@ -142,7 +151,7 @@ fn of_key(key: &KeyReference, below: Option<&FieldPath>, all: &[Document], home:
 
 /// The values in a key of an object. Those of a Secret are read if they are text, and never edited. `below` is the path
 /// of the only value that the key is for.
-fn of_object(key: &KeyReference, below: Option<&FieldPath>, document: &Document) -> SourceContent {
+fn of_object(key: &KeyReference, below: Option<&FieldPath>, document: &ValuesDocument) -> SourceContent {
     let is_secret = key.kind == "Secret";
     let path = FieldPath::keys(&[if is_secret { "stringData" } else { "data" }]).then(Segment::Key(key.key.clone()));
     let unread = |why: &str| SourceContent::Unread(why.to_owned());

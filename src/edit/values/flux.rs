@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::document::Document;
+use super::document::ValuesDocument;
 use super::documents::referred;
 use super::home::{HomeChart, HomeName, ValuesHome, last_part};
 use super::repository::Repository;
@@ -14,7 +14,7 @@ use super::source::{FileBase, FileReference, KeyReference, Seat, SourceContent, 
 use crate::model::FieldPath;
 
 /// The home of a `HelmRelease` of `helm.toolkit.fluxcd.io`.
-pub(super) fn release(document: &Document, all: &[Document]) -> ValuesHome {
+pub(super) fn release(document: &ValuesDocument, all: &[ValuesDocument]) -> ValuesHome {
     let spec = &document.value["spec"];
     let name = HomeName::of(&document.value);
     let (chart, mut sources) = chart(spec, document, all);
@@ -27,7 +27,7 @@ pub(super) fn release(document: &Document, all: &[Document]) -> ValuesHome {
 /// The home of a `HelmRelease` of `helm.fluxcd.io/v1`.
 ///
 /// The older `valueFileSecrets` come before `valuesFrom`. Source: `GetValuesFromSources` in the Helm Operator's API.
-pub(super) fn operator_release(document: &Document) -> ValuesHome {
+pub(super) fn operator_release(document: &ValuesDocument) -> ValuesHome {
     let spec = &document.value["spec"];
     let name = HomeName::of(&document.value);
     let of_chart = &spec["chart"];
@@ -56,14 +56,14 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn inline(document: &Document) -> ValuesSource {
+fn inline(document: &ValuesDocument) -> ValuesSource {
     let path = FieldPath::keys(&["spec", "values"]);
     let values = document.value["spec"]["values"].clone();
     ValuesSource::read("spec.values", values, document.text, Seat::Map { place: document.place.clone(), path })
 }
 
 /// The chart of a release, and the files of values that belong to it.
-fn chart(spec: &Value, home: &Document, all: &[Document]) -> (HomeChart, Vec<ValuesSource>) {
+fn chart(spec: &Value, home: &ValuesDocument, all: &[ValuesDocument]) -> (HomeChart, Vec<ValuesSource>) {
     let template = &spec["chart"]["spec"];
     if template["chart"].is_string() {
         return of_template(template, home, all);
@@ -82,7 +82,7 @@ fn chart(spec: &Value, home: &Document, all: &[Document]) -> (HomeChart, Vec<Val
 
 /// The chart that a `HelmChart` of Flux, or the template of one, names. Its `valuesFiles` take the place of the chart's
 /// own `values.yaml`.
-fn of_template(template: &Value, home: &Document, all: &[Document]) -> (HomeChart, Vec<ValuesSource>) {
+fn of_template(template: &Value, home: &ValuesDocument, all: &[ValuesDocument]) -> (HomeChart, Vec<ValuesSource>) {
     let url = referred(all, home, &template["sourceRef"]).map_or(&Value::Null, |found| &found.value["spec"]["url"]);
     let kind = template["sourceRef"]["kind"].as_str();
     let (chart, base) = match kind {

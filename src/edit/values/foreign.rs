@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::document::Document;
+use super::document::ValuesDocument;
 use super::home::{HomeChart, HomeName, last_part};
 use crate::model::FieldPath;
 
@@ -170,7 +170,7 @@ pub(super) fn template(index: usize, line: usize, text: &str) -> Refused {
 }
 
 /// Why a document is refused that is neither a home nor values.
-pub(super) fn document(document: &Document) -> Option<Refused> {
+pub(super) fn document(document: &ValuesDocument) -> Option<Refused> {
     let line = document.place.line();
     if document.is_object() {
         return Some(object(document, line));
@@ -183,7 +183,7 @@ pub(super) fn document(document: &Document) -> Option<Refused> {
 }
 
 /// The refusal of a home that renders no chart.
-pub(super) fn without_chart(document: &Document) -> Refused {
+pub(super) fn without_chart(document: &ValuesDocument) -> Refused {
     let is_object = document.is_object();
     let what = if is_object { HomeName::of(&document.value).to_string() } else { "a kustomization".to_owned() };
     Refused {
@@ -207,7 +207,7 @@ const OBJECTS: [(&str, &str, &str); 7] = [
     ("helm.crossplane.io", "Release", "add the values to spec.forProvider.values"),
 ];
 
-fn object(document: &Document, line: usize) -> Refused {
+fn object(document: &ValuesDocument, line: usize) -> Refused {
     let name = HomeName::of(&document.value);
     let known = OBJECTS.iter().find(|(group, kind, _)| *group == name.group && *kind == name.kind);
     let usual = "its values are not known: give the manifest that installs Gloo's chart, or a values file";

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::document::Document;
+use super::document::ValuesDocument;
 use super::documents::{PickedDocument, pick};
 use super::home::{HomeChart, HomeName, ValuesHome};
 use super::source::{Seat, ValuesSource};
@@ -13,7 +13,7 @@ use super::{in_text, is_template, set};
 use crate::model::FieldPath;
 
 /// The home of a `HelmChart`, with its `HelmChartConfig` if that is there.
-pub(super) fn chart(document: &Document, all: &[Document]) -> ValuesHome {
+pub(super) fn chart(document: &ValuesDocument, all: &[ValuesDocument]) -> ValuesHome {
     let spec = &document.value["spec"];
     let name = HomeName::of(&document.value);
     let mut sources = content(document, "spec", true);
@@ -32,7 +32,7 @@ pub(super) fn chart(document: &Document, all: &[Document]) -> ValuesHome {
 }
 
 /// The home of a `HelmChartConfig` whose `HelmChart` is not there. `None` if it is: then that is the home.
-pub(super) fn config(document: &Document, all: &[Document]) -> Option<ValuesHome> {
+pub(super) fn config(document: &ValuesDocument, all: &[ValuesDocument]) -> Option<ValuesHome> {
     let name = HomeName::of(&document.value);
     let why = match pair(document, &name, "HelmChart", all) {
         PickedDocument::One(_) => return None,
@@ -48,7 +48,7 @@ pub(super) fn config(document: &Document, all: &[Document]) -> Option<ValuesHome
     Some(ValuesHome { name: Some(name), text, chart, is_possible: false, sources, notes })
 }
 
-fn pair<'d>(home: &Document, name: &HomeName, kind: &str, all: &'d [Document]) -> PickedDocument<'d> {
+fn pair<'d>(home: &ValuesDocument, name: &HomeName, kind: &str, all: &'d [ValuesDocument]) -> PickedDocument<'d> {
     let is_it = |object: &Value| {
         let HomeName { group, kind: of_object, .. } = HomeName::of(object);
         of_object == kind && group == name.group
@@ -57,7 +57,7 @@ fn pair<'d>(home: &Document, name: &HomeName, kind: &str, all: &'d [Document]) -
 }
 
 /// The values of one object. `is_main` says that new ones may be added there.
-fn content(document: &Document, origin: &str, is_main: bool) -> Vec<ValuesSource> {
+fn content(document: &ValuesDocument, origin: &str, is_main: bool) -> Vec<ValuesSource> {
     let spec = &document.value["spec"];
     let mut found = Vec::new();
     let text = FieldPath::keys(&["spec", "valuesContent"]);
@@ -76,7 +76,7 @@ fn content(document: &Document, origin: &str, is_main: bool) -> Vec<ValuesSource
     found
 }
 
-fn pairs(document: &Document) -> Option<ValuesSource> {
+fn pairs(document: &ValuesDocument) -> Option<ValuesSource> {
     let path = FieldPath::keys(&["spec", "set"]);
     let pairs = document.value["spec"]["set"].as_object().filter(|pairs| !pairs.is_empty())?;
     let mut values = Value::Object(Map::new());

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::document::Document;
+use super::document::ValuesDocument;
 use super::home::{HomeChart, HomeName, ValuesHome};
 use super::source::{FileBase, FileReference, Seat, SourceContent, ValuesSource, normalized};
 use crate::model::{FieldPath, Segment};
@@ -15,7 +15,7 @@ use crate::model::{FieldPath, Segment};
 pub(super) const GROUP: &str = "kustomize.config.k8s.io";
 
 /// The homes of a kustomization: one for each chart.
-pub(super) fn kustomization(document: &Document) -> Vec<ValuesHome> {
+pub(super) fn kustomization(document: &ValuesDocument) -> Vec<ValuesHome> {
     let charts = document.value["helmCharts"].as_array().map_or(0, Vec::len);
     let path = |index| FieldPath::keys(&["helmCharts"]).then(Segment::Index(index));
     let homes = |value: &Value| value.as_str().unwrap_or("charts").to_owned();
@@ -24,7 +24,7 @@ pub(super) fn kustomization(document: &Document) -> Vec<ValuesHome> {
 }
 
 /// The home of a `HelmChartInflationGenerator`.
-pub(super) fn generator(document: &Document) -> Option<ValuesHome> {
+pub(super) fn generator(document: &ValuesDocument) -> Option<ValuesHome> {
     let chart_home = document.value["chartHome"].as_str().unwrap_or("charts");
     home(document, &FieldPath::root(), chart_home, "HelmChartInflationGenerator")
 }
@@ -40,7 +40,7 @@ pub(super) fn is_kustomization(file: &str, value: &Value) -> bool {
 }
 
 /// The home of one chart. Without `repo`, the chart is in `chart_home`.
-fn home(document: &Document, path: &FieldPath, chart_home: &str, kind: &str) -> Option<ValuesHome> {
+fn home(document: &ValuesDocument, path: &FieldPath, chart_home: &str, kind: &str) -> Option<ValuesHome> {
     let chart = path.get(&document.value)?;
     let directory = || {
         let path = normalized(&format!("{chart_home}/{}", chart["name"].as_str()?))?;
@@ -96,7 +96,7 @@ fn home(document: &Document, path: &FieldPath, chart_home: &str, kind: &str) -> 
 }
 
 /// The file of a generated `ConfigMap`'s key, if the kustomization generates this one: `KEY=PATH`, or `PATH`.
-pub(super) fn generated(document: &Document, name: &str, key: &str) -> Option<FileReference> {
+pub(super) fn generated(document: &ValuesDocument, name: &str, key: &str) -> Option<FileReference> {
     let generators = document.value["configMapGenerator"].as_array()?;
     let generator = generators.iter().find(|generator| generator["name"] == name)?;
     let files = generator["files"].as_array()?.iter().filter_map(Value::as_str);

@@ -25,7 +25,7 @@ use super::mask;
 use crate::model::FieldPath;
 use crate::yaml;
 
-pub(crate) use document::Document;
+pub(crate) use document::ValuesDocument;
 pub(crate) use documents::{may_have, resolve};
 pub(crate) use edits::{Refusal, edited};
 pub(crate) use foreign::Refused;
@@ -47,7 +47,7 @@ pub(crate) struct NamedText<'t> {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct FoundHomes {
     pub homes: Vec<ValuesHome>,
-    pub documents: Vec<Document>,
+    pub documents: Vec<ValuesDocument>,
     /// What is neither a home nor values.
     pub refused: Vec<Refused>,
     /// Indices of the texts that are values files.
@@ -110,7 +110,7 @@ impl FoundHomes {
         for located in located {
             let (range, cannot) = match located {
                 Ok(manifest::LocatedDocument { value, place }) => {
-                    self.documents.push(Document { text: index, file: name.to_owned(), is_given, value, place });
+                    self.documents.push(ValuesDocument { text: index, file: name.to_owned(), is_given, value, place });
                     continue;
                 }
                 Err(broken) => broken,
@@ -126,7 +126,7 @@ impl FoundHomes {
         }
     }
 
-    fn document(&mut self, document: &Document, all: &[Document]) {
+    fn document(&mut self, document: &ValuesDocument, all: &[ValuesDocument]) {
         let Some(mut homes) = homes(document, all) else {
             return match foreign::document(document) {
                 Some(refused) => self.refused.push(refused),
@@ -145,14 +145,14 @@ impl FoundHomes {
 }
 
 /// The homes in a document. `None` if it is of no kind of homes.
-fn homes(document: &Document, all: &[Document]) -> Option<Vec<ValuesHome>> {
+fn homes(document: &ValuesDocument, all: &[ValuesDocument]) -> Option<Vec<ValuesHome>> {
     if !document.is_object() {
         let is_it = kustomize::is_kustomization(&document.file, &document.value);
         return is_it.then(|| kustomize::kustomization(document));
     }
     // A patch of an object that is there is one of its sources.
     let is_patched =
-        |other: &Document| !patches::is_patch(&other.value) && patches::is_same(&other.value, &document.value);
+        |other: &ValuesDocument| !patches::is_patch(&other.value) && patches::is_same(&other.value, &document.value);
     if patches::is_patch(&document.value) && all.iter().any(is_patched) {
         return Some(Vec::new());
     }
@@ -205,7 +205,7 @@ pub(crate) fn without_header(text: &str) -> &str {
 }
 
 /// The source that YAML text in a field is.
-fn in_text(document: &Document, path: &FieldPath, inner: &str) -> ValuesSource {
+fn in_text(document: &ValuesDocument, path: &FieldPath, inner: &str) -> ValuesSource {
     let seat = Seat::Text { place: document.place.clone(), path: path.clone() };
     match yaml::parse(inner) {
         Ok(values) if values.is_object() || values.is_null() => {

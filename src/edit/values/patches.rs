@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::document::Document;
+use super::document::ValuesDocument;
 use super::documents::distance;
 use super::home::{HomeName, ValuesHome};
 use super::kustomize;
@@ -79,7 +79,7 @@ pub(super) fn is_same(a: &Value, b: &Value) -> bool {
 }
 
 /// Adds the patches of a home to its sources.
-pub(super) fn add(home: &mut ValuesHome, of_home: &Document, all: &[Document]) {
+pub(super) fn add(home: &mut ValuesHome, of_home: &ValuesDocument, all: &[ValuesDocument]) {
     if is_patch(&of_home.value) {
         let kind = of_home.value["kind"].as_str().unwrap_or_default();
         home.sources.insert(0, ValuesSource::missing(format!("the {kind} that this patches"), "not in the files"));
@@ -118,7 +118,12 @@ fn entries(kustomization: &Value) -> Vec<Entry<'_>> {
     list("patches").iter().chain(list("patchesJson6902")).filter_map(of_map).chain(merges).collect()
 }
 
-fn of_entry(entry: &Entry<'_>, by: &Document, of_home: &Document, all: &[Document]) -> Vec<ValuesSource> {
+fn of_entry(
+    entry: &Entry<'_>,
+    by: &ValuesDocument,
+    of_home: &ValuesDocument,
+    all: &[ValuesDocument],
+) -> Vec<ValuesSource> {
     let is_target = may_be(entry.target, &of_home.value);
     let is_inline = entry.text.contains('\n') || entry.text.contains(": ");
     let origin = match is_inline {
@@ -131,13 +136,13 @@ fn of_entry(entry: &Entry<'_>, by: &Document, of_home: &Document, all: &[Documen
     }
     let directory = by.file.rsplit_once('/').map_or("", |(directory, _)| directory);
     let path = normalized(&format!("{directory}/{}", entry.text));
-    let is_it = |document: &&Document| normalized(&document.file) == path;
+    let is_it = |document: &&ValuesDocument| normalized(&document.file) == path;
     let mut found = all.iter().filter(is_it).peekable();
     if found.peek().is_none() && is_target && !entry.target.is_null() {
         return vec![ValuesSource::missing(origin, "not in the files")];
     }
     // A patch that is given was added as such.
-    let is_new = |document: &&Document| !(document.is_given && is_same(&document.value, &of_home.value));
+    let is_new = |document: &&ValuesDocument| !(document.is_given && is_same(&document.value, &of_home.value));
     found.filter(is_new).flat_map(|it| of_patch(&origin, &it.value, Some(it), (is_target, of_home))).collect()
 }
 
@@ -152,8 +157,8 @@ fn may_be(target: &Value, object: &Value) -> bool {
 fn of_patch(
     origin: &str,
     patch: &Value,
-    place: Option<&Document>,
-    (is_target, of_home): (bool, &Document),
+    place: Option<&ValuesDocument>,
+    (is_target, of_home): (bool, &ValuesDocument),
 ) -> Vec<ValuesSource> {
     let Some(operations) = patch.as_array() else {
         let is_it = is_same(patch, &of_home.value) || (is_target && patch["kind"] == of_home.value["kind"]);
@@ -175,7 +180,7 @@ fn of_patch(
 }
 
 /// The values that a strategic merge patch sets. They are edited if it is a document of its own.
-fn sources(origin: &str, patch: &Value, place: Option<&Document>) -> Vec<ValuesSource> {
+fn sources(origin: &str, patch: &Value, place: Option<&ValuesDocument>) -> Vec<ValuesSource> {
     let Some(fields) = FIELDS.iter().find(|fields| patch["kind"] == fields.kind) else { return Vec::new() };
     let map = |keys: &&[&str]| {
         let field = FieldPath::keys(keys);

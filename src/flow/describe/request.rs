@@ -8,7 +8,7 @@ use crate::model::{Kind, ListAnswer as Listed, ListPart, Snapshot, Unknown, kind
 use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
 use crate::plan::path::{Described, Verdict};
-use crate::plan::routes::{Action, Heard, Request, Resolution, RouteTarget, Routing, resolve};
+use crate::plan::routes::{Heard, Request, Resolution, RouteAction, RouteTarget, Routing, resolve};
 use crate::render::answer::ClusterAnswer;
 use crate::render::describe as render;
 
@@ -134,7 +134,7 @@ fn dead_end(request: &Request, answer: &Resolution) -> Option<Failure> {
     let mut routes = answer.heard.iter().flat_map(Heard::reachable).peekable();
     let message = if routes.peek().is_none() {
         format!("no route takes {}{}: 404", request.host, request.path)
-    } else if routes.all(|route| matches!(route.action, Action::Nowhere(_))) {
+    } else if routes.all(|route| matches!(route.action, RouteAction::Nowhere(_))) {
         format!("the route of {}{} leads nowhere", request.host, request.path)
     } else {
         return None;

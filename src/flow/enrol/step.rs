@@ -17,7 +17,7 @@ use crate::plan::enrolment::{Capturing, Goal, NamespacePlan};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::rollout;
 use crate::render::text;
-use crate::verify::captured::{self, Captured};
+use crate::verify::captured::{self, CaptureState};
 use crate::verify::enrolment::{Tried, try_pod};
 use crate::verify::rollout::complaints;
 
@@ -97,22 +97,22 @@ async fn captured(
     let stop = run.stop.clone();
     let waited = caught(captured::wait(run.session, name, capturing, pace.patience, &|| stop.is_set())).await;
     let failure = match waited {
-        Ok(Captured::AsWanted(pods)) => {
+        Ok(CaptureState::AsWanted(pods)) => {
             report.ui.status(format!("verified: {verified} {}", text::count(pods, "pod")));
             return Ok(made);
         }
-        Ok(Captured::Otherwise(wrong)) => {
+        Ok(CaptureState::Otherwise(wrong)) => {
             let message = format!("the annotations of pods do not show that {awaited} {name}");
             let failure = Failure::new(Exit::Failed, Reason::Rollout, message);
             let cni = kubectl("get daemonsets -A -l k8s-app=istio-cni-node");
             wrong.into_iter().fold(failure, Failure::detail).hint(cni.then(" shows whether istio-cni is ready"))
         }
-        Ok(Captured::Unknown(failure)) => {
+        Ok(CaptureState::Unknown(failure)) => {
             let message = format!("whether {awaited} {name} is unknown: {}", failure.message);
             made.unconfirmed.push(Failure { exit: Exit::Unconfirmed, message, ..failure });
             return Ok(made);
         }
-        Ok(Captured::Interrupted) => interrupted(),
+        Ok(CaptureState::Interrupted) => interrupted(),
         Err(panicked) => panicked.into(),
     };
     // This run did not change the label, so a rollback would not help.

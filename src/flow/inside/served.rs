@@ -16,7 +16,7 @@ use crate::load::survey::SurveyReader;
 use crate::options::{Against, Format, Global, ServedTask};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::ProxyPod;
-use crate::render::served::{self as render, Comparison};
+use crate::render::served::{self as render, ServedComparison};
 use crate::text::nearest;
 
 /// Size limit in bytes. The dump of a large gateway has several hundred megabytes.
@@ -78,7 +78,7 @@ async fn compare_pods(
         for line in render::comparison_lines(&comparison) {
             report.line(&line);
         }
-        if task.against == Against::EnvoyChecked && comparison.types.iter().any(crate::gloo::Difference::is_one) {
+        if task.against == Against::EnvoyChecked && comparison.types.iter().any(crate::gloo::ServedDifference::is_one) {
             report.ends(Exit::WouldChange);
         }
         comparisons.push(render::comparison_value(&comparison));
@@ -87,7 +87,7 @@ async fn compare_pods(
     Ok(())
 }
 
-fn comparison(task: &ServedTask, mut offers: Offers, state: &LoadedState, pod: &ProxyPod) -> Comparison {
+fn comparison(task: &ServedTask, mut offers: Offers, state: &LoadedState, pod: &ProxyPod) -> ServedComparison {
     let is_known = |section: &ServedSection| *section != ServedSection::Endpoints || state.has_endpoints;
     let shown = ServedSection::ALL.into_iter().filter(|section| task.filter.shows(*section)).filter(is_known);
     let types = shown.map(|section| {
@@ -99,7 +99,7 @@ fn comparison(task: &ServedTask, mut offers: Offers, state: &LoadedState, pod: &
         };
         compare(section, &offers.take(section), loaded)
     });
-    Comparison { types: types.collect(), namespace: pod.namespace.clone(), pod: pod.name.clone() }
+    ServedComparison { types: types.collect(), namespace: pod.namespace.clone(), pod: pod.name.clone() }
 }
 
 /// The role from the command line, or from the proxy's bootstrap.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use jiff::{Timestamp, Unit};
 
 use super::baseline::{self, BaselineRun, Scoped};
-use super::check::Run;
+use super::check::CheckRun;
 use super::describe::all::ALL_NAMESPACES;
 use super::fleet::{Fleet, OfContext};
 use super::interrupt::Interrupts;
@@ -68,7 +68,7 @@ pub(super) async fn of_contexts(
     report.ui.begin_progress("contexts");
     let work = async |session: Rc<Session>, global: Global| {
         let mut answer = ClusterAnswer::default();
-        let found = match Run::new(task, &global) {
+        let found = match CheckRun::new(task, &global) {
             Ok(run) => of_cluster(&run, &session, task, &global, (&interrupts, &mut answer)).await,
             Err(failure) => Err(failure),
         };
@@ -99,7 +99,7 @@ fn posture_of(
         Err(failure) => {
             report.ends(failure.exit);
             report.trouble(&format!("context {}: {}", of.context, failure.message), &failure.details, failure.hints);
-            let gloo = Run::new(task, global).map_or_else(|_| String::new(), |run| run.gloo.to_owned());
+            let gloo = CheckRun::new(task, global).map_or_else(|_| String::new(), |run| run.gloo.to_owned());
             let origin =
                 PostureOrigin { context: Some(of.context), server: of.server, gloo_namespace: gloo, read_at: now() };
             ClusterPosture::unread(origin, &failure.message)
@@ -114,7 +114,7 @@ fn judged(
     report: &mut Report<'_>,
 ) -> Result<(ClusterPosture, Option<Comparison>), Failure> {
     let baseline = BaselineRun::begin(&task.baseline)?;
-    let run = Run::new(task, global)?;
+    let run = CheckRun::new(task, global)?;
     let interrupts = report.interrupts();
     let found = match &task.source {
         CheckSource::Files(paths) => {
@@ -146,7 +146,7 @@ fn judged(
 }
 
 async fn of_cluster(
-    run: &Run<'_>,
+    run: &CheckRun<'_>,
     session: &Session,
     task: &CheckTask,
     global: &Global,
@@ -193,7 +193,7 @@ async fn certificates(session: &Session, survey: &Survey<'_>, world: &World<'_>,
     all
 }
 
-fn origin(session: Option<&Session>, run: &Run<'_>) -> PostureOrigin {
+fn origin(session: Option<&Session>, run: &CheckRun<'_>) -> PostureOrigin {
     PostureOrigin {
         context: session.map(|session| session.context().to_string()),
         server: session.map(|session| session.server().to_owned()),

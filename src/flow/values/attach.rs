@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::files::{Choice, ValuesFiles, file_source, named, shown};
+use super::files::{HomeChoice, ValuesFiles, file_source, named, shown};
 use crate::command::flag;
 use crate::edit::values::{
     self, Clash, FileBase, FileReference, RepositoryProof, SourceContent, ValuesHome, ValuesSource,
@@ -112,7 +112,7 @@ impl ValuesFiles {
 
     /// Reads the manifests around the home that belong to it.
     fn look_around(&mut self) {
-        let Choice::Manifest(index) = self.choice else { return };
+        let HomeChoice::Manifest(index) = self.choice else { return };
         let wanted = |text: &str| values::may_have(text, &self.home);
         let Surrounding { texts: more, limited_to } = nearby(&self.texts[self.home.text], &self.texts, &wanted);
         self.belong(more, index);
@@ -130,7 +130,7 @@ impl ValuesFiles {
         self.texts.extend(more);
         let found = values::find(&named(&self.texts), self.named);
         if let Some(index) = values::again(&before, index, &found.homes) {
-            self.choice = Choice::Manifest(index);
+            self.choice = HomeChoice::Manifest(index);
             self.home = found.homes[index].clone();
         }
     }
@@ -208,7 +208,7 @@ impl ValuesFiles {
 
     /// Names the values files that are no source of the home.
     fn tell_unused(&mut self) {
-        let Choice::Manifest(_) = self.choice else { return };
+        let HomeChoice::Manifest(_) = self.choice else { return };
         let plain = values::find(&named(&self.texts), self.named).plain;
         let is_used = |text: &usize| self.attached.iter().any(|(_, used)| used == text);
         let unused: Vec<_> = plain.into_iter().filter(|text| *text < self.named && !is_used(text)).collect();

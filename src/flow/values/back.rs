@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
 use crate::kube::Session;
-use crate::options::{Global, IstioWish, ProofWish, UpgradeValues, ValuesAct, ValuesSource};
+use crate::options::{Global, IstioWish, ProofWish, UpgradeValues, ValuesAct, ValuesInput};
 use crate::plan::values::ValuesWish;
 
 /// Rolls back auto-mTLS. Returns whether it succeeded. `task` is the one that turned it on.
@@ -53,7 +53,7 @@ async fn roll_back(
         proof: ProofWish::Templates,
         wish: ValuesWish::default(),
         istio: IstioWish::default(),
-        source: ValuesSource::Release { name: Some(record.name.to_string()), revision: None },
+        source: ValuesInput::Release { name: Some(record.name.to_string()), revision: None },
         ..task.clone()
     };
     let global = &Global { namespace: Some(record.namespace.to_string()), ..global.clone() };

@@ -19,7 +19,7 @@ pub(crate) struct ValuesFiles {
     /// How many of them `--values` named.
     pub named: usize,
     pub home: ValuesHome,
-    pub(super) choice: Choice,
+    pub(super) choice: HomeChoice,
     /// The chart in the directory that the home names, if that was read.
     pub(super) chart: Option<NamedChart>,
     /// Sources of the home that are files: their indices, and those of their texts.
@@ -29,7 +29,7 @@ pub(crate) struct ValuesFiles {
 }
 
 /// How the home was chosen, so that it is found again in the edited texts.
-pub(super) enum Choice {
+pub(super) enum HomeChoice {
     /// The home with this index.
     Manifest(usize),
     /// The values files with these indices.
@@ -51,9 +51,9 @@ impl ValuesFiles {
     /// The home in edited texts.
     fn again(&self, texts: &[NamedText]) -> Option<ValuesHome> {
         let mut home = match &self.choice {
-            Choice::Manifest(index) => values::find(texts, self.named).homes.into_iter().nth(*index)?,
-            Choice::Files(indices) => values::of_files(texts, indices).ok()?,
-            Choice::Nothing => return None,
+            HomeChoice::Manifest(index) => values::find(texts, self.named).homes.into_iter().nth(*index)?,
+            HomeChoice::Files(indices) => values::of_files(texts, indices).ok()?,
+            HomeChoice::Nothing => return None,
         };
         for (source, text) in &self.attached {
             *home.sources.get_mut(*source)? = values::of_file(*text, texts[*text]).ok()?;

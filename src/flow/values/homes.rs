@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::attach::HomeRepositories;
-use super::files::{Choice, ValuesFiles, named, shown};
+use super::files::{HomeChoice, ValuesFiles, named, shown};
 use super::refused::{Denied, refusal};
 use crate::command::flag;
 use crate::edit::encrypted::Encryption;
@@ -78,11 +78,11 @@ fn unedited(texts: Vec<SourceText>, text: usize, values: Value, denied: Denied) 
     let source = ValuesSource { origin: denied.place.clone(), content, below: None };
     let chart = values::HomeChart::default();
     let home = ValuesHome { name: None, text, chart, is_possible: false, sources: vec![source], notes: vec![] };
-    let files = of_home(texts, home, Choice::Nothing);
+    let files = of_home(texts, home, HomeChoice::Nothing);
     ValuesFiles { denied: Some(denied), ..files }
 }
 
-fn of_home(texts: Vec<SourceText>, home: ValuesHome, choice: Choice) -> ValuesFiles {
+fn of_home(texts: Vec<SourceText>, home: ValuesHome, choice: HomeChoice) -> ValuesFiles {
     ValuesFiles { named: texts.len(), texts, home, choice, chart: None, attached: Vec::new(), denied: None }
 }
 
@@ -95,7 +95,7 @@ fn chosen(texts: Vec<SourceText>, wanted: Option<&str>) -> Result<ValuesFiles, F
         }
         let FoundHome { index, chart } = the_home(&found, &texts, wanted)?;
         let home = found.homes[index].clone();
-        return Ok(ValuesFiles { chart, ..of_home(texts, home, Choice::Manifest(index)) });
+        return Ok(ValuesFiles { chart, ..of_home(texts, home, HomeChoice::Manifest(index)) });
     }
     if let Some(first) = found.refused.first() {
         let place = format!("{}:{}", shown(&texts[first.text]), first.line);
@@ -110,7 +110,7 @@ fn chosen(texts: Vec<SourceText>, wanted: Option<&str>) -> Result<ValuesFiles, F
         return Err(refused(broken.clone()));
     }
     let home = values::of_files(&named(&texts), &found.plain).map_err(refused)?;
-    Ok(of_home(texts, home, Choice::Files(found.plain)))
+    Ok(of_home(texts, home, HomeChoice::Files(found.plain)))
 }
 
 /// A home, with the chart in the directory that it names.

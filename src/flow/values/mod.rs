@@ -36,9 +36,7 @@ use crate::kube::Session;
 use crate::load::release::{self, Earlier, FoundRelease};
 use crate::load::survey::SurveyReader;
 use crate::load::{around_release, gateways, harm, istio};
-use crate::options::{
-    GLOO_SYSTEM, Global, Preview, Proxies, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource,
-};
+use crate::options::{GLOO_SYSTEM, Global, Preview, Proxies, UpgradeValues, ValuesAct, ValuesDestination, ValuesInput};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{Istiod, revision_in_use};
 use crate::plan::sidecars::{Flags, current_address};
@@ -51,7 +49,7 @@ use crate::plan::values::{self, ValuesPlan, findings};
 /// The values could not be read, merged or written.
 pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.source {
-        ValuesSource::Files { paths, home } => {
+        ValuesInput::Files { paths, home } => {
             let subject = of_files((paths, home.as_deref()), task, report)?;
             let flags = flags(task);
             if subject.is_denied() {
@@ -71,7 +69,7 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             let proven = session::block_on(&report.interrupts(), proven)?;
             finish(&PlannedValues::new(subject, proven)?, None, task, global, report).map(drop)
         }
-        ValuesSource::Release { .. } => session::block_on(&report.interrupts(), of_a_release(task, global, report)),
+        ValuesInput::Release { .. } => session::block_on(&report.interrupts(), of_a_release(task, global, report)),
     }
 }
 
@@ -135,8 +133,8 @@ pub(super) async fn plan_release(
     notes: &mut dyn Notes,
 ) -> Result<PlannedValues, Failure> {
     let (name, revision) = match &task.source {
-        ValuesSource::Release { name, revision } => (name.as_deref(), *revision),
-        ValuesSource::Files { .. } => (None, None),
+        ValuesInput::Release { name, revision } => (name.as_deref(), *revision),
+        ValuesInput::Files { .. } => (None, None),
     };
     let found = release::find(session, release_namespace(global), name, revision).await?;
     let subject = of_release(found, task, notes)?;

@@ -15,7 +15,7 @@ use crate::command::{CommandLine, Hint, Program};
 use crate::error::{Exit, Failure};
 use crate::kube::Session;
 use crate::load::survey::SurveyReader;
-use crate::load::witness::{self, Backends, Envoys, MOST_PODS, Moment};
+use crate::load::witness::{self, Backends, Envoys, MOST_PODS, WitnessMoment};
 use crate::load::{absence, gateway_parameters, gateways, proxy_pods};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods, VerifyTask};
@@ -175,7 +175,7 @@ struct Sending {
     pods: Evident<Vec<ProxyPod>>,
     /// The sidecars and bootstraps of these pods.
     gateway: Gateway,
-    before: Moment,
+    before: WitnessMoment,
     /// Envoy's name for the cluster of the named Upstream.
     expected: Option<String>,
     url: String,
@@ -287,10 +287,10 @@ impl Run<'_> {
         }
     }
 
-    async fn moment(&self, pods: &Evident<Vec<ProxyPod>>) -> Moment {
+    async fn moment(&self, pods: &Evident<Vec<ProxyPod>>) -> WitnessMoment {
         match pods {
             Ok(pods) => Envoys { session: self.session, pods }.moment().await,
-            Err(why) => Moment::unknown(why),
+            Err(why) => WitnessMoment::unknown(why),
         }
     }
 

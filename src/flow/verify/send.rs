@@ -8,7 +8,7 @@ use crate::kube::{ApiCause, InPod, Query, Scope, Session};
 use crate::load::{named_file, proxy_pods};
 use crate::model::{Object, kinds};
 use crate::options::{self, Global, TrustWish, VerifyTask};
-use crate::plan::address::{AddressWish, Reach};
+use crate::plan::address::{AddressReach, AddressWish};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::answer::HttpAnswer;
 use crate::plan::verdict::route::{self, RouteQuery, Typed, USUAL_PATH};
@@ -87,7 +87,7 @@ impl<'s> Sender<'s> {
                 let needs_tls = route.as_ref().is_some_and(|route| route.needs_tls);
                 let wish = AddressWish {
                     port: port.clone().or_else(|| needs_tls.then(|| "https".to_owned())),
-                    reach: Reach::ServiceType,
+                    reach: AddressReach::ServiceType,
                     ..AddressWish::default()
                 };
                 let found = address::find(session, target, &wish, global).await.map_err(around)?;

@@ -20,14 +20,14 @@ use port::GatewayPort;
 pub(crate) struct AddressWish {
     /// The name or number of a Service port.
     pub port: Option<String>,
-    pub reach: Reach,
+    pub reach: AddressReach,
     pub prefer: Prefer,
     pub amount: Amount,
 }
 
 /// Which kind of address to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Reach {
+pub(crate) enum AddressReach {
     /// The kind that follows from the Service's type.
     #[default]
     ServiceType,
@@ -66,7 +66,7 @@ pub(crate) struct AddressSources<'a> {
 pub(crate) enum AddressAnswer {
     Found(FoundAddresses),
     /// More objects are needed: read them, add them to [`AddressSources`], and call [`answer`] again.
-    Needs(Need),
+    Needs(AddressNeed),
     /// There is no address yet. Waiting may help.
     Pending(Pending),
     /// There is no address, and waiting does not help.
@@ -75,7 +75,7 @@ pub(crate) enum AddressAnswer {
 
 /// The objects that must be read for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum AddressNeed {
     Pods { namespace: String, selector: String },
     Nodes(Vec<String>),
 }
@@ -195,7 +195,7 @@ fn decide(view: &View, seen: AddressSources) -> Result<AddressAnswer, Failure> {
     }
     let port = port::choose(view)?;
     match (view.wish.reach, kind) {
-        (Reach::NodePort, _) | (_, "NodePort") => node::answer(view, &port, seen),
+        (AddressReach::NodePort, _) | (_, "NodePort") => node::answer(view, &port, seen),
         (_, "LoadBalancer") => balancer::answer(view, &port),
         (_, "ClusterIP") => cluster_ip(view, &port),
         (_, other) => {

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::port::GatewayPort;
-use super::{Address, AddressAnswer, AddressSources, Amount, Need, Pending, PendingCause, Prefer, Reach, View, found};
+use super::{
+    Address, AddressAnswer, AddressNeed, AddressReach, AddressSources, Amount, Pending, PendingCause, Prefer, View,
+    found,
+};
 use crate::error::{Failure, Reason};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -21,7 +24,10 @@ pub(super) fn answer(view: &View, port: &GatewayPort, seen: AddressSources) -> R
     let node_port = port.on_nodes.ok_or_else(|| unallocated(view, port))?;
     let selector = selector(view)?;
     let Some(pods) = seen.pods else {
-        return Ok(AddressAnswer::Needs(Need::Pods { namespace: view.service.reference.namespace.clone(), selector }));
+        return Ok(AddressAnswer::Needs(AddressNeed::Pods {
+            namespace: view.service.reference.namespace.clone(),
+            selector,
+        }));
     };
     let mut names: BTreeSet<&str> =
         pods.iter().filter(|pod| pod::not_ready(pod).is_none()).filter_map(node_of).collect();
@@ -33,7 +39,7 @@ pub(super) fn answer(view: &View, port: &GatewayPort, seen: AddressSources) -> R
         names = names.into_iter().take(NODES_FOR_ONE).collect();
     }
     let Some(nodes) = seen.nodes else {
-        return Ok(AddressAnswer::Needs(Need::Nodes(names.into_iter().map(str::to_owned).collect())));
+        return Ok(AddressAnswer::Needs(AddressNeed::Nodes(names.into_iter().map(str::to_owned).collect())));
     };
     from_nodes(view, port, node_port, &names, nodes)
 }
@@ -42,10 +48,10 @@ fn unallocated(view: &View, port: &GatewayPort) -> Failure {
     let kind = view.spec()["type"].as_str().unwrap_or("ClusterIP");
     let refused = view.refused(Reason::NoAddress, &format!("has no node port for port {}", port.shown()));
     match (view.wish.reach, kind) {
-        (Reach::NodePort, "ClusterIP") if view.spec()["clusterIP"] == "None" => refused
+        (AddressReach::NodePort, "ClusterIP") if view.spec()["clusterIP"] == "None" => refused
             .detail("it is headless (clusterIP: None): it has no address of its own")
             .hint("name the gateway's own Service: --name NAME"),
-        (Reach::NodePort, "ClusterIP") => refused
+        (AddressReach::NodePort, "ClusterIP") => refused
             .detail("its type is ClusterIP: only NodePort and LoadBalancer have node ports")
             .hint("without --local-cluster its cluster IP is printed"),
         (_, "LoadBalancer") => refused
@@ -95,7 +101,7 @@ fn from_nodes(
         for text in of_kind(node, kind) {
             addresses.push(Address::at(port, view.host(text)?, node_port, format!("node {name} {kind}")));
         }
-        if view.wish.reach == Reach::ServiceType && !kind.starts_with("External") {
+        if view.wish.reach == AddressReach::ServiceType && !kind.starts_with("External") {
             advice.push(
                 Advice::warning(
                     Code::NodesOnly,

@@ -6,7 +6,7 @@ use crate::model::{Kind, ObjectRef, kinds};
 
 /// The controller that creates a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub(crate) enum PodHolder {
     Workload {
         kind: &'static Kind,
         name: String,
@@ -16,7 +16,7 @@ pub(crate) enum Holder {
     Nobody,
 }
 
-impl Holder {
+impl PodHolder {
     /// Returns whether the holder is this workload.
     pub(crate) fn is(&self, workload: &ObjectRef) -> bool {
         matches!(self, Self::Workload { kind, name } if *kind == workload.kind && *name == workload.name)
@@ -28,15 +28,15 @@ const MAKERS: [&Kind; 3] = [&kinds::STATEFUL_SET, &kinds::DAEMON_SET, &kinds::JO
 
 /// Returns the controller that creates this pod, by its owner reference. The name of a `ReplicaSet` is the name of its
 /// Deployment or Rollout with the hash that its pods have as a label.
-pub(crate) fn holder(pod: &Value) -> Holder {
+pub(crate) fn holder(pod: &Value) -> PodHolder {
     let owners = pod["metadata"]["ownerReferences"].as_array();
     let Some(owner) = owners.into_iter().flatten().find(|owner| owner["controller"] == true) else {
-        return Holder::Nobody;
+        return PodHolder::Nobody;
     };
     let text = |key: &str| owner[key].as_str().unwrap_or_default();
     let (kind, name) = (text("kind"), text("name"));
     if let Some(maker) = MAKERS.into_iter().find(|maker| maker.matches(text("apiVersion"), kind)) {
-        return Holder::Workload { kind: maker, name: name.to_owned() };
+        return PodHolder::Workload { kind: maker, name: name.to_owned() };
     }
     let hashes = [(&kinds::DEPLOYMENT, "pod-template-hash"), (&kinds::ROLLOUT, "rollouts-pod-template-hash")];
     let of_set = hashes.into_iter().find_map(|(kind, label)| {
@@ -45,9 +45,9 @@ pub(crate) fn holder(pod: &Value) -> Holder {
     });
     match of_set {
         Some((kind, name)) if kinds::REPLICA_SET.matches(text("apiVersion"), text("kind")) => {
-            Holder::Workload { kind, name: name.to_owned() }
+            PodHolder::Workload { kind, name: name.to_owned() }
         }
-        _ => Holder::Other(format!("{kind} {name}")),
+        _ => PodHolder::Other(format!("{kind} {name}")),
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_pod_says_who_makes_it() {
-        let of = |kind: &'static Kind, name: &str| Holder::Workload { kind, name: name.to_owned() };
+        let of = |kind: &'static Kind, name: &str| PodHolder::Workload { kind, name: name.to_owned() };
         let hash = json!({"pod-template-hash": "7d4f"});
         let table = [
             (pod("apps/v1", "ReplicaSet", "web-7d4f", &hash), of(&kinds::DEPLOYMENT, "web")),
@@ -78,12 +78,12 @@ mod tests {
                 pod("apps/v1", "ReplicaSet", "web-5c9", &json!({"rollouts-pod-template-hash": "5c9"})),
                 of(&kinds::ROLLOUT, "web"),
             ),
-            (pod("apps/v1", "ReplicaSet", "mine", &json!({})), Holder::Other("ReplicaSet mine".into())),
+            (pod("apps/v1", "ReplicaSet", "mine", &json!({})), PodHolder::Other("ReplicaSet mine".into())),
             (pod("apps/v1", "StatefulSet", "db", &json!({})), of(&kinds::STATEFUL_SET, "db")),
             (pod("apps/v1", "DaemonSet", "log", &json!({})), of(&kinds::DAEMON_SET, "log")),
             (pod("batch/v1", "Job", "once", &json!({})), of(&kinds::JOB, "once")),
-            (pod("a.io/v1", "Job", "theirs", &json!({})), Holder::Other("Job theirs".into())),
-            (json!({"metadata": {"name": "p"}}), Holder::Nobody),
+            (pod("a.io/v1", "Job", "theirs", &json!({})), PodHolder::Other("Job theirs".into())),
+            (json!({"metadata": {"name": "p"}}), PodHolder::Nobody),
         ];
         for (pod, wanted) in table {
             assert_eq!(holder(&pod), wanted, "{pod}");

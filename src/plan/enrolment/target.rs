@@ -5,7 +5,7 @@ use crate::command::{flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::Object;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::istiod::{self, Choice, Istiod, REVISION_LABEL};
+use crate::plan::istiod::{self, Istiod, IstiodChoice, REVISION_LABEL};
 use crate::plan::revisions::{Listed, bond, masked};
 
 /// The istiods, and whether their tags could be listed.
@@ -34,7 +34,7 @@ pub(crate) fn choose(
     });
     let wanted = typed.or(other).or(bond.as_ref().map(|(_, names)| *names)).or(in_use);
     let chosen = istiod::choose(known.istiods, wanted, None);
-    let Choice { istiod, advice, .. } = chosen.map_err(|failure| {
+    let IstiodChoice { istiod, advice, .. } = chosen.map_err(|failure| {
         if failure.reason != Reason::NoIstiod {
             return failure.detail(format!("for namespace {name}"));
         }

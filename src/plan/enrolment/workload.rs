@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::gap;
-use super::pods::{Holder, holder, is_living};
+use super::pods::{PodHolder, holder, is_living};
 use super::{Goal, proof};
 use crate::command::kubectl;
 use crate::error::Reason;
@@ -161,22 +161,22 @@ pub(crate) fn others(
     left
 }
 
-fn other(pod: &Value, holder: Holder, goal: &Goal, namespace: &str) -> (ObjectRef, Objection) {
+fn other(pod: &Value, holder: PodHolder, goal: &Goal, namespace: &str) -> (ObjectRef, Objection) {
     let named = |kind: &'static Kind, name: &str| ObjectRef::new(kind, namespace, name);
     let this = || named(&kinds::POD, pod["metadata"]["name"].as_str().unwrap_or_default());
     let (object, message, hint) = match holder {
-        Holder::Workload { kind, name } if kind == &kinds::JOB => {
+        PodHolder::Workload { kind, name } if kind == &kinds::JOB => {
             (named(kind, &name), "a Job cannot be restarted".to_owned(), None)
         }
-        Holder::Workload { kind, name } if kind == &kinds::ROLLOUT => {
+        PodHolder::Workload { kind, name } if kind == &kinds::ROLLOUT => {
             let hint = kubectl("argo rollouts restart").value(&name).with("-n", namespace).into();
             (named(kind, &name), "an Argo Rollout is restarted by its own controller".to_owned(), Some(hint))
         }
-        Holder::Workload { kind, name } => {
+        PodHolder::Workload { kind, name } => {
             (named(kind, &name), "did not exist when it was looked for".to_owned(), None)
         }
-        Holder::Other(owner) => (this(), format!("is managed by {owner}, which has to restart it"), None),
-        Holder::Nobody => (this(), "nothing creates it again after it is deleted".to_owned(), None),
+        PodHolder::Other(owner) => (this(), format!("is managed by {owner}, which has to restart it"), None),
+        PodHolder::Nobody => (this(), "nothing creates it again after it is deleted".to_owned(), None),
     };
     let mut why = never_fits(pod, goal).unwrap_or_else(|| Objection::new(Reason::NotRestarted, message));
     why.hint = why.hint.or(hint);

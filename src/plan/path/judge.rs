@@ -9,7 +9,7 @@ use crate::plan::authorization::Admission;
 
 /// The verdict, its reason, and the command that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct JudgedPath {
     pub verdict: Verdict,
     /// The cause if something does not work, or may not. `None` if it works, or if something could not be read.
     pub cause: Option<Cause>,
@@ -19,7 +19,7 @@ pub struct Judged {
 }
 
 /// Computes the verdict.
-pub fn judge(facts: &Facts) -> Judged {
+pub fn judge(facts: &Facts) -> JudgedPath {
     if let Some(Acceptance::Rejected { reason }) = &facts.acceptance {
         return breaks(Cause::Rejected, format!("Gloo rejects it: {reason}"), None);
     }
@@ -40,7 +40,7 @@ pub fn judge(facts: &Facts) -> Judged {
 }
 
 /// Returns the verdict if no gateway has pods, so that nothing accepts the request.
-fn idle(facts: &Facts) -> Option<Judged> {
+fn idle(facts: &Facts) -> Option<JudgedPath> {
     let (first, others) = facts.proxies.as_ref().ok()?.split_first()?;
     let is_idle = first.is_idle && others.iter().all(|proxy| proxy.is_idle);
     is_idle.then(|| {
@@ -51,22 +51,22 @@ fn idle(facts: &Facts) -> Option<Judged> {
     })
 }
 
-fn breaks(cause: Cause, why: String, fix: Option<Hint>) -> Judged {
-    Judged { verdict: cause.row().verdict, cause: Some(cause), why, fix }
+fn breaks(cause: Cause, why: String, fix: Option<Hint>) -> JudgedPath {
+    JudgedPath { verdict: cause.row().verdict, cause: Some(cause), why, fix }
 }
 
-fn open(why: String, fix: Option<Hint>) -> Judged {
-    Judged { verdict: Verdict::Unknown, cause: None, why, fix }
+fn open(why: String, fix: Option<Hint>) -> JudgedPath {
+    JudgedPath { verdict: Verdict::Unknown, cause: None, why, fix }
 }
 
-fn unknown(what: &str, why: &Unread) -> Judged {
+fn unknown(what: &str, why: &Unread) -> JudgedPath {
     let fix = why.rule.as_deref().cloned().map(Hint::allowing);
     open(format!("{what} is unknown: {why}"), fix)
 }
 
 /// Returns the verdict for a host outside of this cluster. What the host accepts is unknown, but what is sent still
 /// decides.
-fn outside(facts: &Facts, kind: &str) -> Judged {
+fn outside(facts: &Facts, kind: &str) -> JudgedPath {
     let host = pair::outside_host(kind);
     let (verdict, why) = match &facts.sends {
         Sends::Unknown(why) if why.rule.is_some() => return unknown("what is sent", why),
@@ -82,10 +82,10 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
         Sends::Plaintext { why } => (Verdict::Plaintext, format!("plaintext to {host}: {why}")),
         Sends::PerPod => (Verdict::Plaintext, format!("plaintext: auto-mTLS finds no pod of the mesh in {host}")),
     };
-    Judged { verdict, cause: None, why, fix: None }
+    JudgedPath { verdict, cause: None, why, fix: None }
 }
 
-fn of_pods(facts: &Facts) -> Judged {
+fn of_pods(facts: &Facts) -> JudgedPath {
     if let Sends::Unknown(why) = &facts.sends {
         return unknown("whether auto-mTLS is on", why);
     }
@@ -121,7 +121,7 @@ fn of_pods(facts: &Facts) -> Judged {
     works(facts, &pods, &states)
 }
 
-fn broken(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Option<Judged> {
+fn broken(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Option<JudgedPath> {
     let broken = pods.iter().zip(states).filter_map(|(pod, state)| match state {
         PairState::Broken { cause, why } => Some((*pod, *cause, why)),
         _ => None,
@@ -142,7 +142,7 @@ fn broken(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Option<Judged> 
 }
 
 /// Returns the verdict if not every proxy can present the certificate.
-fn against_proxies(facts: &Facts) -> Option<Judged> {
+fn against_proxies(facts: &Facts) -> Option<JudgedPath> {
     let proxies = match &facts.proxies {
         Err(why) => return Some(unknown("whether the gateway has Istio's sidecars", why)),
         Ok(proxies) if proxies.is_empty() => {
@@ -178,7 +178,7 @@ fn policed(facts: &Facts) -> Vec<pair::Pair<'_>> {
 }
 
 /// Returns the verdict if policies of the pods deny every request of a gateway.
-fn denied(facts: &Facts) -> Option<Judged> {
+fn denied(facts: &Facts) -> Option<JudgedPath> {
     let pairs = policed(facts);
     let is_denied = |pair: &&pair::Pair<'_>| matches!(pair.state, PairState::Broken { cause: Cause::Denied, .. });
     let (first, number) = (pairs.iter().find(is_denied)?, pairs.iter().filter(is_denied).count());
@@ -190,7 +190,7 @@ fn denied(facts: &Facts) -> Option<Judged> {
 
 /// Returns the verdict for TLS whose certificate comes from an SDS cluster that a proxy does not have. Envoy rejects
 /// it.
-fn without_sds(facts: &Facts) -> Option<Judged> {
+fn without_sds(facts: &Facts) -> Option<JudgedPath> {
     if !matches!(facts.sends, Sends::Tls { shows: Shows::CertificateOfSds, .. }) {
         return None;
     }
@@ -203,7 +203,7 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
 }
 
 /// Returns the verdict if every pod answers.
-fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
+fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> JudgedPath {
     let all = states.len();
     let tunnelled = states.iter().filter(|state| **state == PairState::Tunnelled).count();
     let mtls = tunnelled + states.iter().filter(|state| **state == PairState::Mtls).count();
@@ -238,7 +238,7 @@ fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
         Some(condition) => format!("{why}; {condition}"),
         None => why,
     };
-    Judged { verdict, cause: None, why, fix }
+    JudgedPath { verdict, cause: None, why, fix }
 }
 
 /// Returns the first policy that denies some requests of a gateway, and what it decides by.

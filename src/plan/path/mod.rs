@@ -42,7 +42,7 @@ use super::routes::RouteTarget;
 pub(crate) use causes::Cause;
 pub(crate) use decider::Decider;
 pub(crate) use fixes::inject;
-pub(crate) use judge::Judged;
+pub(crate) use judge::JudgedPath;
 pub use judge::judge;
 pub(crate) use pair::missing;
 pub use sends::{Announced, Negotiated, Sends, Shows};
@@ -330,7 +330,7 @@ pub struct ShownCertificate {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Described {
     pub facts: Facts,
-    pub judged: Judged,
+    pub judged: JudgedPath,
 }
 
 impl Described {

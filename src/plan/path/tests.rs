@@ -129,7 +129,7 @@ impl Cluster {
         snapshot
     }
 
-    fn judged(&self) -> Judged {
+    fn judged(&self) -> JudgedPath {
         let snapshot = self.snapshot();
         let upstream = Object::new(&kinds::UPSTREAM, self.upstream.clone());
         judge(&Survey::new(&snapshot, "gloo-system").of_upstream(&upstream))

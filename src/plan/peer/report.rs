@@ -10,7 +10,7 @@ use crate::plan::Unread;
 
 /// The effective mode of one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct EffectiveMode {
     pub level: PolicyLevel,
     /// Empty for the mesh.
     pub namespace: String,
@@ -24,7 +24,7 @@ pub(crate) struct Line {
 
 /// Returns the lines of a scope, the widest first. Without a scope, returns those of the mesh and of every place with a
 /// policy. `hidden` is the reason why the mesh's policies are missing.
-pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies, hidden: Option<&Unread>) -> Vec<Line> {
+pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies, hidden: Option<&Unread>) -> Vec<EffectiveMode> {
     let mut lines = known(scope, policies);
     for line in &mut lines {
         let is_of_mesh = |effective: &Effective| effective.set_by().is_none_or(|it| it.level == PolicyLevel::Mesh);
@@ -35,7 +35,7 @@ pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies, hidden: Op
     lines
 }
 
-fn known(scope: Option<&PolicyScope>, policies: &Policies) -> Vec<Line> {
+fn known(scope: Option<&PolicyScope>, policies: &Policies) -> Vec<EffectiveMode> {
     match scope {
         Some(PolicyScope::Mesh) => vec![of_mesh(policies)],
         Some(PolicyScope::Namespace(namespace)) if namespace == policies.root_namespace => vec![of_mesh(policies)],
@@ -51,13 +51,13 @@ fn known(scope: Option<&PolicyScope>, policies: &Policies) -> Vec<Line> {
     }
 }
 
-fn of_mesh(policies: &Policies) -> Line {
+fn of_mesh(policies: &Policies) -> EffectiveMode {
     let effective = Ok(policies.of_mesh());
-    Line { level: PolicyLevel::Mesh, namespace: String::new(), labels: BTreeMap::new(), port: None, effective }
+    EffectiveMode { level: PolicyLevel::Mesh, namespace: String::new(), labels: BTreeMap::new(), port: None, effective }
 }
 
-fn of_namespace(namespace: &str, policies: &Policies) -> Vec<Line> {
-    let own = Line {
+fn of_namespace(namespace: &str, policies: &Policies) -> Vec<EffectiveMode> {
+    let own = EffectiveMode {
         level: PolicyLevel::Namespace,
         namespace: namespace.to_owned(),
         labels: BTreeMap::new(),
@@ -75,8 +75,8 @@ fn of_namespace(namespace: &str, policies: &Policies) -> Vec<Line> {
     std::iter::once(own).chain(workloads).collect()
 }
 
-fn of_workload(namespace: &str, labels: &BTreeMap<String, String>, policies: &Policies) -> Vec<Line> {
-    let line = |level, port, effective| Line {
+fn of_workload(namespace: &str, labels: &BTreeMap<String, String>, policies: &Policies) -> Vec<EffectiveMode> {
+    let line = |level, port, effective| EffectiveMode {
         level,
         namespace: namespace.to_owned(),
         labels: labels.clone(),
@@ -107,7 +107,7 @@ mod tests {
             policy("other", json!({"mtls": {"mode": "PERMISSIVE"}})),
         ];
         let policies = Policies { all: &all, root_namespace: "istio-system" };
-        let line = |line: &Line| {
+        let line = |line: &EffectiveMode| {
             let port = line.port.map(|port| port.to_string()).unwrap_or_default();
             format!(
                 "{} {} {} {port} {}",

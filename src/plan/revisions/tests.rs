@@ -42,8 +42,8 @@ fn pod(namespace: &str, status: Option<&str>, labels: &Value) -> Value {
     value
 }
 
-fn counted(istiods: &[Istiod], bindings: &[Binding]) -> Tally {
-    let mut tally = Tally::new(istiods, bindings);
+fn counted(istiods: &[Istiod], bindings: &[Binding]) -> RevisionTally {
+    let mut tally = RevisionTally::new(istiods, bindings);
     let none = Value::Null;
     for (namespace, status, labels) in [
         ("shop", Some("1-28"), none.clone()),
@@ -162,7 +162,7 @@ fn no_istiod_here_is_an_ordinary_case() {
         istiods: &[],
         tags: Listed::Read(()),
         bindings: Listed::Read(Vec::new()),
-        pods: Listed::Read(Tally::new(&[], &[])),
+        pods: Listed::Read(RevisionTally::new(&[], &[])),
         gateways: Listed::Read(Vec::new()),
     });
     assert_eq!((report.rows.len(), report.advice.len()), (0, 0));

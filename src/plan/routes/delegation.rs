@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::matcher::{Matcher, Path};
-use super::target::Action;
+use super::target::RouteAction;
 use super::{LeftOut, Route, Routing, WhyLeftOut, full_name, is_named, list, order, select, text};
 use crate::model::{Object, ObjectRef};
 
@@ -85,7 +85,7 @@ impl Walk<'_> {
         }
         let delegate = &route["delegateAction"];
         if !delegate.is_object() {
-            let Some(action) = Action::of_gloo(route, home, self.routing.upstream_groups) else {
+            let Some(action) = RouteAction::of_gloo(route, home, self.routing.upstream_groups) else {
                 return Err(refused("it has no action".into()));
             };
             let matchers = if matchers.is_empty() { vec![Matcher::any()] } else { matchers };

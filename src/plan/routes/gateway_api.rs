@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::domain::{self, Rank};
 use super::matcher::Matcher;
-use super::target::{Action, RouteTarget, Share};
+use super::target::{RouteAction, RouteShare, RouteTarget};
 use super::{LeftOut, Request, Route, Routing, WhyLeftOut, full_name, is_named, list, order, select, text};
 use crate::model::Object;
 
@@ -314,22 +314,22 @@ fn merged<'v>(routes: impl Iterator<Item = &'v Object>) -> Vec<Route> {
         .collect()
 }
 
-fn action(rule: &Value, home: &str) -> Action {
+fn action(rule: &Value, home: &str) -> RouteAction {
     let redirect = list(rule, "filters").iter().find(|filter| filter["type"] == "RequestRedirect");
     if let Some(filter) = redirect {
         let part = |key: &str| text(&filter["requestRedirect"], key).to_owned();
-        return Action::Redirect(format!("{} {}", part("scheme"), part("hostname")).trim().to_owned());
+        return RouteAction::Redirect(format!("{} {}", part("scheme"), part("hostname")).trim().to_owned());
     }
     let backends = list(rule, "backendRefs");
     if backends.is_empty() {
-        return Action::Nowhere("the rule names no backend".into());
+        return RouteAction::Nowhere("the rule names no backend".into());
     }
     let is_one = backends.len() == 1;
-    let share = |backend: &Value| Share {
+    let share = |backend: &Value| RouteShare {
         target: target(backend, home),
         weight: (!is_one).then(|| backend["weight"].as_u64().unwrap_or(1)),
     };
-    Action::To { shares: backends.iter().map(share).collect(), group: None }
+    RouteAction::To { shares: backends.iter().map(share).collect(), group: None }
 }
 
 fn target(backend: &Value, home: &str) -> RouteTarget {

@@ -19,7 +19,7 @@ pub(crate) mod target;
 pub(crate) use matcher::Fit;
 pub(crate) use resolve::{Candidate, Heard, Resolution, Standing, resolve};
 pub use target::RouteTarget;
-pub(crate) use target::{Action, Share};
+pub(crate) use target::{RouteAction, RouteShare};
 
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ pub(crate) struct Route {
     pub trail: Vec<String>,
     /// Any of them must match. Never empty.
     pub matchers: Vec<Matcher>,
-    pub action: Action,
+    pub action: RouteAction,
 }
 
 /// A route that Gloo does not serve.

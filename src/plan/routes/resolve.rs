@@ -3,7 +3,7 @@
 
 use super::delegation::flatten;
 use super::matcher::Fit;
-use super::target::Action;
+use super::target::RouteAction;
 use super::{LeftOut, Request, Route, Routing, gateway_api, listeners};
 use crate::model::Object;
 use crate::plan::acceptance;
@@ -65,7 +65,7 @@ pub(crate) struct Candidate {
     /// `prefix /api`
     pub matcher: String,
     pub fit: Fit,
-    pub action: Action,
+    pub action: RouteAction,
     pub standing: Standing,
 }
 

@@ -46,7 +46,7 @@ impl std::fmt::Display for RouteTarget {
 
 /// A target and its share of the requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Share {
+pub(crate) struct RouteShare {
     pub target: RouteTarget,
     /// The weight, relative to the sum of all weights. `None` for a single target.
     pub weight: Option<u64>,
@@ -54,9 +54,9 @@ pub(crate) struct Share {
 
 /// The action of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum RouteAction {
     To {
-        shares: Vec<Share>,
+        shares: Vec<RouteShare>,
         /// The `UpstreamGroup` that contains the targets.
         group: Option<String>,
     },
@@ -68,7 +68,7 @@ pub(crate) enum Action {
     Nowhere(String),
 }
 
-impl Action {
+impl RouteAction {
     /// Reads a route of a `VirtualService` or `RouteTable` in `home`. `None` if it has no action that Gloo accepts.
     pub(crate) fn of_gloo(route: &Value, home: &str, groups: &[Object]) -> Option<Self> {
         if let action @ Value::Object(_) = &route["routeAction"] {
@@ -87,7 +87,7 @@ impl Action {
     }
 
     /// Returns all targets.
-    pub(crate) fn shares(&self) -> &[Share] {
+    pub(crate) fn shares(&self) -> &[RouteShare] {
         match self {
             Self::To { shares, .. } => shares,
             _ => &[],
@@ -95,7 +95,7 @@ impl Action {
     }
 }
 
-fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> Action {
+fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> RouteAction {
     if action["single"].is_object() {
         return one(of_destination(&action["single"], home));
     }
@@ -107,7 +107,7 @@ fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> Action {
         let full = format!("{of}/{called}");
         return match groups.iter().find(|group| is_named(group, of, called)) {
             Some(group) => several(list(&group.value["spec"], "destinations"), of, Some(full)),
-            None => Action::Nowhere(format!("upstream group {full} is not there")),
+            None => RouteAction::Nowhere(format!("upstream group {full} is not there")),
         };
     }
     let what = match action["clusterHeader"].as_str() {
@@ -115,21 +115,21 @@ fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> Action {
         None if action["dynamicForwardProxy"].is_object() => "the request's own host (dynamic forward proxy)".into(),
         None => "a destination of an unknown kind".into(),
     };
-    Action::Elsewhere(what)
+    RouteAction::Elsewhere(what)
 }
 
-fn one(target: RouteTarget) -> Action {
-    Action::To { shares: vec![Share { target, weight: None }], group: None }
+fn one(target: RouteTarget) -> RouteAction {
+    RouteAction::To { shares: vec![RouteShare { target, weight: None }], group: None }
 }
 
-fn several(destinations: &[Value], home: &str, group: Option<String>) -> Action {
-    let share = |weighted: &Value| Share {
+fn several(destinations: &[Value], home: &str, group: Option<String>) -> RouteAction {
+    let share = |weighted: &Value| RouteShare {
         target: of_destination(&weighted["destination"], home),
         weight: Some(weighted["weight"].as_u64().unwrap_or_default()),
     };
     match destinations.is_empty() {
-        true => Action::Nowhere("no destination is named".into()),
-        false => Action::To { shares: destinations.iter().map(share).collect(), group },
+        true => RouteAction::Nowhere("no destination is named".into()),
+        false => RouteAction::To { shares: destinations.iter().map(share).collect(), group },
     }
 }
 

@@ -85,7 +85,7 @@ fn named(kind: &str) -> &'static Kind {
 
 fn line(candidate: &Candidate) -> String {
     let action = match &candidate.action {
-        Action::To { shares, .. } => {
+        RouteAction::To { shares, .. } => {
             shares.iter().map(|share| share.target.to_string()).collect::<Vec<_>>().join(" + ")
         }
         other => format!("{other:?}"),

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::advice::{Advice, Code};
 use super::change::Change;
-use super::istiod::{Choice, Istiod};
+use super::istiod::{Istiod, IstiodChoice};
 use super::labels::{labels, selects};
 use super::outcome::Objection;
 use super::pod::is_running;
@@ -141,7 +141,7 @@ pub(crate) struct Around<'a> {
     /// All control planes, to name the previous one.
     pub istiods: &'a [Istiod],
     /// The control plane to use. `None` if the address is given by flag and no istiod of this cluster has it.
-    pub choice: Option<&'a Choice>,
+    pub choice: Option<&'a IstiodChoice>,
     /// The Deployment `gloo`.
     pub gloo: Option<&'a Value>,
     /// The time of the restart, RFC 3339, if a restart is part of the plan. `None` for a manifest, which restarts

@@ -7,7 +7,7 @@ use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{discovery_address, env, item};
 use super::{Around, Flags, GatewayProxy};
 use crate::error::Failure;
-use crate::plan::istiod::{Because, Choice, Istiod, Told, choose_in_use as choose_istiod};
+use crate::plan::istiod::{Because, Istiod, IstiodChoice, Told, choose_in_use as choose_istiod};
 use crate::text::Image;
 
 /// The defaults of the chart.
@@ -69,7 +69,7 @@ pub(crate) fn current_address(proxy: &GatewayProxy) -> Option<String> {
 ///
 /// # Errors
 /// As [`choose_istiod`].
-pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &GatewayProxy) -> Result<Option<Choice>, Failure> {
+pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &GatewayProxy) -> Result<Option<IstiodChoice>, Failure> {
     let already = current_address(proxy);
     match choose_istiod(istiods, flags.revision.as_deref(), already.as_deref(), flags.in_use.as_deref()) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
@@ -141,7 +141,7 @@ impl Values {
     }
 }
 
-fn by_revision(choice: &Choice) -> (String, ValueSource) {
+fn by_revision(choice: &IstiodChoice) -> (String, ValueSource) {
     (choice.address.clone(), ValueSource::Flag("--revision"))
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::chart::Edition;
-use super::keys::{Evidence, evidence, has_any};
+use super::keys::{EditionEvidence, evidence, has_any};
 use super::named::NamedChart;
 use crate::command::flag;
 use crate::error::Failure;
@@ -114,7 +114,7 @@ fn of_values(values: &Value, named: &[NamedChart], typed: Option<Edition>) -> Re
     if let Some(edition) = typed {
         return choice(edition, "--edition".to_owned());
     }
-    let Evidence { only_enterprise, below_gloo, only_open_source } = evidence(values);
+    let EditionEvidence { only_enterprise, below_gloo, only_open_source } = evidence(values);
     let list = |keys: &[String]| keys.join(", ");
     match (&only_enterprise[..], &below_gloo[..], &only_open_source[..]) {
         // Nothing of the open source chart has these keys, wherever the others are.

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::IMAGE_PARTS;
-use super::proxies::{ProxyKind, image_path};
+use super::proxies::{ChartProxyKind, image_path};
 use super::under_way::Merge;
 use crate::error::Failure;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::istiod::{Because, Choice};
+use crate::plan::istiod::{Because, IstiodChoice};
 use crate::plan::sidecars::Flags;
 use crate::plan::sidecars::image::{NeedsFlag, proxyv2_image};
 use crate::text::Image;
@@ -22,9 +22,9 @@ const USUAL: [&str; 3] = ["docker.io/istio", "proxyv2", "1.22.0"];
 /// The image in the flag is invalid, or the values have another type where the keys must be.
 pub(super) fn merge(
     merge: &mut Merge<'_>,
-    kind: ProxyKind,
+    kind: ChartProxyKind,
     flags: &Flags,
-    choice: Option<&Choice>,
+    choice: Option<&IstiodChoice>,
 ) -> Result<(), Failure> {
     let place = ImagePlace { kind };
     if let Some(typed) = &flags.proxy_image {
@@ -77,7 +77,7 @@ enum Keep {
 /// The keys of the image that proxies of this kind run.
 #[derive(Clone, Copy)]
 struct ImagePlace {
-    kind: ProxyKind,
+    kind: ChartProxyKind,
 }
 
 impl ImagePlace {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::chart::entries;
-use super::proxies::{ProxyKind, replacement};
+use super::proxies::{ChartProxyKind, replacement};
 use super::{Chart, Edition, is_on, keys, then};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
@@ -67,7 +67,7 @@ fn swallowed(values: &Value, chart: &Chart) -> Vec<Advice> {
         return found;
     }
     let mut warn = |message: String| found.push(Advice::warning(Code::Swallowed, message));
-    for custom in ProxyKind::ALL.iter().filter_map(|kind| replacement(*kind, values, chart)) {
+    for custom in ChartProxyKind::ALL.iter().filter_map(|kind| replacement(*kind, values, chart)) {
         warn(format!("{custom} replaces the istio-proxy sidecar: its image and addresses are those of the list"));
     }
     let gateway = chart.global(values, &["istioIntegration", "enableIstioSidecarOnGateway"]);

@@ -48,7 +48,7 @@ const OF_BOTH: [&str; 3] = ["global", "settings", "gloo"];
 
 /// The keys in the values that only one chart reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Evidence {
+pub(super) struct EditionEvidence {
     /// Of the Enterprise chart, wherever its other keys are.
     pub only_enterprise: Vec<String>,
     /// Of the Enterprise chart: keys of the open source chart below `gloo`.
@@ -56,7 +56,7 @@ pub(super) struct Evidence {
     pub only_open_source: Vec<String>,
 }
 
-impl Evidence {
+impl EditionEvidence {
     /// Returns whether there is any.
     pub(super) fn decides(&self) -> bool {
         *self != Self::default()
@@ -64,12 +64,12 @@ impl Evidence {
 }
 
 /// Collects the keys of these values that only one chart reads. A null is none: it removes a default.
-pub(super) fn evidence(values: &Value) -> Evidence {
+pub(super) fn evidence(values: &Value) -> EditionEvidence {
     let found = |paths: &mut dyn Iterator<Item = FieldPath>| {
         paths.filter(|path| path.get(values).is_some_and(|it| !it.is_null())).map(|path| path.to_string()).collect()
     };
     let below_gloo = |key: &&'static str| FieldPath::keys(&["gloo", key]);
-    Evidence {
+    EditionEvidence {
         only_enterprise: found(&mut ONLY_ENTERPRISE.iter().map(|keys| FieldPath::keys(keys))),
         below_gloo: found(&mut OPEN_SOURCE.iter().chain(&MORE_BELOW_GLOO).map(below_gloo)),
         only_open_source: found(

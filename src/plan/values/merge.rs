@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::image;
-use super::proxies::{self, ProxyEntry, ProxyKind};
+use super::proxies::{self, ChartProxyKind, ProxyEntry};
 use super::under_way::Merge;
 use super::{Chart, PROXY_KEYS, Switch, ValuesPlan, ValuesWish, is_on, then};
 use crate::command::{flag, gloo_rs};
 use crate::error::Failure;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::istiod::{Because, Choice, Istiod, Told, choose, choose_in_use};
+use crate::plan::istiod::{Because, Istiod, IstiodChoice, Told, choose, choose_in_use};
 use crate::plan::sidecars::{CLUSTER_ID, Flags, MESH_ID};
 
 /// Plans the values with Istio's settings.
@@ -32,7 +32,7 @@ pub(crate) fn merge(
     for entry in &entries {
         choices.push(chosen(all, flags, address_of(values, entry))?);
     }
-    for kind in ProxyKind::ALL {
+    for kind in ChartProxyKind::ALL {
         let of_kind = |(entry, choice): (&ProxyEntry, _)| (entry.kind == kind).then_some(choice);
         let mut of_kind = entries.iter().zip(&choices).filter_map(of_kind);
         if let Some(first) = of_kind.next() {
@@ -66,7 +66,7 @@ fn address_of<'v>(values: &'v Value, entry: &ProxyEntry) -> Option<&'v str> {
 
 /// Chooses as `inject` does. The address in the flag may be that of one of several istiods here. Then that istiod
 /// determines the image.
-fn chosen(all: &[Istiod], flags: &Flags, already: Option<&str>) -> Result<Option<Choice>, Failure> {
+fn chosen(all: &[Istiod], flags: &Flags, already: Option<&str>) -> Result<Option<IstiodChoice>, Failure> {
     match choose_in_use(all, flags.revision.as_deref(), already, flags.in_use.as_deref()) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
             let kept = choose(all, None, flags.discovery_address.as_deref()).ok();
@@ -78,7 +78,7 @@ fn chosen(all: &[Istiod], flags: &Flags, already: Option<&str>) -> Result<Option
     }
 }
 
-fn told(choice: &Choice) -> Option<String> {
+fn told(choice: &IstiodChoice) -> Option<String> {
     let istiod = choice.istiod.as_ref()?;
     let why = match choice.because {
         Because::Flag => "--revision",
@@ -134,7 +134,7 @@ impl Merge<'_> {
         }
     }
 
-    fn proxy(&mut self, entry: &ProxyEntry, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
+    fn proxy(&mut self, entry: &ProxyEntry, flags: &Flags, choice: Option<&IstiodChoice>) -> Result<(), Failure> {
         let [address, mesh_id, cluster_id] = PROXY_KEYS.map(|key| then(&entry.path, key));
         let already = address.get(self.values).is_some();
         match (&flags.discovery_address, choice) {

@@ -16,7 +16,7 @@ pub(crate) const KUBE_GATEWAY: &str = "kubeGateway";
 
 /// What gets Istio's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProxyKind {
+pub(super) enum ChartProxyKind {
     /// A proxy that the chart renders.
     Rendered,
     /// All proxies of the Kubernetes Gateway API. Gloo's controller makes them from the `GatewayParameters` that the
@@ -24,7 +24,7 @@ pub(super) enum ProxyKind {
     OfGatewayApi,
 }
 
-impl ProxyKind {
+impl ChartProxyKind {
     /// Both kinds.
     pub(super) const ALL: [Self; 2] = [Self::Rendered, Self::OfGatewayApi];
 }
@@ -33,7 +33,7 @@ impl ProxyKind {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ProxyEntry {
     pub key: String,
-    pub kind: ProxyKind,
+    pub kind: ChartProxyKind,
     /// `gatewayProxies.<key>`, or `kubeGateway.gatewayParameters.glooGateway.istio.istioProxyContainer`.
     pub path: FieldPath,
 }
@@ -103,14 +103,14 @@ fn switched_off(entry: &ProxyEntry, values: &Value, chart: &Chart) -> Option<Str
     let is_unknown = |value: &Value| value.as_str().is_some_and(is_template);
     let is = |path: &FieldPath| {
         let value = chart.value(values, path);
-        is_on(value) && (entry.kind == ProxyKind::OfGatewayApi || !value.is_some_and(is_unknown))
+        is_on(value) && (entry.kind == ChartProxyKind::OfGatewayApi || !value.is_some_and(is_unknown))
     };
     match entry.kind {
-        ProxyKind::Rendered => {
+        ChartProxyKind::Rendered => {
             let disabled = then(&entry.path, "disabled");
             is(&disabled).then(|| format!("{disabled} is true"))
         }
-        ProxyKind::OfGatewayApi => {
+        ChartProxyKind::OfGatewayApi => {
             let enabled = then(&chart.kube_gateway(), "enabled");
             (!is(&enabled)).then(|| format!("{enabled} is not true"))
         }
@@ -118,10 +118,10 @@ fn switched_off(entry: &ProxyEntry, values: &Value, chart: &Chart) -> Option<Str
 }
 
 /// Returns the key of the containers that replace istio-proxy and all its settings, if the values have some.
-pub(super) fn replacement(kind: ProxyKind, values: &Value, chart: &Chart) -> Option<FieldPath> {
+pub(super) fn replacement(kind: ChartProxyKind, values: &Value, chart: &Chart) -> Option<FieldPath> {
     let path = match kind {
-        ProxyKind::Rendered => chart.global(values, &["istioSDS", "customSidecars"]),
-        ProxyKind::OfGatewayApi => then(&chart.kube_istio(), "customSidecars"),
+        ChartProxyKind::Rendered => chart.global(values, &["istioSDS", "customSidecars"]),
+        ChartProxyKind::OfGatewayApi => then(&chart.kube_istio(), "customSidecars"),
     };
     let has_some = chart.value(values, &path).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
     has_some.then_some(path)
@@ -130,7 +130,7 @@ pub(super) fn replacement(kind: ProxyKind, values: &Value, chart: &Chart) -> Opt
 /// Returns the address that Gloo's controller gives to the proxies of the Gateway API. `None` if there are none with
 /// Istio's sidecars, or other containers replace them.
 pub(crate) fn gateway_api_address(values: &Value, chart: &Chart) -> Option<String> {
-    let kind = ProxyKind::OfGatewayApi;
+    let kind = ChartProxyKind::OfGatewayApi;
     let entry = ProxyEntry { key: KUBE_GATEWAY.to_owned(), kind, path: istio_proxy_container(chart) };
     let has_settings = switched_off(&entry, values, chart).is_none() && replacement(kind, values, chart).is_none();
     let address = chart.value(values, &then(&entry.path, "istioDiscoveryAddress"))?.as_str()?;
@@ -146,8 +146,8 @@ pub(crate) fn settings(values: &Value, chart: &Chart) -> Vec<FieldPath> {
 /// Returns the paths of the switches that turn proxies on and off.
 pub(super) fn switches_of_proxies(values: &Value, chart: &Chart) -> Vec<FieldPath> {
     let of_entry = |entry: ProxyEntry| match entry.kind {
-        ProxyKind::Rendered => then(&entry.path, "disabled"),
-        ProxyKind::OfGatewayApi => then(&chart.kube_gateway(), "enabled"),
+        ChartProxyKind::Rendered => then(&entry.path, "disabled"),
+        ChartProxyKind::OfGatewayApi => then(&chart.kube_gateway(), "enabled"),
     };
     all(values, chart).into_iter().map(of_entry).collect()
 }
@@ -162,17 +162,17 @@ pub(super) fn of_proxies(entries: &[ProxyEntry], values: &Value, chart: &Chart) 
     let image = |kind| IMAGE_PARTS.map(|part| image_path(kind, part, values, chart));
     let of_entry = |entry: &ProxyEntry| {
         let own = PROXY_KEYS.map(|key| then(&entry.path, key)).into_iter();
-        let image = (entry.kind == ProxyKind::OfGatewayApi).then(|| image(entry.kind));
+        let image = (entry.kind == ChartProxyKind::OfGatewayApi).then(|| image(entry.kind));
         own.chain(image.into_iter().flatten()).collect::<Vec<_>>()
     };
-    image(ProxyKind::Rendered).into_iter().chain(entries.iter().flat_map(of_entry)).collect()
+    image(ChartProxyKind::Rendered).into_iter().chain(entries.iter().flat_map(of_entry)).collect()
 }
 
 /// Returns the path of a part of the image that proxies of this kind run as istio-proxy.
-pub(super) fn image_path(kind: ProxyKind, part: &str, values: &Value, chart: &Chart) -> FieldPath {
+pub(super) fn image_path(kind: ChartProxyKind, part: &str, values: &Value, chart: &Chart) -> FieldPath {
     match kind {
-        ProxyKind::Rendered => image_part(part, values, chart),
-        ProxyKind::OfGatewayApi => then(&then(&istio_proxy_container(chart), "image"), part),
+        ChartProxyKind::Rendered => image_part(part, values, chart),
+        ChartProxyKind::OfGatewayApi => then(&then(&istio_proxy_container(chart), "image"), part),
     }
 }
 
@@ -195,10 +195,10 @@ fn all(values: &Value, chart: &Chart) -> Vec<ProxyEntry> {
     }
     // An explicit null removes the chart's proxy. It is not added again.
     keys.retain(|key| there.get(key).is_none_or(|value| !value.is_null()));
-    let rendered = |key: String| ProxyEntry { path: then(&path, &key), kind: ProxyKind::Rendered, key };
+    let rendered = |key: String| ProxyEntry { path: then(&path, &key), kind: ChartProxyKind::Rendered, key };
     let of_gateway_api = chart.has_integration().then(|| ProxyEntry {
         key: KUBE_GATEWAY.to_owned(),
-        kind: ProxyKind::OfGatewayApi,
+        kind: ChartProxyKind::OfGatewayApi,
         path: istio_proxy_container(chart),
     });
     keys.into_iter().map(rendered).chain(of_gateway_api).collect()

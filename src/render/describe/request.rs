@@ -1,6 +1,6 @@
 //! The path of a request, from the listener to the backend, as lines.
 
-use crate::plan::routes::{Action, Candidate, Fit, Heard, Request, Resolution, Share, Standing};
+use crate::plan::routes::{Candidate, Fit, Heard, Request, Resolution, RouteAction, RouteShare, Standing};
 
 /// The most unreachable routes that are listed. The others are only counted.
 const BEHIND: usize = 2;
@@ -60,20 +60,20 @@ fn route(number: usize, candidate: &Candidate) -> Vec<String> {
 }
 
 /// The targets of a route, one line each.
-pub(super) fn action(action: &Action) -> Vec<String> {
+pub(super) fn action(action: &RouteAction) -> Vec<String> {
     match action {
-        Action::To { shares, group } => {
+        RouteAction::To { shares, group } => {
             let by = group.as_ref().map_or_else(String::new, |group| format!(" by upstreamgroup {group}"));
             let sum: u64 = shares.iter().filter_map(|share| share.weight).sum();
-            let share = |Share { target, weight }: &Share| match weight {
+            let share = |RouteShare { target, weight }: &RouteShare| match weight {
                 Some(weight) => format!("{target}, {weight} of {sum}{by}"),
                 None => target.to_string(),
             };
             shares.iter().map(share).collect()
         }
-        Action::Redirect(place) => vec![format!("redirect to {place}")],
-        Action::DirectResponse(status) => vec![format!("the gateway answers {status} itself")],
-        Action::Elsewhere(what) => vec![format!("{what}: unknown what answers there")],
-        Action::Nowhere(why) => vec![format!("nowhere: {why}")],
+        RouteAction::Redirect(place) => vec![format!("redirect to {place}")],
+        RouteAction::DirectResponse(status) => vec![format!("the gateway answers {status} itself")],
+        RouteAction::Elsewhere(what) => vec![format!("{what}: unknown what answers there")],
+        RouteAction::Nowhere(why) => vec![format!("nowhere: {why}")],
     }
 }

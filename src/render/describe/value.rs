@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::target::{modes, revisions};
 use crate::plan::path::{Behind, Captured, Described, Membership, ProxyState, Sends, ShownCertificate};
-use crate::plan::routes::{Action, Candidate, Fit, Heard, Request, Resolution, RouteTarget, Standing};
+use crate::plan::routes::{Candidate, Fit, Heard, Request, Resolution, RouteAction, RouteTarget, Standing};
 
 /// A target as a value of the document.
 pub(crate) fn of_target(described: &Described) -> Value {
@@ -145,13 +145,13 @@ fn candidate(candidate: &Candidate) -> Value {
     })
 }
 
-fn action(action: &Action) -> Value {
+fn action(action: &RouteAction) -> Value {
     let (kind, says) = match action {
-        Action::To { group, .. } => ("route", group.clone()),
-        Action::Redirect(place) => ("redirect", Some(place.clone())),
-        Action::DirectResponse(status) => ("directResponse", Some(status.to_string())),
-        Action::Elsewhere(what) => ("unknown", Some(what.clone())),
-        Action::Nowhere(why) => ("nowhere", Some(why.clone())),
+        RouteAction::To { group, .. } => ("route", group.clone()),
+        RouteAction::Redirect(place) => ("redirect", Some(place.clone())),
+        RouteAction::DirectResponse(status) => ("directResponse", Some(status.to_string())),
+        RouteAction::Elsewhere(what) => ("unknown", Some(what.clone())),
+        RouteAction::Nowhere(why) => ("nowhere", Some(why.clone())),
     };
     json!({"kind": kind, "detail": says})
 }

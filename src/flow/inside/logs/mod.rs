@@ -14,7 +14,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::Signals;
 use crate::flow::report::Report;
 use crate::kube::{LogQuery, Since};
-use crate::load::log::{Event, Reading};
+use crate::load::log::{Event, LogReading};
 use crate::options::{Format, Global, LogExtent, LogsTask};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::ui::{Lead, Ui};
@@ -139,7 +139,7 @@ async fn each(
 /// Collects all lines in a field of the document.
 async fn document(
     inside: &ProxyPodsSession,
-    readings: Vec<Reading<'_>>,
+    readings: Vec<LogReading<'_>>,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let (mut logs, mut size) = (Vec::new(), 0);
@@ -170,7 +170,7 @@ fn container<'t>(task: &'t LogsTask, pod: &'t ProxyPod) -> &'t str {
     task.container.as_deref().unwrap_or(&pod.container)
 }
 
-fn reading<'i>(task: &LogsTask, global: &Global, inside: &'i ProxyPodsSession, pod: &ProxyPod) -> Reading<'i> {
+fn reading<'i>(task: &LogsTask, global: &Global, inside: &'i ProxyPodsSession, pod: &ProxyPod) -> LogReading<'i> {
     let query = LogQuery {
         container: container(task, pod).to_owned(),
         follow: task.extent != LogExtent::SoFar,
@@ -178,5 +178,5 @@ fn reading<'i>(task: &LogsTask, global: &Global, inside: &'i ProxyPodsSession, p
         tail: task.tail,
         timestamps: false,
     };
-    Reading::new(&inside.session, (&pod.namespace, &pod.name), query, global.wait_timeout)
+    LogReading::new(&inside.session, (&pod.namespace, &pod.name), query, global.wait_timeout)
 }

@@ -63,7 +63,7 @@ fn prefer(prefer: Prefer) -> AddressWish {
 }
 
 fn local() -> AddressWish {
-    AddressWish { reach: Reach::NodePort, ..AddressWish::default() }
+    AddressWish { reach: AddressReach::NodePort, ..AddressWish::default() }
 }
 
 #[track_caller]

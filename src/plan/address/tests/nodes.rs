@@ -34,7 +34,7 @@ fn a_node_port_asks_for_pods_and_then_for_the_nodes_of_ready_ones() {
     let service = node_port();
     let first = answer(&service, AddressSources::default(), &AddressWish::default());
     let selector = "gateway-proxy=live,gateway-proxy-id=gateway-proxy".to_owned();
-    assert_eq!(first, AddressAnswer::Needs(Need::Pods { namespace: "gloo-system".into(), selector }));
+    assert_eq!(first, AddressAnswer::Needs(AddressNeed::Pods { namespace: "gloo-system".into(), selector }));
 
     let mut deleted = pod("d", "n0", "True");
     deleted["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
@@ -42,7 +42,7 @@ fn a_node_port_asks_for_pods_and_then_for_the_nodes_of_ready_ones() {
         [pod("a", "n3", "True"), pod("b", "n1", "False"), deleted, pod("c", "n2", "True"), pod("e", "n2", "True")];
     let seen = AddressSources { pods: Some(&pods), nodes: None };
     let names = vec!["n2".to_owned(), "n3".to_owned()];
-    assert_eq!(answer(&service, seen, &AddressWish::default()), AddressAnswer::Needs(Need::Nodes(names)));
+    assert_eq!(answer(&service, seen, &AddressWish::default()), AddressAnswer::Needs(AddressNeed::Nodes(names)));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn one_address_does_not_read_a_thousand_nodes() {
     let pods: Vec<Value> = (0..20).map(|n| pod("p", &format!("n{n:02}"), "True")).collect();
     let seen = AddressSources { pods: Some(&pods), nodes: None };
     let asked = |wish: &AddressWish| match answer(&node_port(), seen, wish) {
-        AddressAnswer::Needs(Need::Nodes(names)) => names.len(),
+        AddressAnswer::Needs(AddressNeed::Nodes(names)) => names.len(),
         other => panic!("{other:?}"),
     };
     assert_eq!((asked(&AddressWish::default()), asked(&all())), (8, 20));

@@ -32,7 +32,7 @@ fn world(cluster: &Cluster) -> PlannedWorld {
     PlannedWorld::new(snapshot, "gloo-system", &PEER_AUTHENTICATION)
 }
 
-fn is_broken(judged: &Judged) -> bool {
+fn is_broken(judged: &JudgedPath) -> bool {
     judged.verdict == Verdict::Broken
 }
 
