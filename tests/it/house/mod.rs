@@ -5,6 +5,7 @@ mod composed;
 mod cycles;
 mod defects;
 mod docs;
+mod environment;
 mod files;
 mod lists;
 mod names;
@@ -17,6 +18,7 @@ pub mod result;
 mod rooms;
 pub mod schema;
 mod security;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 
