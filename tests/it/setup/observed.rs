@@ -181,6 +181,47 @@ fn a_step_after_which_requests_fail_is_rolled_back_and_those_before_it_stay() ->
 }
 
 #[test]
+fn a_step_that_replaces_pods_is_rolled_back_too() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    let follower = Follower::start(&plane, "gloo-system", UPSTREAM)?;
+    let load = Load::start(follower.http());
+    let sandbox = sandbox(&plane).patient(PATIENCE);
+    let words = words(&[&["--namespace-to-enroll", SHOP]]);
+    let before = super::state(&plane)?;
+    let gateway = || plane.api().get("apps/v1/Deployment", "gloo-system", "gateway-proxy");
+    let containers = || -> Result<usize> {
+        let found = gateway()?.context("the gateway")?;
+        Ok(found["spec"]["template"]["spec"]["containers"].as_array().map_or(0, Vec::len))
+    };
+    let bare = containers()?;
+
+    // While the gateway gets its sidecars, others make the Upstream use TLS that its pods do not take.
+    let running = sandbox.start(&words);
+    running.wait_until(|| containers().is_ok_and(|now| now > bare));
+    let tls = json!({"spec": {"sslConfig": {"secretRef": {"name": "own", "namespace": "gloo-system"}}}});
+    plane.api().merge(KIND, "gloo-system", UPSTREAM, &tls)?;
+    let failed = sandbox.end_of(running);
+    assert_eq!((failed.code, outcomes(&document(&failed)?)), (Some(5), vec!["rolledBack"]), "{failed:#?}");
+    assert_eq!(containers()?, bare);
+    plane.api().merge(KIND, "gloo-system", UPSTREAM, &json!({"spec": {"sslConfig": null}}))?;
+    super::same(&plane, &before)?;
+
+    // The same while the namespace is enrolled: the gateway keeps its sidecars.
+    let running = sandbox.start(&words);
+    let namespace = || plane.api().get("v1/Namespace", "", SHOP);
+    let is_enrolled =
+        || namespace().is_ok_and(|it| it.is_some_and(|it| it["metadata"]["labels"]["istio.io/rev"] == "1-28"));
+    running.wait_until(is_enrolled);
+    plane.api().merge(KIND, "gloo-system", UPSTREAM, &tls)?;
+    let failed = sandbox.end_of(running);
+    assert_eq!((failed.code, outcomes(&document(&failed)?)), (Some(5), vec!["passed", "rolledBack"]), "{failed:#?}");
+    assert!(containers()? > bare && !is_enrolled(), "{failed:#?}");
+    assert!(load.end().contains(&200));
+    Ok(())
+}
+
+#[test]
 fn requests_that_are_expected_to_fail_between_two_steps_are_judged_after_them() -> Result<()> {
     let plane = plane()?;
     let _injector = Injector::of_the_guide(&plane)?;
