@@ -130,7 +130,7 @@ impl Run<'_> {
         let mut watch = Watch::begin(self.session, gloo, named, observation, report).await?;
         let mut everywhere = None;
         if clusters.is_empty() {
-            let all = watch.clusters_to(None).await?;
+            let all = watch.clusters_to(None, &[]).await?;
             watch.only(gloo, &all);
             everywhere = Some(all);
         }

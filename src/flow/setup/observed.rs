@@ -10,7 +10,7 @@ use crate::flow::watch::{
     BatchDocument, BatchOutcome, Observed, Origin, Serving, Watch, Watched, WatchedCluster, judged_by, served, unmark,
 };
 use crate::kube::Session;
-use crate::model::ObjectRef;
+use crate::model::{ObjectRef, kinds};
 use crate::options::{Global, Named, Observation, OnSilence, VerifyTask};
 use crate::plan::PerObject as _;
 use crate::plan::effect::{AwaitedChange, said};
@@ -123,6 +123,7 @@ impl<'w> StepWatch<'w> {
     pub(super) async fn begin(
         (session, gloo): (&'w Session, &'w str),
         plan: &[PlannedStep],
+        global: &Global,
         report: &mut Report<'_>,
     ) -> Result<Option<Self>, Failure> {
         let of_plan = plan.iter().filter(|planned| planned.work.is_due() || planned.work.is_postponed());
@@ -132,18 +133,17 @@ impl<'w> StepWatch<'w> {
         });
         let Some((observation, first)) = acts.next() else { return Ok(None) };
         let mut watch = Watch::begin(session, gloo, std::iter::empty(), observation, report).await?;
-        let everywhere = watch.clusters_to(None).await?;
+        let named = named(plan, global);
+        let everywhere = watch.clusters_to(None, &named).await?;
         let mut in_namespaces: Vec<(String, Vec<WatchedCluster>)> = Vec::new();
         for concerned in std::iter::once(first).chain(acts.map(|(_, concerned)| concerned)) {
             if let Concerned::Namespace(namespace) = concerned
                 && !in_namespaces.iter().any(|(known, _)| known == namespace)
             {
-                in_namespaces.push((namespace.clone(), watch.clusters_to(Some(namespace)).await?));
+                in_namespaces.push((namespace.clone(), watch.clusters_to(Some(namespace), &named).await?));
             }
         }
-        let of_upstreams = plan.iter().filter(|planned| matches!(planned.step.act, StepAct::Upstreams(..)));
-        let own = of_upstreams.flat_map(|planned| planned.rows().map(|row| own(&row.object)).collect::<Vec<_>>());
-        watch.only(gloo, &own.chain(everywhere.iter().cloned()).collect::<Vec<_>>());
+        watch.only(gloo, &everywhere);
         Ok(Some(Self {
             session,
             gloo,
@@ -294,6 +294,20 @@ impl<'w> StepWatch<'w> {
         }
         Some(served(self.session, self.gloo, changes, global.wait_timeout))
     }
+}
+
+/// The Upstreams that the plan names.
+fn named(plan: &[PlannedStep], global: &Global) -> Vec<ObjectRef> {
+    let of_step = |planned: &PlannedStep| match &planned.step.act {
+        StepAct::Upstreams(_, names) => names.clone(),
+        StepAct::Verify { request, .. } => request.upstream.iter().cloned().collect(),
+        _ => Vec::new(),
+    };
+    let reference = |named: Named| {
+        let namespace = named.namespace.as_deref().unwrap_or(global.object_namespace());
+        ObjectRef::new(&kinds::UPSTREAM, namespace, named.name)
+    };
+    plan.iter().flat_map(of_step).map(reference).collect()
 }
 
 fn own(upstream: &ObjectRef) -> WatchedCluster {

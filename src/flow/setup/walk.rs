@@ -34,7 +34,10 @@ impl Way {
     ) -> Result<(), Failure> {
         let survey = SurveyReader::new(&self.session, &self.global);
         let mut watch = match plan.iter().any(|planned| planned.work.is_due() || planned.work.is_postponed()) {
-            true => StepWatch::begin((&self.session, survey.gloo_namespace().await), plan, report).await?,
+            true => {
+                let gloo = survey.gloo_namespace().await;
+                StepWatch::begin((&self.session, gloo), plan, &self.global, report).await?
+            }
             false => None,
         };
         let mut made: Vec<MadeByStep> = Vec::new();

@@ -11,7 +11,7 @@ pub(super) use marked::{done_of_mark, unmark};
 pub(super) use observed::{Observed, Watched, WatchedCluster};
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -141,11 +141,15 @@ impl<'w> Watch<'w> {
     }
 
     /// The clusters with counters that are made of Upstreams, or of Services that routes lead to. With a namespace, those
-    /// that lead to its Services.
+    /// that lead to its Services. Those of the named Upstreams are among them without counters too.
     ///
     /// # Errors
     /// The Upstreams could not be listed.
-    pub(super) async fn clusters_to(&self, namespace: Option<&str>) -> Result<Vec<WatchedCluster>, Failure> {
+    pub(super) async fn clusters_to(
+        &self,
+        namespace: Option<&str>,
+        named: &[ObjectRef],
+    ) -> Result<Vec<WatchedCluster>, Failure> {
         let query = Query { metadata_only: namespace.is_none(), ..Query::default() };
         let listed = self.session.list_all(&kinds::UPSTREAM, Scope::All, query).await;
         let listed = listed.map_err(|error| error.into_failure(self.session).detail(UNTOUCHED))?;
@@ -160,7 +164,9 @@ impl<'w> Watch<'w> {
             let upstream = upstreams.get(name).cloned().or_else(service)?;
             Some(WatchedCluster { name: name.to_owned(), upstream })
         };
-        Ok(self.before.clusters().filter_map(known).collect())
+        let named: Vec<_> = named.iter().map(cluster_name).filter(|name| upstreams.contains_key(name)).collect();
+        let all: BTreeSet<_> = self.before.clusters().chain(named.iter().map(String::as_str)).collect();
+        Ok(all.into_iter().filter_map(known).collect())
     }
 
     /// Reads only the counters of these clusters from now on.

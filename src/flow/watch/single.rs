@@ -83,7 +83,7 @@ impl<'w> SingleWatch<'w> {
             report.ui.status("changed by an earlier run and not observed");
         }
         let mut watch = Watch::begin(session, gloo, std::iter::empty(), change.observation, report).await?;
-        let clusters = watch.clusters_to(namespace).await?;
+        let clusters = watch.clusters_to(namespace, &[]).await?;
         watch.only(gloo, &clusters);
         let watched = Watched { object: change.object.clone(), clusters, wanted: None };
         let since_write = watch.before_write().await?;

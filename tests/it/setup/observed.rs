@@ -181,6 +181,25 @@ fn a_step_after_which_requests_fail_is_rolled_back_and_those_before_it_stay() ->
 }
 
 #[test]
+fn without_traffic_a_request_can_prove_each_step() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    let _follower = Follower::start(&plane, "gloo-system", UPSTREAM)?;
+    let sandbox = sandbox(&plane).patient(PATIENCE);
+    let verify = |parts: &[&str]| sandbox.run(&words(&[parts, &["--on-silence", "verify"]]));
+
+    // The pods of the shop have no sidecar, so the request after the last step is not answered.
+    let failed = verify(&["-u", UPSTREAM, "--force"]);
+    assert_eq!((failed.code, outcomes(&document(&failed)?)), (Some(5), vec!["passed", "rolledBack"]), "{failed:#?}");
+    assert_eq!((ssl_config(&plane)?, is_marked(&plane)?), (Value::Null, false));
+
+    let done = verify(&["--namespace-to-enroll", SHOP, "-u", UPSTREAM, "--strict"]);
+    assert_eq!((done.code, outcomes(&document(&done)?)), (Some(0), vec!["passed"; 3]), "{done:#?}");
+    assert_eq!((is_marked(&plane)?, mode(&plane, SHOP)?.as_deref()), (false, Some("STRICT")));
+    Ok(())
+}
+
+#[test]
 fn a_step_that_replaces_pods_is_rolled_back_too() -> Result<()> {
     let plane = plane()?;
     let _injector = Injector::of_the_guide(&plane)?;
