@@ -1,7 +1,7 @@
 //! `setup` and `teardown`: what their steps need together.
 
 use super::declaration::{Declaration, EDIT, GET, LIST};
-use super::{edits, istio, proxy, upstreams, values, writes};
+use super::{edits, istio, observed, proxy, upstreams, values, writes};
 use crate::load::policies::ISTIO_SYSTEM;
 use crate::model::kinds;
 use crate::options::{
@@ -50,6 +50,7 @@ pub(super) fn setup(task: &Setup, global: &Global, all: &mut Declaration) {
     }
     upstreams::effect(global, all);
     istio::pointing(home, all);
+    observed::of_all((task.observation, task.preview), global, all);
     if task.proof == SetupProof::Sent {
         all.everywhere(GET, &[&kinds::UPSTREAM, &kinds::POD, &kinds::CONFIG_MAP, &kinds::NODE])
             .everywhere(&["get", "list"], &[&kinds::SERVICE]);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Named, PodsOf, Preview, SettingsSwitches};
+use super::{Named, Observation, PodsOf, Preview, SettingsSwitches};
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 
@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub caution: Caution,
     pub preview: Preview,
     pub secrets: Secrets,
+    /// Watches the requests after each step: `--observe`.
+    pub observation: Option<Observation>,
 }
 
 impl Setup {

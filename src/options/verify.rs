@@ -50,11 +50,12 @@ pub(crate) enum TrustWish {
 }
 
 impl VerifyTask {
-    /// The request to an Upstream through a pod of the usual gateway. The host and the path are those of a route to it.
-    pub(crate) fn to_upstream(upstream: Named) -> Self {
+    /// The request to an Upstream, or to whatever a route leads to, through a pod of the usual gateway. The host and the
+    /// path are those of a route to it.
+    pub(crate) fn to_upstream(upstream: impl Into<Option<Named>>) -> Self {
         let proxy = PodsOf::Named(ProxyName { kind: None, name: GATEWAY_PROXY.1.to_owned() });
         Self {
-            upstream: Some(upstream),
+            upstream: upstream.into(),
             url: None,
             host: None,
             path: None,

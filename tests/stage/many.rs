@@ -10,14 +10,13 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread::{JoinHandle, sleep, spawn},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -26,6 +25,7 @@ use serde_json::{Value, json};
 use super::{
     Envoy, StageApi,
     envoy::{dynamic_resources, put},
+    load::Load,
     mesh::Valid,
     pair::{Pair, TYPES, address, cluster_of, loopback, manager, route_config, upstream_tls},
     plane::Plane,
@@ -157,16 +157,9 @@ impl Gateways {
 
     /// Sends requests to all Upstreams through both gateways, to these only now and then, until the load is ended.
     pub fn load(&self, quiet: &[&str]) -> Result<Load> {
-        let ended = Arc::new(AtomicBool::new(false));
-        let mut threads = Vec::new();
-        for gateway in &self.shared.gateways {
-            let address = gateway.listener("http")?;
-            let names: Vec<_> = self.shared.clusters.iter().map(|(name, _)| name.clone()).collect();
-            let quiet: Vec<_> = quiet.iter().map(|name| (*name).to_owned()).collect();
-            let ended = Arc::clone(&ended);
-            threads.push(spawn(move || send(address, &names, &quiet, &ended)));
-        }
-        Ok(Load { ended, threads })
+        let names: Vec<_> = self.shared.clusters.iter().map(|(name, _)| name.clone()).collect();
+        let gateways: Vec<_> = self.shared.gateways.iter().map(|it| it.listener("http")).collect::<Result<_>>()?;
+        Ok(Load::start(&gateways, &names, quiet))
     }
 }
 
@@ -257,83 +250,4 @@ fn listener(gloo: &str, names: &[String]) -> Value {
         "@type": format!("{TYPES}.config.listener.v3.Listener"), "name": "http", "address": address(loopback(0)),
         "filter_chains": [{"filters": [manager("http", "route_config", &routes)]}],
     })
-}
-
-/// The load, until it is ended.
-pub struct Load {
-    ended: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Vec<Sent>>>,
-}
-
-/// A request of the load.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    pub upstream: String,
-    /// 0 if the connection broke.
-    pub status: u16,
-    pub at: Instant,
-}
-
-impl Load {
-    /// Ends it and returns every request in the order of time.
-    pub fn end(mut self) -> Vec<Sent> {
-        self.ended.store(true, Ordering::SeqCst);
-        let logs =
-            std::mem::take(&mut self.threads).into_iter().map(|thread| thread.join().expect("it does not panic"));
-        let mut all: Vec<_> = logs.flatten().collect();
-        all.sort_by_key(|sent| sent.at);
-        all
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::SeqCst);
-    }
-}
-
-fn send(gateway: SocketAddr, names: &[String], quiet: &[String], ended: &AtomicBool) -> Vec<Sent> {
-    let mut connection = None;
-    let mut log = Vec::new();
-    for round in 0_u32.. {
-        for name in names.iter().filter(|name| round % 50 == 0 || !quiet.contains(name)) {
-            if ended.load(Ordering::SeqCst) {
-                return log;
-            }
-            let status = ask(&mut connection, gateway, name).unwrap_or_else(|_| {
-                connection = None;
-                0
-            });
-            log.push(Sent { upstream: name.clone(), status, at: Instant::now() });
-            sleep(Duration::from_millis(1));
-        }
-    }
-    log
-}
-
-fn ask(connection: &mut Option<BufReader<TcpStream>>, gateway: SocketAddr, host: &str) -> Result<u16> {
-    if connection.is_none() {
-        let stream = TcpStream::connect(gateway)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        *connection = Some(BufReader::new(stream));
-    }
-    let stream = connection.as_mut().context("it was just made")?;
-    write!(stream.get_mut(), "GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
-    let (mut status, mut length) = (None, 0);
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let line = line.trim_end().to_ascii_lowercase();
-        match (status, line.strip_prefix("content-length: ")) {
-            (None, _) => status = Some(line.split(' ').nth(1).context("a status")?.parse()?),
-            (_, Some(text)) => length = text.parse()?,
-            _ => {}
-        }
-        if line.is_empty() {
-            break;
-        }
-    }
-    stream.read_exact(&mut vec![0; length])?;
-    status.context("a status line")
 }

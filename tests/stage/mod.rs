@@ -25,6 +25,7 @@ mod helm;
 mod injector;
 pub mod istio;
 mod launch;
+pub mod load;
 mod logs;
 pub mod many;
 mod meaning;

@@ -62,6 +62,10 @@ Examples:
   gloo-rs istio setup --via inject --namespace-to-enroll default \\
       -u default-httpbin-8000 --strict --yes
 
+  # watch the requests after each step, and roll back a step that breaks them
+  gloo-rs istio setup --namespace-to-enroll default \\
+      -u default-httpbin-8000 --strict --observe 1m --yes
+
   # without sidecars, in an ambient mesh
   gloo-rs istio setup --mesh ambient --namespace-to-enroll default \\
       -u default-httpbin-8000 --strict --yes

@@ -6,6 +6,7 @@ use clap::{ArgGroup, ValueEnum};
 
 use super::verify::check_host_and_path;
 use crate::cli::help;
+use crate::cli::observe::ObserveArgs;
 use crate::cli::preview::LivePreviewArgs;
 use crate::command::{flag, gloo_rs};
 use crate::error::Failure;
@@ -70,6 +71,8 @@ pub(crate) struct SetupArgs {
     /// Proceed even if requests would get 503s; in the end, those that work now
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    observe: ObserveArgs,
     #[command(flatten)]
     preview: LivePreviewArgs,
 }
@@ -154,6 +157,7 @@ impl SetupArgs {
             strictness: if self.strict { Strictness::Strict } else { Strictness::AsItIs },
             proof: if self.no_verify { SetupProof::Skipped } else { SetupProof::Sent },
             caution: if self.force { Caution::Forced } else { Caution::Careful },
+            observation: self.observe.single(None)?,
             preview: self.preview.preview(),
             secrets: self.preview.secrets(),
         }))

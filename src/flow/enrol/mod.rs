@@ -18,6 +18,7 @@ use super::interrupt::{UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::report::Report;
 use super::session::place;
+use crate::apply::transaction::Done;
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiCause, Session};
@@ -146,11 +147,14 @@ pub(super) async fn carry_out(
     plans: &[NamespacePlan],
     global: &Global,
     report: &mut Report<'_>,
-) -> Result<(), Stopped> {
+) -> Result<Vec<Done>, Stopped> {
     let (stop, now) = (report.interrupts(), now());
     let run = Run { session, stop: &stop, pace: pace(task, global), now: &now };
+    let mut done = Vec::new();
     for plan in plans {
-        let unconfirmed = step::make(&run, plan, report).await?.finish(report);
+        let made = step::make(&run, plan, report).await?;
+        done.extend(made.written());
+        let unconfirmed = made.finish(report);
         if let Some(why) = unconfirmed.into_iter().next() {
             return Err(Stopped::new(why, Stands::Unconfirmed));
         }
@@ -158,7 +162,7 @@ pub(super) async fn carry_out(
             return Err(Stopped::new(interrupted(), Stands::Unconfirmed));
         }
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Changes the namespaces one after the other. A failure in one does not affect the others.

@@ -62,10 +62,14 @@ impl MadeInNamespace {
         self.unconfirmed
     }
 
-    /// Rolls back all of it. The label is first, so that the new pods are as they were before.
+    /// What was written. A rollback begins with the label, so that the new pods are as they were before.
+    pub(super) fn written(&self) -> Vec<Done> {
+        self.restarted.iter().chain(&self.label).cloned().collect()
+    }
+
+    /// Rolls back all of it.
     pub(super) async fn undo(self, session: &Session) -> Vec<(ObjectRef, Undone)> {
-        let done: Vec<_> = self.restarted.into_iter().chain(self.label).collect();
-        transaction::roll_back(session, &done).await
+        transaction::roll_back(session, &self.written()).await
     }
 }
 

@@ -11,7 +11,7 @@ use self::batch::BatchRun;
 use super::Run;
 use crate::error::Failure;
 use crate::flow::report::Report;
-use crate::flow::watch::{BatchDocument, Observed, Origin, Watch, judged_by};
+use crate::flow::watch::{BatchDocument, BatchOutcome, Observed, Origin, Watch, judged_by};
 use crate::model::{ObjectRef, kinds};
 use crate::options::Observation;
 use crate::plan::outcome::{Outcome, Row};
@@ -93,7 +93,7 @@ impl Batch {
     }
 
     /// The batch in the document.
-    fn document(&self, number: usize, outcome: &str, observation: Observation, observed: &[Observed]) -> Value {
+    fn document(&self, number: usize, outcome: BatchOutcome, observation: Observation, observed: &[Observed]) -> Value {
         let objects = self.rows.iter().map(|row| &row.object).collect();
         BatchDocument { number, outcome, objects, origin: self.origin, observation, observed }.value()
     }
@@ -130,7 +130,7 @@ impl Run<'_> {
         let mut watch = Watch::begin(self.session, gloo, named, observation, report).await?;
         let mut everywhere = None;
         if clusters.is_empty() {
-            let all = watch.clusters_to(None).await?;
+            let all = watch.clusters_to(None, &[]).await?;
             watch.only(gloo, &all);
             everywhere = Some(all);
         }
@@ -161,7 +161,7 @@ fn preview(batches: Vec<Batch>, observation: Observation, report: &mut Report<'_
     let of = batches.len();
     for (at, batch) in batches.into_iter().enumerate() {
         report.line(format!("batch {} of {of}: {}", at + 1, batch.title()));
-        report.extend_field("batches", vec![batch.document(at + 1, "planned", observation, &[])]);
+        report.extend_field("batches", vec![batch.document(at + 1, BatchOutcome::Planned, observation, &[])]);
         report.rows(batch.rows);
     }
 }

@@ -11,9 +11,7 @@ use super::interrupt::{Interrupts, UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::report::Report;
 use super::session::{block_on, open, place};
-use super::watch;
-use super::watch::single::{Judged, SingleWatch};
-use crate::apply::caught::caught;
+use super::watch::single::{Judged, SingleChange, SingleWatch};
 use crate::apply::transaction::{self, Done, Unmade};
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
@@ -22,9 +20,10 @@ use crate::load::absence;
 use crate::load::policies::{self, Mesh, Root};
 use crate::load::survey::SurveyReader;
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Global, Observation, PeerAuth};
+use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
+use crate::plan::observe::mark;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{PolicyScope, PolicyVerdict, PolicyWish, at_level, decide};
@@ -76,13 +75,13 @@ pub(super) async fn change(task: &PeerAuth, global: &Global, report: &mut Report
         preview: task.preview,
         secrets: task.secrets,
     };
-    let observation = task.observation.filter(|_| !change.is_already());
-    if let (Some(observation), true) = (observation, task.preview.is_on()) {
-        report.line(format!("the change would be {}", watch::judged_by(observation)));
+    let single = SingleChange::of(&change, task.observation);
+    if let (Some(single), true) = (&single, task.preview.is_on()) {
+        single.preview(report);
     }
     if begin(&session, proposal, global, report).await? == Begun::Writes {
-        if let Some(observation) = observation {
-            return Box::pin(watched(&session, task, change, observation, (global, report))).await;
+        if let Some(single) = single {
+            return Box::pin(watched(&session, task, &change, single, (global, report))).await;
         }
         let (row, _) = Box::pin(write(&session, task, change, &stop)).await?;
         report.row(row);
@@ -97,40 +96,28 @@ pub(super) async fn change(task: &PeerAuth, global: &Global, report: &mut Report
 async fn watched(
     session: &Session,
     task: &PeerAuth,
-    change: Change,
-    observation: Observation,
+    change: &Change,
+    single: SingleChange<'_>,
     (global, report): (&Global, &mut Report<'_>),
 ) -> Result<(), Failure> {
     // `-n` is the namespace of the policy and does not say where Gloo is installed.
     let of_gloo = Global { namespace: None, ..global.clone() };
     let survey = SurveyReader::new(session, &of_gloo);
     let gloo = survey.gloo_namespace().await;
-    let object = change.before.reference.clone();
-    let namespace = match &task.request.scope {
-        PolicyScope::Mesh => None,
-        PolicyScope::Namespace(namespace) | PolicyScope::Workload { namespace, .. } => Some(namespace.as_str()),
+    let watch = SingleWatch::begin(session, gloo, (single, task.request.scope.namespace()), report).await?;
+    let (row, done) = match watch.left() {
+        Some(left) => (execute::row_of(change), Some(left.clone())),
+        None => Box::pin(write(session, task, change.clone(), &report.interrupts())).await?,
     };
-    let watch = SingleWatch::begin(session, gloo, (&object, namespace), observation, report).await?;
-    let (row, done) = Box::pin(write(session, task, change, &report.interrupts())).await?;
     let Some(done) = done else {
         report.row(row);
         return Ok(());
     };
-    let judged = caught(watch.judged(&of_gloo, report)).await.unwrap_or_else(|panicked| Err(panicked.into()));
-    match judged {
-        Ok(Judged::Passed(seen)) => report.row(Row { message: format!("{}, {seen}", row.message), ..row }),
-        Ok(Judged::Quiet(failure)) => {
+    match watch.end(&done, &of_gloo, report).await? {
+        Judged::Passed(seen) => report.row(Row { message: format!("{}, {seen}", row.message), ..row }),
+        Judged::Quiet(failure) => {
             report.row(row);
             report.failure(failure);
-        }
-        Err(cause) => {
-            report.ui.status("rolling back");
-            let undone = transaction::roll_back(session, &[done]).await;
-            for (object, state) in &undone {
-                let row = execute::say_undone(object, state, cause.reason, report);
-                report.record(row);
-            }
-            return Err(Stopped::undone(cause, &undone, "run the same command again").into());
         }
     }
     Ok(())
@@ -154,7 +141,10 @@ pub(super) async fn plan(
     let change = match decide(request, &mesh.policies(), mesh.kind) {
         PolicyVerdict::Unchanged { object, message } => {
             say_around(task, &mesh, &object, notes);
-            let before = Object { reference: object, value: Value::Null };
+            // A policy that an earlier run changed and did not observe is watched, and may be rolled back.
+            let there = mesh.all.iter().map(|policy| Object::new(mesh.kind, policy.clone()));
+            let left = there.filter(|policy| policy.reference == object).find(|policy| mark::is_marked(&policy.value));
+            let before = left.unwrap_or(Object { reference: object, value: Value::Null });
             return Ok(Ok(Change::new(before, Vec::new(), message)));
         }
         PolicyVerdict::Refuse { object, why } => return Ok(Err(vec![Row::left(object, Outcome::Refused, why)])),
@@ -338,7 +328,8 @@ async fn write(
             let undone = transaction::roll_back(session, &[done]).await;
             Stopped::undone(cause, &undone, "run the same command again").into()
         };
-        match transaction::make(session, planned).await {
+        let sent = if task.observation.is_some() { mark::marked(planned) } else { planned };
+        match transaction::make(session, sent).await {
             Ok(done) if stop.is_set() => return Err(back(done, interrupted()).await),
             Ok(done) => {
                 return Ok((Row { owner, ..Row::answer(reference, Outcome::Changed, message) }, Some(done)));

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::gateway::SetupGateway;
-use super::policy;
 use super::step::{Step, StepAct};
+use super::{observed, policy};
 use crate::command::{CommandLine, gloo_rs};
 use crate::kube::{Freshness, Scope as Where, Session};
 use crate::load::{gateways, policies};
 use crate::options::{
     Bringer, Enrol, Enrolment, Injection, IstioWish, MeshMode, Named, PeerAuth, PodsOf, Posture, Preview, Proxies,
-    ProxyPods, RequestWish, Restarts, Rollouts, SettingsSwitches, Setup, Sidecars, Strictness, TrustWish,
-    UpgradeValues, ValuesAct, VerifyTask, Via,
+    ProxyPods, RequestWish, Restarts, Rollouts, SettingsSwitches, Setup, Sidecars, Strictness, UpgradeValues,
+    ValuesAct, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
@@ -19,7 +19,6 @@ use crate::plan::mtls::{MtlsWish, Policy};
 use crate::plan::peer::change::{self, PolicyRequest, PolicyScope};
 use crate::plan::peer::{Mode, Policies};
 use crate::plan::policy::{Caution, OtherTls};
-use crate::plan::proxy_pods::{PodAmount, Which};
 use crate::plan::values::{self, Switch};
 use crate::plan::verdict::route::USUAL_PATH;
 use crate::render::diff::Secrets;
@@ -27,9 +26,16 @@ use crate::render::diff::Secrets;
 /// Returns the steps, in the order of the guide.
 pub(super) async fn steps(session: &Session, task: &Setup, gateway: &SetupGateway) -> Vec<Step> {
     let policies = policies(session, task, gateway).await;
-    match task.mesh {
+    let steps = match task.mesh {
         MeshMode::Ambient => in_order_ambient(task, gateway, policies),
         MeshMode::Sidecars => in_order(task, gateway, &gateway.istio(session, task).await, policies),
+    };
+    match task.observation {
+        Some(observation) => {
+            let upstream = task.upstreams.first().filter(|_| task.upstreams.len() == 1);
+            observed::after_each(steps, observation, &gateway.namespace, &request(task, gateway, upstream))
+        }
+        None => steps,
     }
 }
 
@@ -107,29 +113,29 @@ fn in_order(task: &Setup, gateway: &SetupGateway, istio: &IstioWish, policies: V
 /// One request to each Upstream. If it is not answered over mutual TLS, those of the steps in `proves` that affect the
 /// connection are rolled back.
 fn verify(task: &Setup, gateway: &SetupGateway, proves: &[usize], when: &str) -> Vec<Step> {
-    let request = |upstream: &Option<Named>| VerifyTask {
-        upstream: upstream.clone(),
-        url: None,
-        host: task.request.host.clone(),
-        path: task.request.path.clone(),
-        method: "GET".to_owned(),
-        headers: Vec::new(),
-        via: Via::Forward { port: gateway.port },
-        pods: ProxyPods { proxy: gateway.pods.clone(), amount: PodAmount::One, which: Which::Running },
-        trust: TrustWish::System,
-        expect: 200,
-    };
     let step = |upstream: Option<Named>| Step {
         word: "verify",
         what: format!(
             "{}: expect 200 and mTLS{when}",
             upstream.as_ref().map_or_else(|| url(task), ToString::to_string)
         ),
-        act: StepAct::Verify { request: Box::new(request(&upstream)), proves: proves.to_vec() },
+        act: StepAct::Verify { request: Box::new(request(task, gateway, upstream.as_ref())), proves: proves.to_vec() },
         undone_by: "nothing is changed".into(),
         namespace: None,
     };
     gateway.asked(task).into_iter().map(step).collect()
+}
+
+/// The request to an Upstream through a pod of the gateway.
+fn request(task: &Setup, gateway: &SetupGateway, upstream: Option<&Named>) -> VerifyTask {
+    let usual = VerifyTask::to_upstream(upstream.cloned());
+    VerifyTask {
+        host: task.request.host.clone(),
+        path: task.request.path.clone(),
+        via: Via::Forward { port: gateway.port },
+        pods: ProxyPods { proxy: gateway.pods.clone(), ..usual.pods },
+        ..usual
+    }
 }
 
 /// The request without an Upstream: `shop.example/cart`.
@@ -332,6 +338,7 @@ mod tests {
             caution: Caution::Careful,
             preview: Preview::default(),
             secrets: Secrets::Masked,
+            observation: None,
         };
         let scope = PolicyScope::Namespace("shop".to_owned());
         let policy = Step {

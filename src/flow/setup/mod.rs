@@ -8,7 +8,10 @@ mod forward;
 mod gateway;
 mod hints;
 mod in_use;
+mod made;
 mod objects;
+mod observed;
+mod observing;
 mod pointing;
 mod policy;
 mod proof;
@@ -27,7 +30,8 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use self::gateway::SetupGateway;
-use self::step::{PlannedStep, Step, StepAct};
+use self::observing::Observing;
+use self::step::{PlannedStep, Step, StepAct, Work};
 use super::interrupt::UNTOUCHED;
 use super::report::Report;
 use super::session::{open, place};
@@ -121,8 +125,9 @@ impl Way {
 
     /// Plans all steps, asks for confirmation once, and runs them.
     async fn go(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<(), Failure> {
-        let plan = Box::pin(self.plan(steps, report)).await?;
+        let mut plan = Box::pin(self.plan(steps, report)).await?;
         let forecast = self.forecast(&plan, report).await?;
+        let postponed = forecast.as_ref().map(|it| observed::postpone(&mut plan, it)).unwrap_or_default();
         report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
         let of_document = forecast.as_ref().map(|it| it.outages.iter().map(shown::outage_value).collect());
         report.field("outages", of_document.unwrap_or(Value::Null));
@@ -131,6 +136,7 @@ impl Way {
             self.say("nothing to change", report);
         } else {
             self.say_all(&forecast.as_ref().map(shown::forecast).unwrap_or_default(), report);
+            self.say_all(&postponed, report);
             self.say(&format!("changes {}", shown::amount(&plan)), report);
         }
         if self.caution == Caution::Careful {
@@ -139,7 +145,7 @@ impl Way {
         if self.preview.is_on() {
             return self.show(&plan, report);
         }
-        if is_as_wanted && !plan.iter().any(PlannedStep::only_looks) {
+        if is_as_wanted && !plan.iter().any(PlannedStep::looks) {
             return Ok(());
         }
         let risks = if is_as_wanted { Vec::new() } else { vec![shown::amount(&plan)] };
@@ -180,6 +186,9 @@ impl Way {
             })?;
             if plan.is_empty() {
                 self.say("plan, with the state after each step:", report);
+            }
+            if plan.last().is_some_and(PlannedStep::is_settled) && planned.work.is_due() {
+                planned.work = Work::Observation(Observing::NotNeeded);
             }
             planned.step.undone_by = self.aimed(&planned);
             self.say_all(&shown::lines(number, &planned), report);
@@ -234,6 +243,10 @@ impl Way {
                 planned.diffs()?.into_iter().for_each(|diff| report.diff(diff));
             }
             planned.rows().for_each(|row| report.record(row));
+        }
+        let observations = observed::planned(plan);
+        if !observations.is_empty() {
+            report.extend_field("batches", observations);
         }
         Ok(())
     }

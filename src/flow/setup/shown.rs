@@ -18,7 +18,8 @@ pub(super) fn lines(number: usize, planned: &PlannedStep) -> Vec<String> {
     let step = &planned.step;
     let head = format!("{number:>3} {:<9} {}", step.word, step.what);
     if planned.only_looks() {
-        return vec![head];
+        let how = planned.more().into_iter().map(|how| format!(": {how}"));
+        return vec![std::iter::once(head).chain(how).collect()];
     }
     let head = match (&planned.spared, planned.is_already()) {
         (Some(spared), true) => format!("{head}: already: {}", spared.by),

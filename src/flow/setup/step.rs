@@ -1,26 +1,30 @@
 //! One step: a command with the options from setup, its plan, and its execution.
 
+use super::made::{Follows, MadeByStep};
 use super::objects;
+use super::observing::{Concerned, Observing};
 use super::proof;
 use super::spared::{Spared, spare};
-use crate::apply::transaction::Done;
 use crate::command::Hint;
 use crate::error::Failure;
 use crate::flow::execute::{self, Stopped, Transaction, now, short};
 use crate::flow::notes::Notes;
 use crate::flow::report::Report;
+use crate::flow::watch::Origin;
 use crate::flow::{enrol, peer_auth, sidecars, switches, values, verify};
 use crate::kube::Session;
 use crate::load::survey::SurveyReader;
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    DryRunMode, Enrolment, Global, Injection, Named, PeerAuth, Preview, Sidecars, UpgradeValues, VerifyTask,
+    DryRunMode, Enrolment, Global, Injection, Named, Observation, PeerAuth, Preview, Sidecars, UpgradeValues,
+    VerifyTask,
 };
 use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
 use crate::plan::change::Change;
 use crate::plan::enrolment::NamespacePlan;
 use crate::plan::mtls::{MtlsWish, Policy};
+use crate::plan::observe::mark;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::policy::Caution;
@@ -41,7 +45,16 @@ pub(super) enum StepAct {
         /// The steps that the result may prove wrong, by their index in the plan.
         proves: Vec<usize>,
     },
+    Observe {
+        observation: Observation,
+        /// The requests that are watched after the step before it.
+        concerned: Concerned,
+        /// The request that is sent if too few are seen.
+        request: Box<VerifyTask>,
+    },
 }
+
+const NOT_OBSERVED: &str = "changed by an earlier run and not observed";
 
 /// A step before it is planned.
 #[derive(Debug, Clone)]
@@ -68,6 +81,7 @@ pub(super) enum Work {
     Objects(Vec<Change>),
     /// A request. It changes nothing.
     Request,
+    Observation(Observing),
 }
 
 /// A step with its plan.
@@ -77,14 +91,6 @@ pub(super) struct PlannedStep {
     /// The objects that are left unchanged although they do not have the wanted state, and why.
     pub spared: Option<Spared>,
     pub effects: Vec<Effect>,
-}
-
-/// What a step wrote that can be rolled back if a later step proves it wrong.
-pub(super) enum MadeByStep {
-    Nothing,
-    Objects(Vec<Done>),
-    /// A release whose upgrade turned on auto-mTLS, and the task of the upgrade.
-    AutoMtls(Box<values::Upgraded>, Box<UpgradeValues>),
 }
 
 /// When a step is planned.
@@ -107,8 +113,18 @@ impl Work {
         match self {
             Self::Sidecars(plan) => &plan.changes,
             Self::Enrolment { changes, .. } | Self::Objects(changes) => changes,
-            Self::Values(_) | Self::Request => &[],
+            Self::Values(_) | Self::Request | Self::Observation(_) => &[],
         }
+    }
+
+    /// Whether it is an observation that is to be made.
+    pub(super) fn is_due(&self) -> bool {
+        matches!(self, Self::Observation(Observing::Due))
+    }
+
+    /// Whether it is an observation that is made later.
+    pub(super) fn is_postponed(&self) -> bool {
+        matches!(self, Self::Observation(Observing::Postponed { .. }))
     }
 
     /// The release that it changes. A release is not an object of the cluster; Helm writes it.
@@ -137,14 +153,44 @@ impl PlannedStep {
         self.work.changes().next().is_none() && self.work.release().is_none()
     }
 
+    /// Whether there is nothing to do and nothing to observe.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_already() && self.unobserved().next().is_none()
+    }
+
     /// Whether it changes nothing by design.
     pub(super) fn only_looks(&self) -> bool {
-        matches!(self.work, Work::Request)
+        matches!(self.work, Work::Request | Work::Observation(_))
+    }
+
+    /// Whether it looks at requests, now or after a later step.
+    pub(super) fn looks(&self) -> bool {
+        self.only_looks() && !matches!(self.work, Work::Observation(Observing::NotNeeded))
+    }
+
+    /// The objects that have the wanted state, but that an earlier run changed without observing them.
+    pub(super) fn unobserved(&self) -> impl Iterator<Item = &ObjectRef> {
+        let left = self.work.all().iter().filter(|change| change.is_already() && mark::is_marked(&change.before.value));
+        left.map(|change| &change.before.reference)
+    }
+
+    /// Which run changed what is observed after the step.
+    pub(super) fn origin(&self) -> Origin {
+        let is_left = self.is_already() && self.unobserved().next().is_some();
+        if is_left { Origin::EarlierRun } else { Origin::ThisRun }
+    }
+
+    /// Whether it turns auto-mTLS on.
+    pub(super) fn turns_on_auto_mtls(&self) -> bool {
+        self.effects.contains(&Effect::AutoMtls(Turn::On))
     }
 
     /// Whether `-n` in its commands is the namespace of Gloo.
     pub(super) fn is_in_gloo(&self) -> bool {
-        !matches!(self.step.act, StepAct::Enrolment(_) | StepAct::PeerAuth(_) | StepAct::Verify { .. })
+        !matches!(
+            self.step.act,
+            StepAct::Enrolment(_) | StepAct::PeerAuth(_) | StepAct::Verify { .. } | StepAct::Observe { .. }
+        )
     }
 
     /// The workloads that are restarted.
@@ -169,7 +215,11 @@ impl PlannedStep {
                 let left = plans.iter().flat_map(|plan| enrol::left(task, plan));
                 left.map(|(object, why)| format!("not restarted: {}: {}", short(&object), why.message)).collect()
             }
-            _ => Vec::new(),
+            (Work::Observation(Observing::Postponed { until }), _) => {
+                vec![format!("left out: requests are expected to fail until step {until}")]
+            }
+            (Work::Observation(Observing::NotNeeded), _) => vec!["nothing to observe".to_owned()],
+            _ => self.unobserved().map(|object| format!("{} {NOT_OBSERVED}", short(object))).collect(),
         }
     }
 
@@ -211,7 +261,9 @@ impl StepAct {
             Self::Sidecars(task) => task.secrets,
             Self::Enrolment(task) => task.secrets,
             Self::PeerAuth(task) => task.secrets,
-            Self::Upstreams(..) | Self::Switches(_) | Self::Verify { .. } => crate::render::diff::Secrets::Masked,
+            Self::Upstreams(..) | Self::Switches(_) | Self::Verify { .. } | Self::Observe { .. } => {
+                crate::render::diff::Secrets::Masked
+            }
         }
     }
 
@@ -269,6 +321,7 @@ impl StepAct {
                 }
                 Ok(Work::Request)
             }
+            Self::Observe { .. } => Ok(Work::Observation(Observing::Due)),
         })
     }
 
@@ -357,7 +410,7 @@ impl PlannedStep {
     pub(super) async fn carry_out(
         &self,
         session: &Session,
-        caution: Caution,
+        (caution, follows): (Caution, Follows),
         global: &Global,
         report: &mut Report<'_>,
     ) -> Result<MadeByStep, Stopped> {
@@ -383,17 +436,16 @@ impl PlannedStep {
                 report.record(upgraded.row());
                 Ok(match upgraded.turned_on {
                     true => MadeByStep::AutoMtls(Box::new(upgraded), Box::new(task.clone())),
-                    false => MadeByStep::Nothing,
+                    false => MadeByStep::Release(Box::new(upgraded)),
                 })
             }
             (StepAct::Sidecars(task), Work::Sidecars(plan)) => {
-                Box::pin(sidecars::carry_out(session, task, &plan, global, report)).await?;
+                let done = Box::pin(sidecars::carry_out(session, task, &plan, global, report)).await?;
                 report.line(task.act.success());
-                Ok(MadeByStep::Nothing)
+                Ok(MadeByStep::Objects(done))
             }
             (StepAct::Enrolment(task), Work::Enrolment { plans, .. }) => {
-                Box::pin(enrol::carry_out(session, task, &plans, global, report)).await?;
-                Ok(MadeByStep::Nothing)
+                Box::pin(enrol::carry_out(session, task, &plans, global, report)).await.map(MadeByStep::Objects)
             }
             (StepAct::Verify { request, .. }, _) => {
                 Box::pin(proof::prove(session, request, global, report)).await?;
@@ -401,9 +453,11 @@ impl PlannedStep {
             }
             (_, work) => {
                 let changes = if let Work::Objects(changes) = work { changes } else { Vec::new() };
+                let (left, changes) = follows.marked(changes);
                 let way_back = self.step.undone_by.clone();
                 let transaction = Transaction::new(session, &stop, way_back, global.wait_timeout);
-                Box::pin(transaction.run(&changes, report)).await.map(MadeByStep::Objects)
+                let done = Box::pin(transaction.run(&changes, report)).await?;
+                Ok(MadeByStep::Objects(left.into_iter().chain(done).collect()))
             }
         }
     }

@@ -52,7 +52,9 @@ fn wrong(plan: &[PlannedStep], back: &[usize], is_all_back: bool) -> String {
     let mut back = back.to_vec();
     back.sort_unstable();
     let what = match back.as_slice() {
-        [one] if is_release(&plan[*one]) => format!("auto-mTLS of {}", named(&back)),
+        [one] if is_release(&plan[*one]) && plan[*one].turns_on_auto_mtls() => {
+            format!("auto-mTLS of {}", named(&back))
+        }
         steps => named(steps),
     };
     let are = if back.len() == 1 { "it is" } else { "they are" };

@@ -123,14 +123,14 @@ pub(super) async fn carry_out(
     plan: &SidecarsPlan,
     global: &Global,
     report: &mut Report<'_>,
-) -> Result<(), Stopped> {
+) -> Result<Vec<Done>, Stopped> {
     let stop = report.interrupts();
     let transaction = Transaction::new(session, &stop, way_back(task, global), global.wait_timeout);
     let done = transaction.run(&plan.changes, report).await?;
     if matches!(task.act, Injection::Uninject { .. }) {
         let_go(session, plan, &done, report).await;
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Releases the field ownership of the bootstraps, so that their charts own them.

@@ -58,7 +58,17 @@ pub(super) struct JudgedRequest {
 impl JudgedRequest {
     /// The first result that is not as expected, as one line.
     pub(super) fn fault(&self) -> Option<String> {
-        let (asked, verdict) = self.answers.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
+        self.first(|verdict| verdict.exit != Exit::Done)
+    }
+
+    /// The first result that is no answer of the backend with the expected status, whatever its TLS is.
+    pub(super) fn failed(&self) -> Option<String> {
+        let answers = [VerdictKind::Mtls, VerdictKind::Answered, VerdictKind::Plaintext];
+        self.first(|verdict| !answers.contains(&verdict.kind))
+    }
+
+    fn first(&self, is_wrong: impl Fn(&RequestVerdict) -> bool) -> Option<String> {
+        let (asked, verdict) = self.answers.iter().find(|(_, verdict)| is_wrong(verdict))?;
         shown::lines(asked, verdict).first().map(ToString::to_string)
     }
 

@@ -1,32 +1,38 @@
 //! Watches the requests to changed objects through the counters of every gateway's Envoy: in a window before the change,
 //! and in one after it.
 
+mod document;
+mod marked;
+mod observed;
 pub(super) mod single;
 
+pub(super) use document::{BatchDocument, BatchOutcome, Origin};
+pub(super) use marked::{done_of_mark, unmark};
+pub(super) use observed::{Observed, Watched, WatchedCluster};
+
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::interrupt::{Interrupts, UNTOUCHED};
 use super::report::Report;
-use super::verify;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Failure, Reason};
 use crate::kube::{Query, Scope, Session};
 use crate::load::gateway_counters::GatewayCounters;
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Global, Named, Observation, VerifyTask};
+use crate::options::Observation;
 use crate::plan::advice::{Advice, Code, some_of};
-use crate::plan::effect::{EffectVerdict, Wanted};
+use crate::plan::effect::{AwaitedChange, EffectVerdict};
 use crate::plan::observe::window::{Tally, Window};
 use crate::plan::observe::{Moment, Tallies, WindowVerdict, judge};
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{cluster_name, in_memory};
-use crate::plan::waiting::{Counted, Seen, Watcher};
+use crate::plan::waiting::{Counted, Seen, Unwatched, Watcher};
 use crate::render::text::{count, seconds};
+use crate::verify::acceptance;
 
 /// The longest time between two looks at the counters.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -47,110 +53,18 @@ pub(super) fn requests(number: u64) -> String {
     count(usize::try_from(number).unwrap_or(usize::MAX), "request")
 }
 
-/// A batch of changes in the document.
-pub(super) struct BatchDocument<'d> {
-    pub number: usize,
-    pub outcome: &'d str,
-    pub objects: Vec<&'d ObjectRef>,
-    pub origin: Origin,
-    pub observation: Observation,
-    pub observed: &'d [Observed],
-}
-
-/// Who changes the objects of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    ThisRun,
-    /// A run that ended before it had observed its change.
-    EarlierRun,
-}
-
-impl BatchDocument<'_> {
-    pub(super) fn value(&self) -> Value {
-        let object = |object: &&ObjectRef| json!({"namespace": object.namespace, "name": object.name});
-        json!({
-            "number": self.number,
-            "outcome": self.outcome,
-            "objects": self.objects.iter().map(object).collect::<Vec<_>>(),
-            "changedByEarlierRun": self.origin == Origin::EarlierRun,
-            "windowSeconds": self.observation.window.as_secs_f64(),
-            "max5xx": self.observation.limits.max_5xx.map(|most| most.to_string()),
-            "minRequests": self.observation.limits.min_requests,
-            "counters": self.observed.iter().flat_map(Observed::document).collect::<Vec<_>>(),
-        })
-    }
-}
-
-/// A changed object, and the clusters of Envoy that its change affects.
-#[derive(Debug, Clone)]
-pub(super) struct Watched {
-    pub object: ObjectRef,
-    pub clusters: Vec<WatchedCluster>,
-    /// The TLS that the clusters must use after the change, if that is known.
-    pub wanted: Option<Wanted>,
-}
-
-/// A cluster of Envoy, and the Upstream that it is made of.
-#[derive(Debug, Clone)]
-pub(super) struct WatchedCluster {
-    pub name: String,
-    pub upstream: ObjectRef,
-}
-
-/// How the window of a changed object ended.
-#[derive(Debug, Clone)]
-pub(super) struct Observed {
-    pub watched: Watched,
-    pub verdict: WindowVerdict,
-    /// Why the change is not in effect, if the counters do not decide.
-    pub not_served: Vec<String>,
-    tallies: Vec<Tallies>,
-}
-
-impl Observed {
-    /// Whether the change must be rolled back.
-    pub(super) fn is_worse(&self) -> bool {
-        !self.not_served.is_empty() || matches!(self.verdict, WindowVerdict::Worse(_))
-    }
-
-    /// The Upstreams to which requests became worse, and what became worse.
-    pub(super) fn blamed(&self) -> Vec<(&ObjectRef, Vec<String>)> {
-        let of_counters = match &self.verdict {
-            WindowVerdict::Worse(worse) => worse.as_slice(),
-            WindowVerdict::Passed | WindowVerdict::Quiet => &[],
-        };
-        let blamed = of_counters.iter().map(|it| (&self.watched.clusters[it.cluster].upstream, it.lines.clone()));
-        let not_served = (!self.not_served.is_empty()).then(|| (&self.watched.object, self.not_served.clone()));
-        not_served.into_iter().chain(blamed).collect()
-    }
-
-    /// All requests since the write: `340 requests, 0 with 5xx`.
-    pub(super) fn seen(&self) -> String {
-        let total = self.tallies.iter().fold(Tally::default(), |sum, it| sum.and(&it.now));
-        format!("{}, {} with 5xx", requests(total.requests()), total.of(Stat::ServerErrors))
-    }
-
-    /// The requests since the change was served.
-    pub(super) fn requests(&self) -> u64 {
-        self.tallies.iter().fold(0, |sum, it| sum.saturating_add(it.since_served.requests()))
-    }
-
-    /// The counters before and after, for the document.
-    fn document(&self) -> Vec<Value> {
-        let one = |(cluster, tallies): (&WatchedCluster, &Tallies)| {
-            json!({
-                "cluster": cluster.name,
-                "upstream": {"namespace": cluster.upstream.namespace, "name": cluster.upstream.name},
-                "before": tallies.before.document(),
-                "after": tallies.now.document(),
-            })
-        };
-        self.watched.clusters.iter().zip(&self.tallies).map(one).collect()
-    }
-}
-
 /// The result of the wait until Gloo serves the change, one for each watched object.
 pub(super) type Serving<'f> = Pin<Box<dyn Future<Output = Vec<EffectVerdict>> + 'f>>;
+
+/// Waits until Gloo serves the changes.
+pub(super) fn served<'f>(
+    session: &'f Session,
+    gloo: &'f str,
+    changes: Vec<AwaitedChange>,
+    patience: Duration,
+) -> Serving<'f> {
+    Box::pin(async move { acceptance::wait(session, gloo, &changes, patience, &Unwatched).await })
+}
 
 /// The window after a change. It goes on if some objects of it are judged before the others.
 pub(super) struct AfterChange<'f> {
@@ -227,11 +141,15 @@ impl<'w> Watch<'w> {
     }
 
     /// The clusters with counters that are made of Upstreams, or of Services that routes lead to. With a namespace, those
-    /// that lead to its Services.
+    /// that lead to its Services. Those of the named Upstreams are among them without counters too.
     ///
     /// # Errors
     /// The Upstreams could not be listed.
-    pub(super) async fn clusters_to(&self, namespace: Option<&str>) -> Result<Vec<WatchedCluster>, Failure> {
+    pub(super) async fn clusters_to(
+        &self,
+        namespace: Option<&str>,
+        named: &[ObjectRef],
+    ) -> Result<Vec<WatchedCluster>, Failure> {
         let query = Query { metadata_only: namespace.is_none(), ..Query::default() };
         let listed = self.session.list_all(&kinds::UPSTREAM, Scope::All, query).await;
         let listed = listed.map_err(|error| error.into_failure(self.session).detail(UNTOUCHED))?;
@@ -246,7 +164,9 @@ impl<'w> Watch<'w> {
             let upstream = upstreams.get(name).cloned().or_else(service)?;
             Some(WatchedCluster { name: name.to_owned(), upstream })
         };
-        Ok(self.before.clusters().filter_map(known).collect())
+        let named: Vec<_> = named.iter().map(cluster_name).filter(|name| upstreams.contains_key(name)).collect();
+        let all: BTreeSet<_> = self.before.clusters().chain(named.iter().map(String::as_str)).collect();
+        Ok(all.into_iter().filter_map(known).collect())
     }
 
     /// Reads only the counters of these clusters from now on.
@@ -373,24 +293,6 @@ impl<'w> Watch<'w> {
         let verdict = judge(&tallies, watched.wanted, self.observation.limits, moment);
         let verdict = verdict.or_else(|| (!not_served.is_empty()).then_some(WindowVerdict::Quiet))?;
         Some(Observed { watched: watched.clone(), verdict, not_served, tallies })
-    }
-}
-
-/// Sends a request to an Upstream.
-///
-/// # Errors
-/// It is not answered as expected.
-pub(super) async fn verified(
-    session: &Session,
-    upstream: &ObjectRef,
-    global: &Global,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    let named = Named { namespace: Some(upstream.namespace.clone()), name: upstream.name.clone() };
-    let judged = Box::pin(verify::judged(session, &VerifyTask::to_upstream(named), global, report)).await?;
-    match judged.fault() {
-        None => Ok(()),
-        Some(fault) => Err(Failure::new(Exit::RolledBack, Reason::ErrorsRose, fault)),
     }
 }
 

@@ -1,15 +1,17 @@
 //! The mark of an object that was changed and not observed yet. It is there from the write until the requests of its
 //! batch were judged, so that a run that is killed in between leaves a trace, and the next run can watch the object or
-//! roll it back.
+//! roll it back. An object that was deleted has no place for it.
 
 use serde_json::{Value, json};
 
 use crate::bounded;
-use crate::edit::Edit;
 use crate::edit::json as edited;
+use crate::edit::{Edit, Op};
 use crate::model::{FieldPath, Kind, Object, Segment};
 use crate::plan::advice::Advice;
+use crate::plan::change::{Act, Change};
 use crate::plan::effect::Wanted;
+use crate::plan::mark::made_by_us;
 use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::Decision;
 use crate::plan::policy::{Caution, Picked};
@@ -17,6 +19,9 @@ use crate::plan::{PerObject, Wants, Words};
 
 /// The annotation. Its value is a list of the changed fields with what was there before.
 pub(crate) const NOT_OBSERVED: &str = "gloo-rs/not-observed";
+
+/// Its value if the object was created: the field is the whole object.
+const CREATED: &str = r#"[{"path":[]}]"#;
 
 /// Limit for the value of the annotation, in bytes. All annotations of an object may have 256 KiB.
 const MOST: usize = 64 << 10;
@@ -53,8 +58,8 @@ impl PerObject for Marking<'_> {
     fn decide(&self, object: &Object, found: Picked, around: &UpstreamContext) -> Decision {
         match self.0.decide(object, found, around) {
             Decision::Change { edits, message } => {
-                let mark = Edit::set(path(), Value::String(value_of(object, &edits)));
-                Decision::Change { edits: edits.into_iter().chain([mark]).collect(), message }
+                let Change { edits, message, .. } = marked(Change::new(object.clone(), edits, message));
+                Decision::Change { edits, message }
             }
             other => other,
         }
@@ -75,6 +80,22 @@ impl PerObject for Marking<'_> {
     fn advise(&self, object: &Object, around: &UpstreamContext) -> Vec<Advice> {
         self.0.advise(object, around)
     }
+}
+
+/// The change with the mark, if the object is there after it.
+pub(crate) fn marked(change: Change) -> Change {
+    let marked = match (change.act(), change.edits.as_slice()) {
+        (Act::Create, [Edit { op: Op::Set(object), .. }]) => {
+            let mark = Edit::set(path(), Value::String(CREATED.to_owned()));
+            edited::apply(object, &[mark]).ok().map(|object| vec![Edit::set(FieldPath::root(), object)])
+        }
+        (Act::Edit, edits) if !change.is_already() => {
+            let mark = Edit::set(path(), Value::String(value_of(&change.before, edits)));
+            Some(edits.iter().cloned().chain([mark]).collect())
+        }
+        _ => None,
+    };
+    Change { edits: marked.unwrap_or_else(|| change.edits.clone()), ..change }
 }
 
 /// The edit that removes the mark, if it is there.
@@ -104,6 +125,11 @@ fn keys(path: &FieldPath) -> Option<Vec<&str>> {
 /// or if it is not one that this program wrote.
 pub(crate) fn before(object: &Object) -> Option<(Object, Vec<Edit>)> {
     let text = path().get(&object.value)?.as_str().filter(|text| text.len() <= MOST)?;
+    if text == CREATED {
+        let created = Edit::set(FieldPath::root(), object.value.clone());
+        let absent = Object { reference: object.reference.clone(), value: Value::Null };
+        return made_by_us(&object.value).then(|| (absent, vec![created]));
+    }
     let fields = bounded::inside(text.as_bytes())?;
     let mut back = vec![Edit::remove(path())];
     let mut edits = Vec::new();
@@ -164,6 +190,35 @@ mod tests {
             let unmarked = edited::apply(&now.value, &[unmark(&now.value).unwrap()]).unwrap();
             assert_eq!((&unmarked["spec"], is_marked(&unmarked)), (&now.value["spec"], false));
         }
+    }
+
+    #[test]
+    fn an_object_that_was_created_is_marked_too_and_one_that_is_deleted_is_not() {
+        let policy = |labels: Value| {
+            let metadata = json!({"name": "default", "namespace": "shop", "labels": labels});
+            Object::new(
+                &kinds::PEER_AUTHENTICATION,
+                json!({"metadata": metadata, "spec": {"mtls": {"mode": "STRICT"}}}),
+            )
+        };
+        let ours = policy(json!({"app.kubernetes.io/managed-by": "gloo-rs"}));
+        let after = marked(Change::create(ours.clone(), "created")).after().unwrap();
+        assert!(is_marked(&after.value));
+        let (was, edits) = before(&after).unwrap();
+        let change = Change::new(was, edits, "");
+        assert_eq!((change.act(), &change.before.value), (Act::Create, &Value::Null));
+        assert_eq!(edited::apply(&after.value, &[unmark(&after.value).unwrap()]).unwrap()["spec"], ours.value["spec"]);
+        let theirs = marked(Change::create(policy(json!({})), "created")).after().unwrap();
+        assert_eq!(before(&theirs), None, "nothing shows that this program created it");
+
+        let delete = Change::delete(ours.clone(), "deleted");
+        assert_eq!(marked(delete.clone()), delete);
+        let already = Change::new(ours.clone(), Vec::new(), "unchanged");
+        assert_eq!(marked(already.clone()), already);
+        let mode = FieldPath::keys(&["spec", "mtls", "mode"]);
+        let changed = marked(Change::new(ours, vec![Edit::set(mode, json!("PERMISSIVE"))], "changed"));
+        let (was, _) = before(&changed.after().unwrap()).unwrap();
+        assert_eq!(was.value["spec"]["mtls"]["mode"], "STRICT");
     }
 
     #[test]

@@ -20,6 +20,14 @@ pub(crate) enum PolicyScope {
 }
 
 impl PolicyScope {
+    /// The namespace of the pods; `None` for the whole mesh.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Mesh => None,
+            Self::Namespace(namespace) | Self::Workload { namespace, .. } => Some(namespace),
+        }
+    }
+
     /// Returns the namespace of the policy.
     pub(crate) fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
         match self {

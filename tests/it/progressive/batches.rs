@@ -1,10 +1,14 @@
 //! Twenty Upstreams under load: exactly the batches with a faulty one are rolled back.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Many, document, failed, outcomes, strings};
+use crate::stage::load::Sent;
 use crate::stage::many::Backend;
+use crate::stage::pair::Http;
 
 const NAMES: [&str; 20] = [
     "u00", "u01", "u02", "u03", "u04", "u05", "u06", "u07", "u08", "u09", "u10", "u11", "u12", "u13", "u14", "u15",
@@ -28,6 +32,29 @@ fn twenty() -> Vec<(&'static str, Backend)> {
 
 fn without<'n>(names: &[&'n str], left_out: &[&str]) -> Vec<&'n str> {
     names.iter().copied().filter(|name| !left_out.contains(name)).collect()
+}
+
+/// The failures of an Upstream, one entry for each time that it was changed: the rate of its requests, the seconds from the
+/// first failure to the last, and how many failed.
+fn bursts(log: &[Sent], upstream: &str) -> Vec<(f64, f64, u32)> {
+    const APART: Duration = Duration::from_secs(2);
+    let (lost, _) = failed(log, upstream);
+    let mut bursts: Vec<Vec<&Sent>> = Vec::new();
+    for sent in lost {
+        match bursts.last_mut() {
+            Some(burst) if burst.last().is_some_and(|last| sent.at - last.at < APART) => burst.push(sent),
+            _ => bursts.push(vec![sent]),
+        }
+    }
+    let of_it = || log.iter().filter(|sent| sent.upstream == upstream);
+    let all = u32::try_from(of_it().count()).unwrap_or(u32::MAX);
+    let time = of_it().next_back().zip(of_it().next()).map_or(Duration::ZERO, |(last, first)| last.at - first.at);
+    let one = |burst: &Vec<&Sent>| {
+        let longest = burst.last().zip(burst.first()).map_or(Duration::ZERO, |(last, first)| last.at - first.at);
+        let rate = f64::from(all) / time.as_secs_f64();
+        (rate, longest.as_secs_f64(), u32::try_from(burst.len()).unwrap_or(u32::MAX))
+    };
+    bursts.iter().map(one).collect()
 }
 
 #[test]
@@ -79,13 +106,18 @@ fn exactly_the_batches_that_make_requests_worse_are_rolled_back() -> Result<()> 
 
     let log = load.end();
     for name in without(&NAMES, &[DEAD, NO_SIDECAR, OTHER_ROOT]) {
-        assert_eq!(failed(&log, name).0, Vec::<&crate::stage::many::Sent>::new(), "{name}");
+        assert_eq!(failed(&log, name).0, Vec::<&Sent>::new(), "{name}");
     }
+    let of_version = [Http::One, Http::Two].map(|http| log.iter().filter(|sent| sent.http == http).count());
+    assert!(of_version.into_iter().all(|sent| sent > 1000), "{of_version:?}");
     for name in faulty {
         let (lost, all) = failed(&log, name);
         assert!(!lost.is_empty() && lost.len() < all / 4, "{name}: {} of {all}", lost.len());
         println!("{name}: {} of {all} requests failed", lost.len());
+        for (rate, longest, lost) in bursts(&log, name) {
+            println!("  {lost} in a row at {rate:.1} a second, in {longest:.2} s");
+        }
     }
-    println!("{} requests", log.len());
+    println!("{} requests, {of_version:?} with HTTP/1.1 and HTTP/2", log.len());
     Ok(())
 }

@@ -3,12 +3,14 @@
 
 mod batches;
 mod ends;
+mod policies;
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::stage::many::{Backend, Gateways, LABEL, Sent};
+use crate::stage::load::Sent;
+use crate::stage::many::{Backend, Gateways, LABEL};
 use crate::stage::{Options, Plane};
 use crate::support::{Output, Sandbox};
 

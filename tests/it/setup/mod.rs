@@ -8,6 +8,7 @@ mod helm;
 mod killed;
 mod left;
 mod no_address;
+mod observed;
 mod refused;
 mod verified;
 mod whole;

@@ -11,20 +11,19 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::say_undone;
 use crate::flow::live::Run;
 use crate::flow::report::Report;
-use crate::flow::watch::{Observed, Origin, Serving, Watch, Watched, WatchedCluster, requests, verified};
+use crate::flow::watch::{
+    BatchOutcome, Observed, Origin, Serving, Watch, Watched, WatchedCluster, done_of_mark, requests, served, unmark,
+};
 use crate::kube::DryRun;
 use crate::model::{Object, ObjectRef};
-use crate::options::{Observation, OnSilence, OnWorse, Selection};
-use crate::plan::advice::{Advice, Code};
+use crate::options::{Observation, OnSilence, OnWorse, Selection, VerifyTask};
 use crate::plan::change::Change;
 use crate::plan::effect::{AwaitedChange, said};
 use crate::plan::observe::WindowVerdict;
-use crate::plan::observe::mark::{self, Marking};
+use crate::plan::observe::mark::Marking;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::verdict::evidence::cluster_name;
-use crate::plan::waiting::Unwatched;
 use crate::render::text::{count, seconds};
-use crate::verify::acceptance;
 use futures_util::{StreamExt as _, stream};
 
 /// How many objects are rolled back at the same time.
@@ -73,27 +72,23 @@ impl BatchRun<'_, '_> {
         let ended =
             caught(self.through(&batch, &mut made, report)).await.unwrap_or_else(|panicked| Err(panicked.into()));
         let ended = match ended {
-            Ok(()) if made.observed.is_empty() => Ok("notChanged"),
-            Ok(()) if made.undone == 0 => Ok("passed"),
-            Ok(()) => Ok("someRolledBack"),
-            Err(End::Quiet(failure)) => Err(("tooFewRequests", failure)),
+            Ok(()) if made.observed.is_empty() => Ok(BatchOutcome::NotChanged),
+            Ok(()) if made.undone == 0 => Ok(BatchOutcome::Passed),
+            Ok(()) => Ok(BatchOutcome::SomeRolledBack),
+            Err(End::Quiet(failure)) => Err((BatchOutcome::TooFewRequests, failure)),
             Err(End::HalfUndone(failure)) => {
                 // The others of the batch stay, and their window did not end.
                 for member in std::mem::take(&mut made.members) {
                     report.row(unproven(member.row, Reason::BatchFailed, Vec::new()));
                 }
-                Err(("rollbackIncomplete", failure))
+                Err((BatchOutcome::RollbackIncomplete, failure))
             }
-            Err(End::Nothing(failure)) => Err(("notChanged", failure)),
+            Err(End::Nothing(failure)) => Err((BatchOutcome::NotChanged, failure)),
             Err(End::Undo(cause)) => {
                 let undone = self.undo_all(&mut made, &cause, report).await;
                 let failure =
                     transaction::failure(cause, &undone, "run the opposite command for what is still changed");
-                Err(match (undone.is_empty(), failure.exit) {
-                    (true, _) => ("notChanged", failure),
-                    (false, Exit::HalfDone) => ("rollbackIncomplete", failure),
-                    (false, _) => ("rolledBack", failure),
-                })
+                Err((BatchOutcome::after_rollback(&undone), failure))
             }
         };
         let outcome = match &ended {
@@ -211,8 +206,7 @@ impl BatchRun<'_, '_> {
             Some(AwaitedChange { object, wanted, before: said(&before.value, self.gloo) })
         };
         let changes: Vec<_> = made.members.iter().map(change).collect::<Option<_>>()?;
-        let (session, gloo, patience) = (self.run.session, self.gloo, self.run.global.wait_timeout);
-        Some(Box::pin(async move { acceptance::wait(session, gloo, &changes, patience, &Unwatched).await }))
+        Some(served(self.run.session, self.gloo, changes, self.run.global.wait_timeout))
     }
 
     /// Reports the objects to which requests became worse, with what explains it, and returns the failure of the batch.
@@ -223,12 +217,7 @@ impl BatchRun<'_, '_> {
         let worse: Vec<_> = worse.filter_map(|observed| Some((observed, member_of(observed)?))).collect();
         for (observed, member) in &worse {
             let explained = self.explained(&member.after).await;
-            for (upstream, lines) in observed.blamed() {
-                let place =
-                    if upstream.namespace.is_empty() { String::new() } else { format!(" in {}", upstream.namespace) };
-                let message = format!("{upstream}{place}: requests became worse");
-                report.trouble(&message, &[lines, explained.clone()].concat(), None);
-            }
+            observed.say_worse(&explained, report);
         }
         let message = format!("requests to {} of {} became worse", count(worse.len(), "object"), self.name);
         Failure::new(Exit::RolledBack, Reason::ErrorsRose, message)
@@ -311,15 +300,15 @@ impl BatchRun<'_, '_> {
         }
     }
 
-    /// Sends a request to each object that got too few. One that is not answered as expected became worse.
+    /// Sends requests for each object that got too few.
     async fn verify(&self, made: &mut Made, report: &mut Report<'_>) -> Result<(), End> {
         let mut is_faulty = false;
-        for observed in made.observed.iter_mut().filter(|it| it.verdict == WindowVerdict::Quiet && !it.is_worse()) {
-            let object = &observed.watched.object;
-            if let Err(why) = verified(self.run.session, object, self.run.global, report).await {
-                observed.not_served.push(why.message);
-                is_faulty = true;
-            }
+        for observed in made.observed.iter_mut().filter(|it| !it.is_worse()) {
+            observed
+                .verify(self.run.session, &|named| VerifyTask::to_upstream(named), self.run.global, report)
+                .await
+                .map_err(End::Undo)?;
+            is_faulty |= observed.is_worse();
         }
         match (is_faulty, self.observation.failure) {
             (false, _) => Ok(()),
@@ -335,20 +324,20 @@ impl BatchRun<'_, '_> {
             let observed = made.observed.iter().find(|it| it.watched.object == member.after.reference);
             let Some(observed) = observed else { continue };
             let row = Row { message: format!("{}, {}", member.row.message, observed.seen()), ..member.row.clone() };
+            if observed.is_unproven(self.observation.silence) {
+                quiet += 1;
+                let (window, needed) = (seconds(self.observation.window), self.observation.limits.min_requests);
+                let why = format!("{} in {window}, {needed} are needed", requests(observed.requests()));
+                report.row(unproven(row, Reason::TooFewRequests, vec![why]));
+                continue;
+            }
             let row = match (&observed.verdict, self.observation.silence) {
-                (WindowVerdict::Quiet, OnSilence::Stop) => {
-                    quiet += 1;
-                    let (window, needed) = (seconds(self.observation.window), self.observation.limits.min_requests);
-                    let why = format!("{} in {window}, {needed} are needed", requests(observed.requests()));
-                    report.row(unproven(row, Reason::TooFewRequests, vec![why]));
-                    continue;
-                }
                 (WindowVerdict::Quiet, OnSilence::Verify) => {
                     Row { message: format!("{}, verified by a request", member.row.message), ..row }
                 }
                 _ => row,
             };
-            self.unmark(&member, report).await;
+            unmark(self.run.session, &member.after, report).await;
             report.row(row);
         }
         if quiet == 0 {
@@ -358,17 +347,6 @@ impl BatchRun<'_, '_> {
         let failure = Failure::new(Exit::Unconfirmed, Reason::TooFewRequests, what).detail("the batch stays");
         let further = flag("--on-silence").text(" verify sends requests, continue goes on; ");
         Err(End::Quiet(failure.hint(further.flag("--min-requests").text(" N needs fewer"))))
-    }
-
-    /// Removes the mark of an object that was observed.
-    async fn unmark(&self, member: &Member, report: &mut Report<'_>) {
-        let Some(edit) = mark::unmark(&member.after.value) else { return };
-        let change = Change::new(member.after.clone(), vec![edit], "");
-        if let Err(unmade) = transaction::make(self.run.session, change).await {
-            let why = unmade.error.into_failure(self.run.session).message;
-            let what = format!("the annotation {} stays: {why}", mark::NOT_OBSERVED);
-            report.advice(Advice::note(Code::Unknown, what).about(&member.after.reference));
-        }
     }
 }
 
@@ -406,12 +384,6 @@ impl Member {
         let change = Change::new(before, edits, row.message.clone());
         Self { row, done: Some(Done { change, after: after.clone() }), after }
     }
-}
-
-/// The change of an earlier run, by the mark that it left.
-fn done_of_mark(object: &Object) -> Option<Done> {
-    let (before, edits) = mark::before(object)?;
-    Some(Done { change: Change::new(before, edits, ""), after: object.clone() })
 }
 
 impl Run<'_> {
