@@ -35,10 +35,6 @@ pub(super) fn for_command(
         ClusterUse::One => {
             Err(set(refused("works on one cluster at a time")).hint(flag("--kube-context").text(" NAME chooses it")))
         }
-        ClusterUse::OneForBaseline => {
-            Err(set(refused("compares one cluster with a baseline"))
-                .hint(flag("--kube-context").text(" NAME chooses it")))
-        }
         ClusterUse::OneForStdin => Err(set(refused("can read stdin only once"))
             .hint("give --overlay a file or a directory, or --kube-context one cluster")),
     }

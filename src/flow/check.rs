@@ -97,13 +97,13 @@ fn files_alone(
 /// Nothing could be checked.
 pub(super) async fn read(
     session: &Session,
-    task: &CheckTask,
+    (task, baseline): (&CheckTask, &BaselineRun),
     global: &Global,
     interrupts: &Interrupts,
     answer: &mut ClusterAnswer,
 ) -> Result<(), Failure> {
-    let (baseline, run) = (BaselineRun::begin(&task.baseline)?, CheckRun::new(task, global)?);
-    of_cluster(session, &run, &baseline, interrupts, answer).await
+    let run = CheckRun::new(task, global)?;
+    of_cluster(session, &run, baseline, interrupts, answer).await
 }
 
 async fn of_cluster(
@@ -145,7 +145,7 @@ fn compared(
     answer: &mut ClusterAnswer,
 ) -> Result<Option<Comparison>, Failure> {
     // Of a run that saw nothing there is nothing to write down.
-    if !run.task.baseline.is_wanted() || findings::saw_nothing(results) {
+    if !baseline.is_wanted() || findings::saw_nothing(results) {
         ends(results, answer);
         return Ok(None);
     }
@@ -167,7 +167,7 @@ fn ends(results: &Results, answer: &mut ClusterAnswer) {
 
 /// A run of checks, also of those of `report`.
 pub(super) struct CheckRun<'r> {
-    task: &'r CheckTask,
+    pub task: &'r CheckTask,
     global: &'r Global,
     /// The namespace where Gloo is installed: `-n` of glooctl.
     pub(super) gloo: &'r str,

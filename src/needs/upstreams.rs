@@ -2,6 +2,7 @@
 
 use super::declaration::{Declaration, EDIT, GET, LIST};
 use super::{edits, writes};
+use crate::load::paths;
 use crate::model::kinds;
 use crate::options::{Global, Named, ObjectsTask, Patience, Selection, SweepScope, SwitchesTask};
 use crate::plan::auto_mtls::AutoMtlsWish;
@@ -64,8 +65,14 @@ pub(super) fn switches(task: &SwitchesTask, global: &Global, all: &mut Declarati
     if task.wish != Some(AutoMtlsWish::Disable) {
         with_peers(all);
     }
-    if task.wish.is_some() {
-        all.traffic(global);
+    match task.wish {
+        Some(_) => {
+            all.traffic(global);
+        }
+        // The gateways have the identities that authorization policies are about.
+        None => global.gloo_homes().into_iter().for_each(|home| {
+            all.wants(&paths::of_gateway(home));
+        }),
     }
     if task.wish == Some(AutoMtlsWish::Enable) {
         for home in global.gloo_homes() {
@@ -76,5 +83,6 @@ pub(super) fn switches(task: &SwitchesTask, global: &Global, all: &mut Declarati
 
 /// The Upstreams that auto-mTLS is for, and what their pods accept.
 pub(super) fn with_peers(all: &mut Declaration) {
-    all.everywhere(LIST, &[&kinds::UPSTREAM]).behind();
+    // Several Upstreams of a namespace are judged by its lists.
+    all.everywhere(LIST, &[&kinds::UPSTREAM, &kinds::SERVICE, &kinds::ENDPOINT_SLICE]).behind();
 }

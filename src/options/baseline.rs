@@ -8,10 +8,3 @@ pub(crate) struct BaselineTask {
     pub compare: Option<PathBuf>,
     pub write: Option<PathBuf>,
 }
-
-impl BaselineTask {
-    /// Returns whether the run has anything to do with a baseline.
-    pub(crate) fn is_wanted(&self) -> bool {
-        *self != Self::default()
-    }
-}

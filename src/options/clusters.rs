@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CheckCommand, CheckSource, CheckTask, Command, VersionTask};
+use super::{BaselineTask, CheckCommand, CheckSource, CheckTask, Command, VersionTask};
 
 /// The clusters that a command works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +15,6 @@ pub(crate) enum ClusterUse {
     Many,
     /// It would read several clusters, but its manifests come from stdin, which can be read once.
     OneForStdin,
-    /// It would read several clusters, but a baseline is that of one.
-    OneForBaseline,
 }
 
 impl Command {
@@ -29,7 +27,6 @@ impl Command {
             | Self::Check(CheckCommand::Explain(_) | CheckCommand::Codes) => ClusterUse::Nothing,
             Self::Check(CheckCommand::Run(task)) => of_check(task),
             Self::Report(task) => of_check(task),
-            Self::Describe(task) if task.baseline.is_wanted() => ClusterUse::OneForBaseline,
             Self::Describe(_)
             | Self::Revisions { .. }
             | Self::Proxy(_)
@@ -38,12 +35,21 @@ impl Command {
             _ => ClusterUse::One,
         }
     }
+
+    /// The baseline that the command compares with or writes.
+    pub(crate) fn baseline(&self) -> Option<&BaselineTask> {
+        match self {
+            Self::Check(CheckCommand::Run(task)) => Some(&task.baseline),
+            Self::Report(task) => Some(&task.baseline),
+            Self::Describe(task) => Some(&task.baseline),
+            _ => None,
+        }
+    }
 }
 
 fn of_check(task: &CheckTask) -> ClusterUse {
     match &task.source {
         CheckSource::Files(_) => ClusterUse::Nothing,
-        CheckSource::Cluster | CheckSource::Overlay(_) if task.baseline.is_wanted() => ClusterUse::OneForBaseline,
         CheckSource::Overlay(paths) if paths.iter().any(|path| path == Path::new("-")) => ClusterUse::OneForStdin,
         CheckSource::Overlay(_) | CheckSource::Cluster => ClusterUse::Many,
     }

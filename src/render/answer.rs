@@ -8,6 +8,7 @@ use super::line::Line;
 use super::table::Table;
 use crate::error::{Exit, Failure};
 use crate::plan::advice::Advice;
+use crate::posture::baseline::Baseline;
 
 /// A part of an answer, in the order in which it is printed.
 pub(crate) enum AnswerPart {
@@ -45,6 +46,8 @@ pub(crate) struct ClusterAnswer {
     pub fields: Map<String, Value>,
     /// The code of the answer; a failure that ended the work is not in it.
     pub exit: Exit,
+    /// The facts for the baseline of several clusters, if one is written.
+    pub recorded: Option<Baseline>,
     /// The width of the terminal on stdout, if it is one.
     pub columns: Option<usize>,
 }

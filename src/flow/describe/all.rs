@@ -12,7 +12,7 @@ use crate::kube::{ApiCause, Query, Scope as Place};
 use crate::load::paths;
 use crate::load::unread::why;
 use crate::model::{Object, Selector, kinds};
-use crate::options::{BaselineTask, Format, SweepScope};
+use crate::options::{Format, SweepScope};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::destinations::{self, DestinationTarget as Written};
@@ -30,7 +30,7 @@ pub(super) struct WantedTargets<'w> {
     pub labels: Option<&'w Selector>,
     pub scope: &'w SweepScope,
     pub only: &'w [Verdict],
-    pub baseline: &'w BaselineTask,
+    pub baseline: &'w BaselineRun,
 }
 
 impl WantedTargets<'_> {
@@ -71,7 +71,6 @@ pub(super) async fn describe(
     answer: &mut ClusterAnswer,
     advance: &mut dyn FnMut(),
 ) -> Result<(), Failure> {
-    let baseline = BaselineRun::begin(wanted.baseline)?;
     let place = match wanted.scope {
         SweepScope::Namespace => Place::Namespace(cluster.global.object_namespace()),
         SweepScope::Everywhere => Place::All,
@@ -118,7 +117,7 @@ pub(super) async fn describe(
             recorded.not_read(PATHS);
         }
         let paths = Some(wanted.described_as(cluster.global.object_namespace()));
-        baseline.end(Scoped { paths, findings: None, recorded }, USUAL, answer)
+        wanted.baseline.end(Scoped { paths, findings: None, recorded }, USUAL, answer)
     });
     let compared = compared.transpose()?.flatten();
     found.say(wanted, cluster, answer)?;

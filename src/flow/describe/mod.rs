@@ -3,6 +3,7 @@
 pub(super) mod all;
 mod request;
 
+use crate::flow::baseline::BaselineRun;
 use crate::flow::session;
 use std::rc::Rc;
 
@@ -40,6 +41,7 @@ struct Cluster<'g> {
 /// # Errors
 /// The named object does not exist, or the API server does not answer.
 pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let baseline = BaselineRun::begin(&task.baseline)?;
     let session = session::open(global, report).await?;
     report.ui.status(format!("{}, {}", session::place(&session), now()));
     report.field("targets", Value::Array(Vec::new()));
@@ -47,7 +49,7 @@ pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_
         report.ui.begin_progress("targets");
     }
     let mut answer = ClusterAnswer::new(report.ui.columns());
-    let ended = read(session, task, global, &mut answer, &mut || report.ui.advance()).await;
+    let ended = read(session, (task, &baseline), global, &mut answer, &mut || report.ui.advance()).await;
     report.ui.end_progress();
     report.tell(answer);
     ended
@@ -59,7 +61,7 @@ pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_
 /// The named object does not exist, or the API server does not answer.
 pub(super) async fn read(
     session: Rc<Session>,
-    task: &Describe,
+    (task, baseline): (&Describe, &BaselineRun),
     global: &Global,
     answer: &mut ClusterAnswer,
     advance: &mut dyn FnMut(),
@@ -70,7 +72,7 @@ pub(super) async fn read(
         DescribeSubject::Upstream(named) => one(&cluster, named, &task.fail_on, answer).await,
         DescribeSubject::Request(request) => request::describe(&cluster, request, &task.fail_on, answer).await,
         DescribeSubject::All { labels, scope, only } => {
-            let wanted = all::WantedTargets { labels: labels.as_ref(), scope, only, baseline: &task.baseline };
+            let wanted = all::WantedTargets { labels: labels.as_ref(), scope, only, baseline };
             all::describe(&cluster, &wanted, &task.fail_on, answer, advance).await
         }
     }

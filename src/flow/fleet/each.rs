@@ -8,9 +8,11 @@ use super::select::select;
 use crate::apply::caught::caught;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::{Interrupts, interrupted};
+use crate::flow::report::Report;
 use crate::flow::session;
 use crate::kube::{Environment, KnownContexts, Session, Trace};
 use crate::options::{Global, WantedContexts};
+use crate::rights::Needs;
 
 /// The clusters that are read at the same time. The memory of a run is that of as many of the largest clusters.
 const AT_ONCE: usize = 8;
@@ -20,6 +22,7 @@ pub(in crate::flow) struct Fleet {
     known: KnownContexts,
     contexts: Vec<String>,
     trace: Option<Trace>,
+    declared: Option<Needs>,
 }
 
 /// What came of the work on one context.
@@ -31,18 +34,23 @@ pub(in crate::flow) struct OfContext<T> {
 }
 
 impl Fleet {
-    /// Selects the contexts. Sends no request. `trace` receives the requests of the run, whatever the verbosity.
+    /// Selects the contexts. Sends no request. The sessions have the trace of the run, and are held to the same rights.
     ///
     /// # Errors
     /// The kubeconfig cannot be read, or a name or pattern matches no context.
     pub(in crate::flow) fn select(
         wanted: &WantedContexts,
         global: &Global,
-        trace: Option<Trace>,
+        report: &Report<'_>,
     ) -> Result<Self, Failure> {
         let known = KnownContexts::read(&session::target(global, Environment::of_process()))?;
         let contexts = select(wanted, &known.names(), &known.files())?;
-        Ok(Self { known, contexts, trace })
+        Ok(Self { known, contexts, trace: report.trace(), declared: report.declared() })
+    }
+
+    /// Whether the kubeconfig has this context, selected or not.
+    pub(in crate::flow) fn knows(&self, context: &str) -> bool {
+        self.known.names().contains(&context)
     }
 
     /// Does the work on each context, with the options of a run on that context alone. The results are in the order of
@@ -90,7 +98,8 @@ impl Fleet {
             // No terminal: several plugins cannot ask there at the same time.
             let target = session::target(&global, Environment::of_process().without_terminal());
             let trace = self.trace.clone().or_else(|| session::trace(global.loudness, &format!("{name}: ")));
-            let session = Rc::new(Session::open_known(&self.known, &target, trace).await?);
+            let session =
+                Rc::new(Session::open_known(&self.known, &target, trace).await?.held_to(self.declared.clone()));
             server = Some(session.server().to_owned());
             Ok(work(session, global.clone()).await)
         };

@@ -1,14 +1,19 @@
 //! `--contexts`, `--all-contexts`: one reading command on several contexts of the kubeconfig. Each context has a session
 //! and a deadline of its own; what one of them does or does not answer changes nothing for the others.
 
+mod baselines;
 mod each;
 mod select;
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
+use super::baseline::{self, BaselineRun};
 use super::interrupt::Interrupts;
 use super::report::Report;
 use super::{address, check, describe, inside, revisions, session, version};
+use crate::check::results::Threshold;
 use crate::command::TypedTarget;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
@@ -16,8 +21,10 @@ use crate::options::{CheckCommand, Command, DescribeSubject, Format, Global, Ver
 use crate::render::answer::{AnswerPart, ClusterAnswer};
 use crate::render::fleet::{self as render, ContextAnswer, Layout};
 use crate::render::line::Line;
+use crate::render::posture::comparison;
 use crate::render::text::count;
 
+pub(super) use baselines::{ContextBaselines, FactsByContext};
 pub(super) use each::{Fleet, OfContext};
 
 /// Runs a reading command on each of these contexts, and prints the answers as one.
@@ -31,26 +38,69 @@ pub(super) async fn read(
     words: &[String],
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let fleet = Fleet::select(wanted, global, report.trace())?;
+    let baselines = ContextBaselines::begin(&command.baseline().cloned().unwrap_or_default())?;
+    let fleet = Fleet::select(wanted, global, report)?;
     let interrupts = report.interrupts();
     let columns = report.ui.columns();
     report.ui.begin_progress("contexts");
     let work = async |session: Rc<Session>, global: Global| {
         let mut answer = ClusterAnswer::new(columns);
         answer.parts.extend(session::warning(&session).map(AnswerPart::Advice));
-        let failure = of_cluster(command, session, &global, &interrupts, &mut answer).await.err();
+        let baseline = baselines.of(global.context.as_deref());
+        let failure = of_cluster((command, &baseline), session, &global, &interrupts, &mut answer).await.err();
         (answer, failure)
     };
     let ended = fleet.each(global, &interrupts, work, &mut || report.ui.advance()).await;
     report.ui.end_progress();
-    let all: Vec<_> = ended.into_iter().map(|of| answered(of, command, global)).collect();
-    say(command, all, global, words, report);
-    Ok(())
+    let mut all: Vec<_> = ended.into_iter().map(|of| answered(of, command, global)).collect();
+    let facts: FactsByContext = all.iter_mut().map(|one| (one.context.clone(), one.answer.recorded.take())).collect();
+    let compared = baselines.compared(&fleet, &facts);
+    report.ends(compared.as_ref().map_or(Exit::Done, |it| baseline::exit(it, threshold(command))));
+    let value = compared.as_ref().zip(baselines.file()).map(|(compared, file)| comparison::value(compared, &file));
+    say(command, all, value, (global, words), report);
+    let mut answer = ClusterAnswer::new(columns);
+    if let Some(compared) = &compared {
+        baseline::say_lines(comparison::differences(compared), global.format, &mut answer);
+    }
+    report.tell(answer);
+    conclude(baselines, facts, report)
+}
+
+/// Writes the new baseline. That a cluster was not read is told, and has set the exit code.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn conclude(
+    baselines: ContextBaselines,
+    facts: FactsByContext,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    match baselines.write(facts) {
+        Ok(written) => {
+            if let Some(line) = written {
+                report.ui.status(line);
+            }
+            Ok(())
+        }
+        Err(failure) if failure.exit == Exit::Done => {
+            report.trouble(&failure.message, &failure.details, failure.hints);
+            Ok(())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What a comparison treats as worse.
+fn threshold(command: &Command) -> Threshold {
+    match command {
+        Command::Check(CheckCommand::Run(task)) => task.threshold,
+        _ => baseline::USUAL,
+    }
 }
 
 /// Reads one cluster.
 async fn of_cluster(
-    command: &Command,
+    (command, baseline): (&Command, &BaselineRun),
     session: Rc<Session>,
     global: &Global,
     interrupts: &Interrupts,
@@ -58,9 +108,11 @@ async fn of_cluster(
 ) -> Result<(), Failure> {
     match command {
         Command::Check(CheckCommand::Run(task)) => {
-            Box::pin(check::read(&session, task, global, interrupts, answer)).await
+            Box::pin(check::read(&session, (task, baseline), global, interrupts, answer)).await
         }
-        Command::Describe(task) => Box::pin(describe::read(session, task, global, answer, &mut || {})).await,
+        Command::Describe(task) => {
+            Box::pin(describe::read(session, (task, baseline), global, answer, &mut || {})).await
+        }
         Command::Revisions { istio_namespace } => {
             revisions::read(&session, istio_namespace.as_deref(), global, answer).await
         }
@@ -110,13 +162,19 @@ fn layout(command: &Command) -> Layout {
     }
 }
 
-fn say(command: &Command, all: Vec<ContextAnswer>, global: &Global, words: &[String], report: &mut Report<'_>) {
+fn say(
+    command: &Command,
+    all: Vec<ContextAnswer>,
+    compared: Option<Value>,
+    (global, words): (&Global, &[String]),
+    report: &mut Report<'_>,
+) {
     let exit = all.iter().fold(report.exit(), |exit, one| exit.prevailing(one.exit()));
     let summary = summary(&all);
     let is_interrupted = |one: &&ContextAnswer| one.failure.as_ref().is_some_and(|it| it.exit == Exit::Interrupted);
     let unread: Vec<_> = all.iter().filter(is_interrupted).map(|one| one.context.clone()).collect();
     let whole = match global.format {
-        Format::Json | Format::Yaml => Some(render::results(words, &all, exit)),
+        Format::Json | Format::Yaml => Some(render::results(words, &all, compared, exit)),
         Format::Sarif => Some(render::sarif(&all)),
         _ => None,
     };

@@ -7,7 +7,7 @@ use jiff::{Timestamp, Unit};
 use super::baseline::{self, BaselineRun, Scoped};
 use super::check::CheckRun;
 use super::describe::all::ALL_NAMESPACES;
-use super::fleet::{Fleet, OfContext};
+use super::fleet::{self, ContextBaselines, FactsByContext, Fleet, OfContext};
 use super::interrupt::Interrupts;
 use super::report::Report;
 use super::session;
@@ -20,11 +20,11 @@ use crate::model::Unknown;
 use crate::options::{CheckReach, CheckSource, CheckTask, Format, Global, WantedContexts};
 use crate::plan::Unread;
 use crate::plan::path::{ProxyState, ShownCertificate, Survey};
-use crate::posture::baseline::{Comparison, Recorded};
+use crate::posture::baseline::{Baseline, Comparison, Recorded};
 use crate::posture::{self, ClusterPosture, PostureInput, PostureOrigin};
 use crate::render::answer::ClusterAnswer;
 use crate::render::findings::saw_nothing;
-use crate::render::posture as render;
+use crate::render::posture::{self as render, comparison};
 
 /// Why no certificate was asked for.
 const READ_ONLY: &str = "not asked for: --read-only";
@@ -63,46 +63,64 @@ pub(super) async fn of_contexts(
 ) -> Result<(), Failure> {
     report.kind(render::KIND);
     report.field("posture", serde_json::Value::Array(Vec::new()));
-    let fleet = Fleet::select(wanted, global, report.trace())?;
+    let baselines = ContextBaselines::begin(&task.baseline)?;
+    let fleet = Fleet::select(wanted, global, report)?;
     let interrupts = report.interrupts();
     report.ui.begin_progress("contexts");
     let work = async |session: Rc<Session>, global: Global| {
         let mut answer = ClusterAnswer::default();
-        let found = match CheckRun::new(task, &global) {
-            Ok(run) => of_cluster(&run, &session, task, &global, (&interrupts, &mut answer)).await,
-            Err(failure) => Err(failure),
+        let baseline = baselines.of(global.context.as_deref());
+        let judged = async {
+            let run = CheckRun::new(task, &global)?;
+            let found = of_cluster(&run, &session, task, &global, (&interrupts, &mut answer)).await?;
+            conclude(found, &run, &baseline, &mut answer)
         };
-        (answer.exit, found)
+        let judged = judged.await;
+        (answer, judged)
     };
     let ended = fleet.each(global, &interrupts, work, &mut || report.ui.advance()).await;
     report.ui.end_progress();
-    let postures: Vec<_> = ended.into_iter().map(|of| posture_of(of, task, global, report)).collect();
-    say(&postures, None, global, report)
+    let (mut postures, mut facts, mut all) = (Vec::new(), FactsByContext::new(), Comparison::default());
+    for of in ended {
+        let context = of.context.clone();
+        let (posture, recorded, compared) = posture_of(of, task, global, report);
+        postures.push(posture);
+        all.take(&context, compared.unwrap_or_default());
+        facts.insert(context, recorded);
+    }
+    let compared = baselines.compared(&fleet, &facts).map(|of_contexts| {
+        all.extend(of_contexts);
+        all
+    });
+    if let (Some(compared), Some(file)) = (&compared, baselines.file()) {
+        report.ends(baseline::exit(compared, task.threshold));
+        report.field("baseline", comparison::value(compared, &file));
+    }
+    say(&postures, compared.as_ref(), global, report)?;
+    fleet::conclude(baselines, facts, report)
 }
 
-/// The posture of a context. A failure sets the exit code and is printed beside the answer.
+/// A posture, and how it differs from the baseline.
+type Judged = (ClusterPosture, Option<Comparison>);
+
+/// The posture of a context, with its facts and differences. A failure sets the exit code and is printed beside the answer.
 fn posture_of(
-    of: OfContext<(Exit, Result<FoundPosture, Failure>)>,
+    of: OfContext<(ClusterAnswer, Result<Judged, Failure>)>,
     task: &CheckTask,
     global: &Global,
     report: &mut Report<'_>,
-) -> ClusterPosture {
-    let (exit, found) = of.ended.unwrap_or_else(|failure| (failure.exit, Err(failure)));
-    report.ends(exit);
-    match found {
-        Ok(found) => {
-            if found.saw_nothing {
-                report.ends(Exit::SaidNo);
-            }
-            found.posture
-        }
+) -> (ClusterPosture, Option<Baseline>, Option<Comparison>) {
+    let (answer, judged) = of.ended.unwrap_or_else(|failure| (ClusterAnswer::default(), Err(failure)));
+    report.ends(answer.exit);
+    match judged {
+        Ok((posture, compared)) => (posture, answer.recorded, compared),
         Err(failure) => {
             report.ends(failure.exit);
             report.trouble(&format!("context {}: {}", of.context, failure.message), &failure.details, failure.hints);
             let gloo = CheckRun::new(task, global).map_or_else(|_| String::new(), |run| run.gloo.to_owned());
             let origin =
                 PostureOrigin { context: Some(of.context), server: of.server, gloo_namespace: gloo, read_at: now() };
-            ClusterPosture::unread(origin, &failure.message)
+            (ClusterPosture::unread(origin, &failure.message), None, None)
         }
     }
 }
@@ -112,7 +130,7 @@ fn judged(
     global: &Global,
     answer: &mut ClusterAnswer,
     report: &mut Report<'_>,
-) -> Result<(ClusterPosture, Option<Comparison>), Failure> {
+) -> Result<Judged, Failure> {
     let baseline = BaselineRun::begin(&task.baseline)?;
     let run = CheckRun::new(task, global)?;
     let interrupts = report.interrupts();
@@ -130,18 +148,26 @@ fn judged(
             of_cluster(&run, &session, task, global, (&interrupts, &mut *answer)).await
         })?,
     };
+    conclude(found, &run, &baseline, answer)
+}
+
+/// Compares what was found with the baseline. Of a run that saw nothing there is nothing to write down.
+fn conclude(
+    found: FoundPosture,
+    run: &Run<'_>,
+    baseline: &BaselineRun,
+    answer: &mut ClusterAnswer,
+) -> Result<Judged, Failure> {
     let FoundPosture { posture, recorded, saw_nothing } = found;
     if saw_nothing {
         answer.ends(Exit::SaidNo);
     }
-    let is_of_files = matches!(task.source, CheckSource::Files(_));
-    let paths = if is_of_files { "manifests" } else { ALL_NAMESPACES };
+    if saw_nothing || !baseline.is_wanted() {
+        return Ok((posture, None));
+    }
+    let paths = if matches!(run.task.source, CheckSource::Files(_)) { "manifests" } else { ALL_NAMESPACES };
     let now = Scoped { paths: Some(paths.to_owned()), findings: Some(run.scope()), recorded };
-    // Of a run that saw nothing there is nothing to write down.
-    let compared = match task.baseline.is_wanted() && !saw_nothing {
-        true => baseline.end(now, task.threshold, answer)?,
-        false => None,
-    };
+    let compared = baseline.end(now, run.task.threshold, answer)?;
     Ok((posture, compared))
 }
 

@@ -7,7 +7,7 @@ use crate::render::junit;
 impl Report<'_> {
     /// Prints the answer of one cluster, and takes over the fields of its document and its exit code.
     pub(crate) fn tell(&mut self, answer: ClusterAnswer) {
-        let ClusterAnswer { parts, whole, fields, exit, columns: _ } = answer;
+        let ClusterAnswer { parts, whole, fields, exit, columns: _, recorded: _ } = answer;
         self.tell_parts(parts);
         self.fields.extend(fields);
         self.ends(exit);

@@ -53,6 +53,9 @@ impl DifferenceKind {
 /// One fact that differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Difference {
+    /// The context of its cluster, if the run compares several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// The path `upstream gloo-system/cart`, or the finding `GRS101 Upstream gloo-system/cart`.
     pub subject: String,
     pub gateway: Option<String>,
@@ -85,9 +88,23 @@ impl Comparison {
         comparison
     }
 
-    fn add(&mut self, kind: Option<DifferenceKind>, difference: Difference) {
+    /// Adds a difference. It is none without a kind.
+    pub(crate) fn add(&mut self, kind: Option<DifferenceKind>, difference: Difference) {
         if let Some(kind) = kind {
             self.0.entry(kind).or_default().push(difference);
+        }
+    }
+
+    /// Adds what differs in the cluster of a context.
+    pub(crate) fn take(&mut self, context: &str, mut other: Self) {
+        other.0.values_mut().flatten().for_each(|it| it.context = Some(context.to_owned()));
+        self.extend(other);
+    }
+
+    /// Adds other differences.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for (kind, mut differences) in other.0 {
+            self.0.entry(kind).or_default().append(&mut differences);
         }
     }
 
@@ -167,6 +184,7 @@ fn path_difference(key: &PathKey, old: &BTreeMap<PathKey, PathFact>, new: &BTree
         None => fact.verdict.name().to_owned(),
     };
     Difference {
+        context: None,
         subject: key.path.clone(),
         gateway: key.gateway.clone(),
         before: old.get(key).map(shown),
@@ -181,6 +199,7 @@ fn finding_difference(
 ) -> Difference {
     let shown = |fact: &FindingFact| format!("{} ({})", fact.severity.name(), fact.cause);
     Difference {
+        context: None,
         subject: format!("{} {}", key.code, key.object),
         gateway: None,
         before: old.get(key).map(shown),

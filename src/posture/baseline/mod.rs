@@ -7,7 +7,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use compare::{Comparison, Difference, DifferenceKind};
-pub(crate) use text::Baseline;
+pub(crate) use text::{Baseline, Baselines};
 
 use super::PathRecord;
 use crate::check::results::Results;
@@ -85,6 +85,15 @@ impl Recorded {
         let has_run = |word: &str| results.ran.iter().any(|ran| ran.check.word == word);
         let excluded = crate::check::CHECKS.iter().filter(|check| !has_run(check.word));
         self.not_read.extend(excluded.map(|check| check.word.to_owned()));
+    }
+
+    /// A record of the same extent in which nothing stands.
+    pub(crate) fn without_facts(&self) -> Self {
+        Self {
+            paths: self.paths.as_ref().map(|_| BTreeMap::new()),
+            findings: self.findings.as_ref().map(|_| BTreeMap::new()),
+            not_read: BTreeSet::new(),
+        }
     }
 
     /// Records that something could not be read.

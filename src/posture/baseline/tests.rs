@@ -104,7 +104,8 @@ fn what_one_side_does_not_look_at_is_not_compared() {
 fn a_foreign_or_broken_file_says_what_is_wrong_and_where() {
     let head = r#"{"apiVersion":"gloo-rs/v1","kind":"Baseline","paths":"all namespaces","findings":null}"#;
     let path = r#"{"path":"upstream a/b","gateway":null,"verdict":"mtls","cause":null,"decidedBy":"namespace a"}"#;
-    assert!(Baseline::parse(&format!("{head}\n{path}\n\n")).is_ok());
+    let of = |context: &str, line: &str| line.replacen('{', &format!("{{\"context\":\"{context}\","), 1);
+    assert!(Baselines::parse(&format!("{head}\n{path}\n\n")).is_ok());
     for (text, why) in [
         (String::new(), "it is empty"),
         ("apiVersion: v1\n".to_owned(), "it is not a baseline"),
@@ -117,8 +118,13 @@ fn a_foreign_or_broken_file_says_what_is_wrong_and_where() {
         (format!("{head}\n{path}\n{path}\n"), "line 3: \"upstream a/b\" stands there twice"),
         (format!("{}\n{path}\n", head.replace("\"all namespaces\"", "null")), "line 2: the head says"),
         (format!("{head}\n{}\n", "[".repeat(100_000)), "line 2: it is not JSON"),
+        (format!("{head}\n{}\n", of("a", path)), "line 2: some lines name a context"),
+        (format!("{}\n{path}\n", of("a", head)), "line 2: some lines name a context"),
+        (format!("{}\n{}\n", of("a", head), of("b", path)), "line 2: it is the first of its context"),
+        (["a", "b", "a"].map(|name| of(name, head) + "\n").concat(), "line 3: context \"a\" stands there twice"),
+        (head.replacen('{', "{\"context\":1,", 1), "it is not a baseline"),
     ] {
-        let said = Baseline::parse(&text).unwrap_err();
+        let said = Baselines::parse(&text).unwrap_err();
         assert!(said.starts_with(why), "{why}: {said}");
     }
 }
@@ -143,14 +149,29 @@ fn recorded() -> impl Strategy<Value = Recorded> {
     (paths, findings, not_read).prop_map(|(paths, findings, not_read)| Recorded { paths, findings, not_read })
 }
 
-proptest! {
-    #[test]
-    fn what_is_written_is_read_and_a_run_is_as_its_own_baseline(recorded in recorded()) {
+fn baseline() -> impl Strategy<Value = Baseline> {
+    recorded().prop_map(|recorded| {
         let scope = |has: bool| has.then(|| "all namespaces".to_owned());
         let (paths, findings) = (scope(recorded.paths.is_some()), scope(recorded.findings.is_some()));
-        let baseline = Baseline { paths, findings, recorded };
-        let text: String = baseline.lines().map(|line| line + "\n").collect();
-        prop_assert_eq!(&Baseline::parse(&text), &Ok(baseline.clone()));
-        prop_assert!(Comparison::of(&baseline.recorded, &baseline.recorded, Severity::Warning).is_empty());
+        Baseline { paths, findings, recorded }
+    })
+}
+
+fn baselines() -> impl Strategy<Value = Baselines> {
+    let contexts = prop::collection::btree_map(names(), baseline(), 1..4);
+    prop_oneof![baseline().prop_map(Baselines::One), contexts.prop_map(Baselines::OfContexts)]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_whether_of_one_cluster_or_of_several(baselines in baselines()) {
+        let text: String = baselines.lines().map(|line| line + "\n").collect();
+        prop_assert!(Baselines::is_one(&text));
+        prop_assert_eq!(&Baselines::parse(&text), &Ok(baselines));
+    }
+
+    #[test]
+    fn a_run_is_as_its_own_baseline(recorded in recorded()) {
+        prop_assert!(Comparison::of(&recorded, &recorded, Severity::Warning).is_empty());
     }
 }

@@ -1,8 +1,10 @@
 //! The file of a baseline: a head, then one JSON object a line, in order, so that a review shows each fact that changed.
+//! That of several clusters has such a part for each context, and every line names its context.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{FindingFact, FindingKey, PathFact, PathKey, Recorded};
 use crate::bounded;
@@ -10,6 +12,8 @@ use crate::check::Severity;
 use crate::plan::path::Verdict;
 
 const API_VERSION: &str = "gloo-rs/v1";
+const OTHER_VERSION: &str = "its version is not gloo-rs/v1, the only one that is known here";
+const FOREIGN: &str = "it is not a baseline: its first line is not the head of one";
 /// The kind in the head of the file.
 const KIND: &str = "Baseline";
 /// Memory limit in bytes for the parsed value of one line: far above any line with two names.
@@ -23,6 +27,22 @@ pub(crate) struct Baseline {
     /// Which findings: `Gloo in gloo-system`.
     pub findings: Option<String>,
     pub recorded: Recorded,
+}
+
+/// What a file has: the baseline of one cluster, or one for each context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Baselines {
+    One(Baseline),
+    OfContexts(BTreeMap<String, Baseline>),
+}
+
+/// A line with the context that it is about, if the file is about several.
+#[derive(Serialize)]
+struct Placed<'c, T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'c str>,
+    #[serde(flatten)]
+    line: T,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,8 +88,8 @@ struct FindingLine {
 }
 
 impl Baseline {
-    /// Returns the lines of the file: the head, what was not read, the paths, the findings.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+    /// The lines of this cluster: the head, what was not read, the paths, the findings.
+    fn lines<'b>(&'b self, context: Option<&'b str>) -> impl Iterator<Item = String> + 'b {
         let head = Head {
             api_version: API_VERSION.to_owned(),
             kind: KIND.to_owned(),
@@ -80,13 +100,34 @@ impl Baseline {
         let not_read = not_read.iter().map(|what| FactLine::NotRead(NotReadLine { not_read: what.clone() }));
         let paths = paths.iter().flatten().map(|(key, fact)| FactLine::Path(path_line(key, fact)));
         let findings = findings.iter().flatten().map(|(key, fact)| FactLine::Finding(finding_line(key, fact)));
-        let facts = not_read.chain(paths).chain(findings).map(|line| json(&line));
-        std::iter::once(json(&head)).chain(facts)
+        let facts = not_read.chain(paths).chain(findings).map(move |line| json(&Placed { context, line }));
+        std::iter::once(json(&Placed { context, line: head })).chain(facts)
+    }
+
+    /// One without facts, about what the head says.
+    fn headed(head: Head) -> Self {
+        let recorded = Recorded {
+            paths: head.paths.as_ref().map(|_| BTreeMap::new()),
+            findings: head.findings.as_ref().map(|_| BTreeMap::new()),
+            ..Recorded::default()
+        };
+        Self { paths: head.paths, findings: head.findings, recorded }
+    }
+}
+
+impl Baselines {
+    /// Returns the lines of the file. Contexts are in the order of their names.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let parts: Vec<(Option<&str>, &Baseline)> = match self {
+            Self::One(baseline) => vec![(None, baseline)],
+            Self::OfContexts(all) => all.iter().map(|(context, baseline)| (Some(context.as_str()), baseline)).collect(),
+        };
+        parts.into_iter().flat_map(|(context, baseline)| baseline.lines(context))
     }
 
     /// Returns whether a file begins as a baseline does. Of one whose other lines are broken this is true.
     pub(crate) fn is_one(text: &str) -> bool {
-        text.lines().next().is_some_and(|line| head(line).is_ok())
+        text.lines().next().is_some_and(|line| first_head(line).is_ok())
     }
 
     /// Reads the text of a file.
@@ -95,16 +136,34 @@ impl Baseline {
     /// What is wrong, and in which line.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.lines().enumerate();
-        let head = lines.next().map_or_else(|| Err("it is empty".to_owned()), |(_, line)| head(line))?;
-        let mut recorded = Recorded {
-            paths: head.paths.as_ref().map(|_| BTreeMap::new()),
-            findings: head.findings.as_ref().map(|_| BTreeMap::new()),
-            ..Recorded::default()
-        };
+        let (mut context, first) =
+            lines.next().map_or_else(|| Err("it is empty".to_owned()), |(_, line)| first_head(line))?;
+        let mut parts = BTreeMap::new();
+        let mut part = Baseline::headed(first);
         for (index, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-            add(&mut recorded, line).map_err(|why| format!("line {}: {why}", index + 1))?;
+            let wrong = |why: String| format!("line {}: {why}", index + 1);
+            let (of, value) = placed(line).map_err(|_| wrong("it is not JSON".to_owned()))?;
+            if of == context {
+                add(&mut part.recorded, value).map_err(wrong)?;
+                continue;
+            }
+            let (Some(before), Some(next)) = (&context, &of) else {
+                return Err(wrong("some lines name a context, and others do not".to_owned()));
+            };
+            if parts.contains_key(next) {
+                return Err(wrong(format!("context {next:?} stands there twice")));
+            }
+            let head = head(value).map_err(|why| wrong(format!("it is the first of its context; {why}")))?;
+            parts.insert(before.clone(), std::mem::replace(&mut part, Baseline::headed(head)));
+            context = of;
         }
-        Ok(Self { paths: head.paths, findings: head.findings, recorded })
+        Ok(match context {
+            None => Self::One(part),
+            Some(last) => {
+                parts.insert(last, part);
+                Self::OfContexts(parts)
+            }
+        })
     }
 }
 
@@ -112,20 +171,36 @@ fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("texts and nulls are JSON")
 }
 
-fn head(line: &str) -> Result<Head, String> {
-    const FOREIGN: &str = "it is not a baseline: its first line is not the head of one";
-    let value = bounded::value(line.as_bytes(), MOST_PARSED).map_err(|_| FOREIGN.to_owned())?;
+/// A line without its context, and the context.
+fn placed(line: &str) -> Result<(Option<String>, Value), String> {
+    let mut value = bounded::value(line.as_bytes(), MOST_PARSED).map_err(|_| "it is not JSON".to_owned())?;
+    match value.as_object_mut().and_then(|object| object.remove("context")) {
+        None => Ok((None, value)),
+        Some(Value::String(context)) => Ok((Some(context), value)),
+        Some(_) => Err("its context is not a text".to_owned()),
+    }
+}
+
+fn first_head(line: &str) -> Result<(Option<String>, Head), String> {
+    let (context, value) = placed(line).map_err(|_| FOREIGN.to_owned())?;
     if value["kind"] != KIND {
         return Err(FOREIGN.to_owned());
     }
-    if value["apiVersion"] != API_VERSION {
-        return Err(format!("its version is not {API_VERSION}, the only one that is known here"));
-    }
-    serde_json::from_value(value).map_err(|error| format!("line 1: {error}"))
+    let head = head(value).map_err(|why| if why == OTHER_VERSION { why } else { format!("line 1: {why}") })?;
+    Ok((context, head))
 }
 
-fn add(recorded: &mut Recorded, line: &str) -> Result<(), String> {
-    let value = bounded::value(line.as_bytes(), MOST_PARSED).map_err(|_| "it is not JSON".to_owned())?;
+fn head(value: Value) -> Result<Head, String> {
+    if value["kind"] != KIND {
+        return Err("it is not a head".to_owned());
+    }
+    if value["apiVersion"] != API_VERSION {
+        return Err(OTHER_VERSION.to_owned());
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+fn add(recorded: &mut Recorded, value: Value) -> Result<(), String> {
     let line = serde_json::from_value(value).map_err(|_| "it is not a line of a baseline".to_owned())?;
     let (is_new, what) = match line {
         FactLine::NotRead(line) => (recorded.not_read.insert(line.not_read.clone()), line.not_read),

@@ -8,21 +8,26 @@ use crate::render::answer::WholeAnswer;
 use crate::render::document::Document;
 use crate::render::{junit as xml, sarif as log};
 
-/// The document of `-o json` and `-o yaml`: `docs/results.schema.json`.
+/// The document of `-o json` and `-o yaml`: `docs/results.schema.json`. `compared` is how the contexts differ from a
+/// baseline.
 #[must_use]
-pub(crate) fn results(command: &[String], all: &[ContextAnswer], exit: Exit) -> Value {
+pub(crate) fn results(command: &[String], all: &[ContextAnswer], compared: Option<Value>, exit: Exit) -> Value {
     let count = |state: ContextState| all.iter().filter(|one| one.state() == state).count();
     let mut summary: Map<_, Value> =
         ContextState::ALL.into_iter().map(|state| (state.name().to_owned(), count(state).into())).collect();
     summary.insert("total".to_owned(), all.len().into());
-    json!({
+    let mut document = json!({
         "apiVersion": "gloo-rs/v1",
         "kind": "Results",
         "command": command,
         "results": all.iter().map(|one| entry(command, one)).collect::<Vec<_>>(),
         "summary": summary,
         "exitCode": exit.code(),
-    })
+    });
+    if let (Some(compared), Some(fields)) = (compared, document.as_object_mut()) {
+        fields.insert("baseline".to_owned(), compared);
+    }
+    document
 }
 
 /// The document of a run on this context alone, with the state of the context.

@@ -110,7 +110,8 @@ fn the_document_has_an_entry_for_each_context_with_its_own_code() {
     found.answer.field("targets", json!([1]));
     found.answer.ends(WouldChange);
     let all = [found, dead("b")];
-    let document = results(&["check".to_owned()], &all, all.iter().fold(Done, |exit, one| exit.prevailing(one.exit())));
+    let document =
+        results(&["check".to_owned()], &all, None, all.iter().fold(Done, |exit, one| exit.prevailing(one.exit())));
     assert_eq!(document["kind"], "Results");
     assert_eq!(document["exitCode"], 9);
     assert_eq!(document["summary"], json!({"answered": 1, "unknown": 1, "failed": 0, "total": 2}));

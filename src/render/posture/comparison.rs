@@ -23,6 +23,13 @@ impl Toned for DifferenceKind {
 
 /// The lines: each difference, and in the end how many there are of each kind.
 pub(crate) fn lines(compared: &Comparison) -> Vec<Line> {
+    let mut lines = differences(compared);
+    lines.push(summary(compared));
+    lines
+}
+
+/// A line for each difference, and for those of each kind that are left out.
+pub(crate) fn differences(compared: &Comparison) -> Vec<Line> {
     let mut lines = Vec::new();
     for kind in DifferenceKind::ALL {
         let all = compared.of_kind(kind);
@@ -32,7 +39,6 @@ pub(crate) fn lines(compared: &Comparison) -> Vec<Line> {
         let more = all.len().saturating_sub(SHOWN);
         lines.extend((more > 0).then(|| Line::from(format!("{}: and {more} more; -o json lists them", kind.words()))));
     }
-    lines.push(summary(compared));
     lines
 }
 
@@ -53,6 +59,9 @@ fn summary(compared: &Comparison) -> Line {
 /// Writes `upstream gloo-system/cart by gateway gloo-system/gateway-proxy: mtls -> plaintext`.
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(context) = &self.context {
+            write!(f, "context {context}: ")?;
+        }
         f.write_str(&self.subject)?;
         if let Some(gateway) = &self.gateway {
             write!(f, " by gateway {gateway}")?;

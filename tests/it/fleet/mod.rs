@@ -1,5 +1,6 @@
 //! `--contexts` and `--all-contexts`: which clusters are asked, what one of them cannot do to the others.
 
+mod baseline;
 mod faults;
 mod formats;
 mod plane;

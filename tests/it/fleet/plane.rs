@@ -7,7 +7,7 @@ use crate::stage::{self, Plane};
 use crate::support::Sandbox;
 
 /// The administrator's kubeconfig with contexts `one` and `two` of the plane, each in a namespace of its own, and `dead`.
-fn sandbox(plane: &Plane) -> Sandbox {
+pub fn sandbox(plane: &Plane) -> Sandbox {
     let sandbox = Sandbox::new();
     let text = std::fs::read_to_string(plane.kubeconfig()).unwrap();
     let mut config: Value = gloo_rs::exports::yaml::parse(&text).unwrap();

@@ -15,7 +15,10 @@ const OTHERS: [(&str, &[(&str, &str)]); 4] = [
     (
         "The cluster",
         &[
-            ("KUBECONFIG", "The kubeconfig files, separated by `:`. `--kubeconfig` replaces it. Default: `~/.kube/config`."),
+            (
+                "KUBECONFIG",
+                "The kubeconfig files, separated by `:`. `--kubeconfig` replaces it. Default: `~/.kube/config`.",
+            ),
             ("HOME", "The directory of `~/.kube/config`."),
             ("USERPROFILE", "The same on Windows."),
             (

@@ -44,6 +44,22 @@ fn every_dependency_is_explained_in_a_decision() {
 }
 
 #[test]
+fn the_lock_file_of_the_fuzz_targets_has_the_dependencies_of_this_crate() {
+    let manifest = read("Cargo.toml");
+    let own = |lock: &str| -> BTreeSet<String> {
+        let package = lock.split("[[package]]").find(|it| it.contains("name = \"gloo-rs\"\n")).unwrap();
+        let listed = package.split_once("dependencies = [").unwrap().1.lines();
+        listed.filter_map(|line| line.trim().strip_prefix('"')?.split([' ', '"']).next().map(str::to_owned)).collect()
+    };
+    let for_tests: BTreeSet<_> = crates(&manifest, "[dev-dependencies]").into_iter().collect();
+    let for_use: BTreeSet<_> = crates(&manifest, "[dependencies]").into_iter().collect();
+    let mut wanted = own(&read("Cargo.lock"));
+    wanted.retain(|name| for_use.contains(name.as_str()) || !for_tests.contains(name.as_str()));
+    assert!(wanted.len() > 20, "{wanted:?}");
+    assert_eq!(own(&read("fuzz/Cargo.lock")), wanted, "in fuzz/: cargo update --workspace");
+}
+
+#[test]
 fn no_dependency_lies_idle() {
     // Of k8s-openapi only the API level is chosen: docs/decisions/003-json-values.md
     const CHOSEN_FOR_KUBE: &str = "k8s-openapi";

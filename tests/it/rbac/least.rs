@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{roles, scenarios};
-use crate::stage::{Injector, Options, Plane, wait_for};
+use crate::stage::{Injector, Options, Plane, documents, wait_for};
 use crate::support::pod_server::{PodServer, reply};
 use crate::support::{Output, Sandbox, commands};
 
@@ -85,6 +85,16 @@ impl Granted<'_> {
         assert!(matches!(output.code, Some(0 | 4 | 7)), "{line}: {output:?}");
     }
 
+    /// Deletes objects that were there for one line.
+    fn remove(&self, objects: &str) {
+        for object in documents(objects).unwrap().iter().rev() {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (kind, metadata) =
+                (format!("{}/{}", text(&object["apiVersion"]), text(&object["kind"])), &object["metadata"]);
+            self.plane.api().delete(&kind, &text(&metadata["namespace"]), &text(&metadata["name"])).unwrap();
+        }
+    }
+
     /// Gives each rule to a group.
     fn grant(&mut self, rules: impl IntoIterator<Item = Rule>) {
         let mut manifests = Vec::new();
@@ -139,6 +149,7 @@ fn faults(granted: &mut Granted<'_>, words: &str) -> Vec<String> {
         let line = scenario.line.split_whitespace().collect::<Vec<_>>().join(" ");
         let rules: Vec<_> = roles(&granted.sandbox, &line).iter().flat_map(rules).collect();
         granted.grant(rules.iter().cloned());
+        scenario.with.iter().for_each(|object| granted.plane.api().apply(object).unwrap());
         scenario.once.iter().for_each(|before| granted.prepare(before));
         // The authorizer follows its objects a moment later.
         let mut last = String::new();
@@ -150,6 +161,7 @@ fn faults(granted: &mut Granted<'_>, words: &str) -> Vec<String> {
         });
         let Ok(whole) = whole else {
             faults.push(format!("{line}: refused with its role:\n{last}"));
+            scenario.with.iter().rev().for_each(|objects| granted.remove(objects));
             continue;
         };
         assert!(!whole.stderr.contains("internal error"), "{whole:?}");
@@ -162,6 +174,7 @@ fn faults(granted: &mut Granted<'_>, words: &str) -> Vec<String> {
             }
         }
         all.extend(rules);
+        scenario.with.iter().rev().for_each(|objects| granted.remove(objects));
     }
     let is_shown = |rule: &Rule| shown.iter().any(|it| it.includes(rule));
     let is_beyond = |rule: &Rule| scenarios::is_beyond(words, &rule.resources, &rule.verbs);

@@ -11,18 +11,26 @@ pub struct Scenario {
     pub once: &'static [&'static str],
     /// Before each run.
     pub each: &'static [&'static str],
+    /// Objects that are there only for this line.
+    pub with: &'static [&'static str],
+}
+
+impl Scenario {
+    const fn with(self, with: &'static [&'static str]) -> Self {
+        Self { with, ..self }
+    }
 }
 
 const fn line(line: &'static str) -> Scenario {
-    Scenario { line, once: &[], each: &[] }
+    Scenario { line, once: &[], each: &[], with: &[] }
 }
 
 const fn after(once: &'static [&'static str], line: &'static str) -> Scenario {
-    Scenario { line, once, each: &[] }
+    Scenario { line, once, each: &[], with: &[] }
 }
 
 const fn each(each: &'static [&'static str], line: &'static str) -> Scenario {
-    Scenario { line, once: &[], each }
+    Scenario { line, once: &[], each, with: &[] }
 }
 
 const INJECT: &str = "istio inject --revision 1-28";
@@ -89,6 +97,7 @@ pub fn of(words: &str) -> Vec<Scenario> {
                 &["istio unenroll shop --yes --force", INJECT, ENABLE],
                 "istio enroll shop --revision 1-28 --yes --dry-run=server",
             ),
+            line("istio enroll shop --revision stable --yes --dry-run=server").with(&[TAG]),
             each(
                 &["istio unenroll shop --yes --force"],
                 "istio enroll shop --revision 1-28 --yes --force --wait-timeout 2s",
@@ -133,7 +142,7 @@ pub fn of(words: &str) -> Vec<Scenario> {
 
 fn of_the_rest(words: &str) -> Vec<Scenario> {
     match words {
-        "report" => vec![line("report"), line("report --gloo-namespace edge"), line("report --read-only")],
+        "report" => vec![line("report"), line("report --gloo-namespace edge -o json"), line("report --read-only")],
         "istio setup" => vec![
             after(
                 &[UNINJECT, NO_POLICY, NO_AUTO, "istio unenroll shop --yes --force"],
@@ -144,6 +153,12 @@ fn of_the_rest(words: &str) -> Vec<Scenario> {
                 "istio setup --via inject --revision 1-28 --namespace-to-enroll shop --auto-mtls --no-verify --yes \
              --dry-run=server",
             ),
+            line(
+                "istio setup --via inject --revision stable --namespace-to-enroll shop --upstream default-httpbin-8000 \
+             --no-verify --yes --dry-run=server",
+            )
+            .with(&[TAG]),
+            line("istio setup --mesh ambient --namespace-to-enroll shop --strict --no-verify --yes --dry-run=server"),
         ],
         "istio teardown" => {
             vec![after(&[INJECT, ENROLL, ENABLE, AUTO, STRICT], "istio teardown --all --yes --dry-run=server")]
@@ -170,7 +185,7 @@ fn of_the_rest(words: &str) -> Vec<Scenario> {
         }
         "version" => vec![line("version")],
         "upgrade-values" => vec![line("upgrade-values --revision 1-28 -n edge --gloo-namespace edge")],
-        "check" => vec![line("check"), line("check --gloo-namespace edge"), line("check --read-only")],
+        "check" => vec![line("check"), line("check --gloo-namespace edge -o json"), line("check --read-only")],
         other => panic!("in which state of a cluster does {other:?} need all its rights?"),
     }
 }
@@ -192,9 +207,7 @@ const BEYOND: &[(&str, &str, &str, &str)] = &[
     ("istio teardown", "get", "secrets", "a release of Helm owns the gateway"),
     ("istio teardown", "patch", "gatewayparameters", "a Gateway of the Gateway API has sidecars"),
     ("istio teardown", "list", "authorizationpolicies", "a policy decides by the identity of the gateway"),
-    ("istio setup", "list", "mutatingwebhookconfigurations", "a revision is named by its tag"),
-    ("istio teardown", "list", "mutatingwebhookconfigurations", "the same"),
-    ("istio enroll", "list", "mutatingwebhookconfigurations", "the same"),
+    ("istio teardown", "list", "mutatingwebhookconfigurations", "a revision is named by its tag"),
     ("istio", "create", "pods/portforward", "the pods of a gateway are older than its bootstrap"),
     ("istio", "list", "endpointslices", "a policy has ports, and the Service knows its own by name"),
     ("istio uninject", "list", "events", "a rollout does not end"),
@@ -204,8 +217,10 @@ const BEYOND: &[(&str, &str, &str, &str)] = &[
     ("istio enable-mtls", "list", "deployments", "a gateway of another installation serves the route"),
     ("istio disable-mtls", "list", "deployments", "the same"),
     ("istio auto-mtls status", "list", "pods", "a policy disables mutual TLS"),
-    ("istio auto-mtls status", "get", "services", "the same"),
+    ("istio auto-mtls status", "get", "services", "the same, and one Upstream of a namespace is for it"),
     ("istio auto-mtls status", "list", "deployments", "the same"),
+    ("istio auto-mtls status", "list", "daemonsets", "the same, and an authorization policy is about the gateways"),
+    ("istio auto-mtls status", "list", "settings", "the same"),
     ("istio peer-auth", "list", "deployments", "several meshes have a root namespace each"),
     ("check", "get", "replicasets", "an event says that a ReplicaSet may not create pods"),
     ("report", "get", "replicasets", "the same"),
@@ -259,6 +274,14 @@ spec:
     - matchers: [{prefix: /}]
       routeAction: {single: {upstream: {name: shop-web-80, namespace: gloo-system}}}
 ";
+
+/// A tag of a revision.
+const TAG: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: istio-revision-tag-stable, labels: {istio.io/rev: "1-28", istio.io/tag: stable, app: sidecar-injector}}
+webhooks: []
+"#;
 
 /// Gateways of other kinds beside the guide's: behind a node's port, without an address, of a `DaemonSet`, a bare pod, and
 /// one for which there is no node.
