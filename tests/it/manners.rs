@@ -14,7 +14,7 @@ use crate::support::generated::{HOW, renewing};
 use crate::support::{Output, Sandbox};
 
 /// The kind of command, and one of it. The cluster is that of the guide, and nothing here changes it.
-const COMMANDS: [(&str, &str); 23] = [
+const COMMANDS: [(&str, &str); 24] = [
     ("address", "proxy url"),
     ("change", "istio enable-mtls -u default-httpbin-8000 --dry-run --force"),
     ("change-that-breaks", "istio enable-mtls -u default-httpbin-8000 --dry-run"),
@@ -23,6 +23,7 @@ const COMMANDS: [(&str, &str); 23] = [
     ("document", "istio enable-mtls -u default-httpbin-8000 -f upstream.yaml --dry-run -o json"),
     ("findings", "check --read-only"),
     ("help", "istio peer-auth strict --help"),
+    ("migration", "istio auto-mtls migrate --all --dry-run"),
     ("not-found", "istio enable-mtls -u default-htpbin-8000"),
     ("policy-refused", "istio peer-auth strict -n default --dry-run"),
     ("policy-forced", "istio peer-auth strict -n default --force --dry-run"),

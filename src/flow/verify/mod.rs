@@ -62,6 +62,13 @@ impl JudgedRequest {
         shown::lines(asked, verdict).first().map(ToString::to_string)
     }
 
+    /// The first request that the backend did not answer as expected, with mutual TLS or without it, as one line.
+    pub(super) fn unanswered(&self) -> Option<String> {
+        let is_answered = |kind| matches!(kind, VerdictKind::Mtls | VerdictKind::Answered | VerdictKind::Plaintext);
+        let (asked, verdict) = self.answers.iter().find(|(_, verdict)| !is_answered(verdict.kind))?;
+        shown::lines(asked, verdict).first().map(ToString::to_string)
+    }
+
     /// Whether the TLS settings between gateway and backend may be the cause.
     pub(super) fn blames_tls(&self) -> bool {
         self.answers.iter().any(|(_, verdict)| verdict.blames_tls())

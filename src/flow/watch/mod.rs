@@ -36,6 +36,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a watched change is judged by: `watched for 1m00s: 5xx not more than before, at least 20 requests to each`.
 pub(super) fn judged_by(observation: Observation) -> String {
+    if observation.is_by_request() {
+        return "proven by a request, as istio verify sends it".to_owned();
+    }
     let limits = observation.limits;
     let errors = limits.max_5xx.map_or("not more than before".to_owned(), |most| format!("at most {most}"));
     let requests = requests(limits.min_requests);
@@ -370,7 +373,12 @@ impl<'w> Watch<'w> {
         let tallies: Vec<_> = watched.clusters.iter().map(tallies).collect();
         let not_served = after.not_served.iter().find(|(object, _)| *object == watched.object);
         let not_served = not_served.map(|(_, why)| why.clone()).unwrap_or_default();
-        let verdict = judge(&tallies, watched.wanted, self.observation.limits, moment);
+        let verdict = match (self.observation.is_by_request(), moment) {
+            // Its moment is too short to compare with the one before.
+            (true, Moment::End) => Some(WindowVerdict::Quiet),
+            (true, Moment::Within) => None,
+            (false, _) => judge(&tallies, watched.wanted, self.observation.limits, moment),
+        };
         let verdict = verdict.or_else(|| (!not_served.is_empty()).then_some(WindowVerdict::Quiet))?;
         Some(Observed { watched: watched.clone(), verdict, not_served, tallies })
     }
@@ -389,6 +397,24 @@ pub(super) async fn verified(
     let named = Named { namespace: Some(upstream.namespace.clone()), name: upstream.name.clone() };
     let judged = Box::pin(verify::judged(session, &VerifyTask::to_upstream(named), global, report)).await?;
     match judged.fault() {
+        None => Ok(()),
+        Some(fault) => Err(Failure::new(Exit::RolledBack, Reason::ErrorsRose, fault)),
+    }
+}
+
+/// Sends a request to an Upstream that is sent plaintext.
+///
+/// # Errors
+/// The backend does not answer it.
+pub(super) async fn answered(
+    session: &Session,
+    upstream: &ObjectRef,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let named = Named { namespace: Some(upstream.namespace.clone()), name: upstream.name.clone() };
+    let judged = Box::pin(verify::judged(session, &VerifyTask::to_upstream(named), global, report)).await?;
+    match judged.unanswered() {
         None => Ok(()),
         Some(fault) => Err(Failure::new(Exit::RolledBack, Reason::ErrorsRose, fault)),
     }

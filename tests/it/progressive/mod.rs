@@ -3,6 +3,7 @@
 
 mod batches;
 mod ends;
+mod migrate;
 
 use std::sync::OnceLock;
 

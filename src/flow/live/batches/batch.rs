@@ -11,7 +11,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::say_undone;
 use crate::flow::live::Run;
 use crate::flow::report::Report;
-use crate::flow::watch::{Observed, Origin, Serving, Watch, Watched, WatchedCluster, requests, verified};
+use crate::flow::watch::{Observed, Origin, Serving, Watch, Watched, WatchedCluster, answered, requests, verified};
 use crate::kube::DryRun;
 use crate::model::{Object, ObjectRef};
 use crate::options::{Observation, OnSilence, OnWorse, Selection};
@@ -20,7 +20,7 @@ use crate::plan::change::Change;
 use crate::plan::effect::{AwaitedChange, said};
 use crate::plan::observe::WindowVerdict;
 use crate::plan::observe::mark::{self, Marking};
-use crate::plan::outcome::{Outcome, Row};
+use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::verdict::evidence::cluster_name;
 use crate::plan::waiting::Unwatched;
 use crate::render::text::{count, seconds};
@@ -61,6 +61,8 @@ struct Made {
     observed: Vec<Observed>,
     /// How many were rolled back while the others stayed.
     undone: usize,
+    /// Objects whose requests failed before the change. No request proves it.
+    failed_before: Vec<ObjectRef>,
 }
 
 impl BatchRun<'_, '_> {
@@ -105,6 +107,14 @@ impl BatchRun<'_, '_> {
     }
 
     async fn through(&self, batch: &Batch, made: &mut Made, report: &mut Report<'_>) -> Result<(), End> {
+        let provable;
+        let batch = match (self.observation.is_by_request(), batch.origin) {
+            (true, Origin::ThisRun) => {
+                provable = self.provable(batch, made, report).await?;
+                &provable
+            }
+            _ => batch,
+        };
         let since_write = self.watch.before_write().await.map_err(End::Nothing)?;
         match batch.origin {
             Origin::ThisRun => self.write(batch, made, report).await?,
@@ -132,8 +142,45 @@ impl BatchRun<'_, '_> {
         }
         if self.observation.silence == OnSilence::Verify {
             self.verify(made, report).await?;
+            self.run.interrupts.check().map_err(End::Undo)?;
         }
         self.keep(made, report).await
+    }
+
+    /// Sends a request to each object before it is changed. One that keeps its path is not changed if that fails, because
+    /// the request after the change would prove nothing.
+    async fn provable(&self, batch: &Batch, made: &mut Made, report: &mut Report<'_>) -> Result<Batch, End> {
+        let mut rows = Vec::new();
+        for row in &batch.rows {
+            let sent = self.proven(&row.object, row.reason, report).await;
+            self.run.interrupts.check().map_err(End::Nothing)?;
+            match (sent, row.reason) {
+                (Ok(()), _) => rows.push(row.clone()),
+                (Err(why), _) if why.exit == Exit::NoAnswer => return Err(End::Nothing(why)),
+                (Err(why), Some(Reason::SamePath)) => {
+                    let what = format!("a request fails before the change, so none can prove it: {}", why.message);
+                    let hint = flag("--observe").text(" TIME proves it by the gateways' counters");
+                    let is_named = matches!(self.run.task.selection, Selection::Named(_));
+                    let outcome = if is_named { Outcome::Refused } else { Outcome::Skipped };
+                    let why = Objection::new(Reason::Unproven, what).hint(hint);
+                    report.row(Row::left(row.object.clone(), outcome, why));
+                }
+                (Err(_), _) => {
+                    made.failed_before.push(row.object.clone());
+                    rows.push(row.clone());
+                }
+            }
+        }
+        Ok(Batch { origin: batch.origin, rows })
+    }
+
+    /// Sends a request to an object that is changed for this reason.
+    async fn proven(&self, object: &ObjectRef, reason: Option<Reason>, report: &mut Report<'_>) -> Result<(), Failure> {
+        let (session, global) = (self.run.session, self.run.global);
+        match reason {
+            Some(Reason::AutoMtlsHarms) => answered(session, object, global, report).await,
+            _ => verified(session, object, global, report).await,
+        }
     }
 
     /// Writes the changes of the batch. Each carries the mark of an object that is not observed yet.
@@ -316,7 +363,12 @@ impl BatchRun<'_, '_> {
         let mut is_faulty = false;
         for observed in made.observed.iter_mut().filter(|it| it.verdict == WindowVerdict::Quiet && !it.is_worse()) {
             let object = &observed.watched.object;
-            if let Err(why) = verified(self.run.session, object, self.run.global, report).await {
+            if made.failed_before.contains(object) {
+                continue;
+            }
+            let member = made.members.iter().find(|member| member.after.reference == *object);
+            let reason = member.and_then(|member| member.row.reason);
+            if let Err(why) = self.proven(object, reason, report).await {
                 observed.not_served.push(why.message);
                 is_faulty = true;
             }
@@ -342,6 +394,9 @@ impl BatchRun<'_, '_> {
                     let why = format!("{} in {window}, {needed} are needed", requests(observed.requests()));
                     report.row(unproven(row, Reason::TooFewRequests, vec![why]));
                     continue;
+                }
+                (WindowVerdict::Quiet, OnSilence::Verify) if made.failed_before.contains(&row.object) => {
+                    Row { message: format!("{}, requests fail as before", member.row.message), ..row }
                 }
                 (WindowVerdict::Quiet, OnSilence::Verify) => {
                     Row { message: format!("{}, verified by a request", member.row.message), ..row }
