@@ -131,6 +131,16 @@ reasons! {
     DisabledPeer = "disabledPeer",
     /// Requests that work now would get 503s afterwards.
     WouldBreak = "wouldBreak",
+    /// Auto-mTLS sends the same as the Upstream's `sslConfig`.
+    SamePath = "samePath",
+    /// Auto-mTLS does not send the same as the Upstream's `sslConfig`.
+    PathDiffers = "pathDiffers",
+    /// Auto-mTLS is off in Gloo's Settings, so without its `sslConfig` the Upstream would get plaintext.
+    AutoMtlsOff = "autoMtlsOff",
+    /// With auto-mTLS, requests to the Upstream fail or may get plaintext; it opted out.
+    AutoMtlsHarms = "autoMtlsHarms",
+    /// The Upstream opts out of auto-mTLS, so without its `sslConfig` it would get plaintext.
+    OptedOut = "optedOut",
     /// After the change, more requests failed than before. It was rolled back.
     ErrorsRose = "errorsRose",
     /// Another object of its batch became worse, so the batch was rolled back.

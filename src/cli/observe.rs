@@ -86,6 +86,17 @@ impl ObserveArgs {
 }
 
 impl BatchArgs {
+    /// What was typed; if nothing was, one object at a time with a request to each.
+    pub(super) fn or_by_request(&self, objects: Option<usize>) -> Result<Observation, Failure> {
+        let is_typed = self.batch.is_some() || self.observe.observe.is_some() || self.observe.is_typed();
+        let by_request = Observation::by_request(self.on_worse());
+        if is_typed { Ok(self.options(objects, None)?.unwrap_or(by_request)) } else { Ok(by_request) }
+    }
+
+    fn on_worse(&self) -> OnWorse {
+        if self.continue_on_failure { OnWorse::Continue } else { OnWorse::Stop }
+    }
+
     /// What was typed for a change of `objects`, if their number is known.
     pub(super) fn options(
         &self,
@@ -101,7 +112,7 @@ impl BatchArgs {
         if observation.is_none() && self.continue_on_failure {
             return Err(needs_observe("--continue-on-failure needs"));
         }
-        let failure = if self.continue_on_failure { OnWorse::Continue } else { OnWorse::Stop };
+        let failure = self.on_worse();
         unless_files(observation.map(|observation| Observation { batch, failure, ..observation }), files)
     }
 }

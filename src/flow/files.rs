@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::emit::{Edited, Emit};
-use super::report::{Report, Sweep};
+use super::report::{Report, SkippedLines, Sweep};
 use super::rows::Rows;
 use crate::command::{flag, gloo_rs};
 use crate::edit::json;
@@ -358,6 +358,7 @@ impl<'r> Run<'r> {
             noun: "Upstream",
             again: gloo_rs(words.command).fixed("-f ... -u"),
             namespace: self.global.namespace.clone().unwrap_or_default(),
+            skipped: SkippedLines::Verbose,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::acceptance::Held;
 use super::ahead::{ahead, beside};
 use super::guard::OfUpstreams;
 use super::interrupt::{Interrupts, Signals};
-use super::report::{Report, Sweep};
+use super::report::{Report, SkippedLines, Sweep};
 use batches::Collected;
 
 use super::stop::{Stop, Why};
@@ -194,7 +194,11 @@ impl Run<'_> {
         let Some(read) = self.reading(self.session.get(kind, namespace, name)).await else { return Ok(None) };
         match read {
             Ok(value) => {
-                let (object, around) = (Object::new(kind, value), UpstreamContext::unseen());
+                let object = Object::new(kind, value);
+                if self.plan.judges_paths() {
+                    return self.by_paths(object, Picked::Named).await;
+                }
+                let around = UpstreamContext::unseen();
                 let Some(objection) = self.reading(self.guard.objection(&object)).await else { return Ok(None) };
                 Ok(Some(match objection {
                     Some(why) => cluster::refused(object, why),
@@ -271,13 +275,19 @@ impl Run<'_> {
     }
 
     async fn swept(&self, object: Object) -> Result<Option<Settled>, Row> {
+        self.by_paths(object, Picked::Selected).await
+    }
+
+    /// Decides about an object by what is behind it.
+    async fn by_paths(&self, object: Object, found: Picked) -> Result<Option<Settled>, Row> {
         let around = self.reading(self.survey.around(&object, Picked::Selected, self.plan.wants())).await;
         let Some(around) = around else { return Ok(None) };
         match around {
             Ok(around) => {
                 let (session, write) = (self.session, self.write);
-                let mut settled = cluster::settle(session, self.plan, object, Picked::Selected, &around, write).await;
+                let mut settled = cluster::settle(session, self.plan, object, found, &around, write).await;
                 if settled.row.outcome == Outcome::Changed {
+                    settled.row.reason = self.plan.reason(&settled.edits);
                     let switched = around.switched(&settled.before, &settled.after);
                     settled.row.details.extend(switched.iter().map(ToString::to_string));
                 }
@@ -386,7 +396,7 @@ impl Run<'_> {
         if let Some(owner) = owner.filter(|owner| is_named || *owner != Owner::Discovery)
             && row.outcome == Outcome::Changed
         {
-            report.advice(advice::on_owner(self.plan.words(), &row.object, &owner));
+            report.advice(advice::on_owner(self.plan.in_files(&after), &row.object, &owner));
         }
         if row.outcome == Outcome::Skipped && row.reason == Some(Reason::Unknown) {
             report.advice(Advice::note(Code::Unknown, row.message.clone()));
@@ -465,6 +475,7 @@ impl Run<'_> {
             noun: "Upstream",
             again: again::command(self.plan, self.global),
             namespace: self.global.object_namespace().to_owned(),
+            skipped: if self.plan.judges_paths() { SkippedLines::Always } else { SkippedLines::Verbose },
         }
     }
 

@@ -22,6 +22,7 @@ mod guard;
 mod inside;
 mod interrupt;
 mod live;
+mod migrate;
 mod names;
 mod notes;
 mod peer_auth;
@@ -115,6 +116,7 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
     match command {
         Command::Mtls(plan, task) => objects(plan, task, global, report),
         Command::OptOut(plan, task) => objects(plan, task, global, report),
+        Command::Migrate(caution, task) => migrate::run(*caution, task, global, report),
         Command::Switches(task) => switches::run(task, global, report),
         Command::Sidecars(task) if task.files.is_some() => sidecars::run_on_files(task, global, report),
         Command::Sidecars(task) => block_on(interrupts, sidecars::run(task, global, report)),

@@ -42,6 +42,14 @@ pub(crate) struct Sweep {
     pub again: CommandLine,
     /// The namespace that is omitted with names.
     pub namespace: String,
+    pub skipped: SkippedLines,
+}
+
+/// Whether the objects that a bulk run skips are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SkippedLines {
+    Verbose,
+    Always,
 }
 
 /// Collects and prints the results.
@@ -302,7 +310,13 @@ impl<'u> Report<'u> {
                 if let Some(reason) = row.reason {
                     *self.skipped.entry(reason).or_default() += 1;
                 }
-                self.ui.verbose(format!("skipped {}", text::trouble(&row, &self.usual_namespace)));
+                let line = format!("skipped {}", text::trouble(&row, &self.usual_namespace));
+                match (self.sweep.as_ref().map(|sweep| sweep.skipped), row.reason) {
+                    (Some(SkippedLines::Always), Some(reason)) => {
+                        self.ui.status(format!("{line} ({})", reason.name()));
+                    }
+                    _ => self.ui.verbose(line),
+                }
             }
             Outcome::Refused | Outcome::NotFound | Outcome::Failed => {
                 if row.exit == Exit::Done {

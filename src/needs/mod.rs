@@ -29,6 +29,10 @@ fn add(command: &Command, global: &Global, all: &mut Declaration) {
             upstreams::edited(task, global, all);
             observed::of_upstreams((task.observation, task.preview), &task.selection, global, all);
         }
+        Command::Migrate(_, task) => {
+            upstreams::migrated(task, global, all);
+            observed::of_upstreams((task.observation, task.preview), &task.selection, global, all);
+        }
         Command::Switches(task) if task.files.is_none() => {
             upstreams::switches(task, global, all);
             observed::of_all((task.observation, task.preview), global, all);

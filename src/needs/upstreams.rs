@@ -3,6 +3,7 @@
 use super::declaration::{Declaration, EDIT, GET, LIST};
 use super::{edits, writes};
 use crate::load::paths;
+use crate::load::snapshot::Want;
 use crate::model::kinds;
 use crate::options::{Global, Named, ObjectsTask, Patience, Selection, SweepScope, SwitchesTask};
 use crate::plan::auto_mtls::AutoMtlsWish;
@@ -19,17 +20,38 @@ pub(super) fn edited(task: &ObjectsTask, global: &Global, all: &mut Declaration)
             all.everywhere(LIST, &[&kinds::SERVICE, &kinds::ENDPOINT_SLICE]);
         }
         Selection::Sweep { scope, .. } => {
-            let namespace = match scope {
-                SweepScope::Namespace => global.object_namespace(),
-                SweepScope::Everywhere => "",
-            };
-            all.within(namespace, LIST, &[&kinds::UPSTREAM]);
-            if writes(task.preview) {
-                all.within(namespace, EDIT, &[&kinds::UPSTREAM]);
-            }
+            swept(scope, task, global, all);
             all.own_gateway(global).behind().all_gateways(global).backends();
         }
     }
+    waited(task, global, all);
+}
+
+/// `auto-mtls migrate`.
+pub(super) fn migrated(task: &ObjectsTask, global: &Global, all: &mut Declaration) {
+    all.settings(global, GET).wants(&[Want::all(&kinds::SETTINGS)]);
+    match &task.selection {
+        Selection::Named(names) => named(names, edits(task.preview), global, all),
+        Selection::Sweep { scope, .. } => swept(scope, task, global, all),
+    }
+    all.behind().backends().gateways(global);
+    waited(task, global, all);
+}
+
+/// The selected Upstreams.
+fn swept(scope: &SweepScope, task: &ObjectsTask, global: &Global, all: &mut Declaration) {
+    let namespace = match scope {
+        SweepScope::Namespace => global.object_namespace(),
+        SweepScope::Everywhere => "",
+    };
+    all.within(namespace, LIST, &[&kinds::UPSTREAM]);
+    if writes(task.preview) {
+        all.within(namespace, EDIT, &[&kinds::UPSTREAM]);
+    }
+}
+
+/// What is read to wait for the effect of a change.
+fn waited(task: &ObjectsTask, global: &Global, all: &mut Declaration) {
     if task.patience == Patience::Wait || (task.observation.is_some() && !task.preview.is_on()) {
         effect(global, all);
         if let Selection::Named(names) = &task.selection

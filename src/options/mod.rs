@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Mtls(Policy, ObjectsTask),
     /// `istio auto-mtls enable|disable` of single Upstreams
     OptOut(OptOut, ObjectsTask),
+    /// `istio auto-mtls migrate`
+    Migrate(Caution, ObjectsTask),
     /// `istio auto-mtls` on Settings
     Switches(SwitchesTask),
     Sidecars(Sidecars),

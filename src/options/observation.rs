@@ -13,11 +13,29 @@ pub(crate) const USUAL_WINDOW: Duration = Duration::from_mins(1);
 pub(crate) struct Observation {
     /// Without it, all objects are one batch.
     pub batch: Option<BatchSize>,
-    /// How long the counters are watched, before the first batch and after each.
+    /// How long the counters are watched, before the first batch and after each. Zero if they do not decide.
     pub window: Duration,
     pub limits: Limits,
     pub silence: OnSilence,
     pub failure: OnWorse,
+}
+
+impl Observation {
+    /// One object at a time, each proven by a request instead of by counters.
+    pub(crate) fn by_request(failure: OnWorse) -> Self {
+        Self {
+            batch: Some(BatchSize::Objects(NonZeroUsize::MIN)),
+            window: Duration::ZERO,
+            limits: Limits { max_5xx: None, min_requests: 1 },
+            silence: OnSilence::Verify,
+            failure,
+        }
+    }
+
+    /// Whether a request proves each change. Then there is no window.
+    pub(crate) fn is_by_request(self) -> bool {
+        self.window.is_zero()
+    }
 }
 
 /// The number of objects in a batch.

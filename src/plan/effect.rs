@@ -45,13 +45,15 @@ pub(crate) enum Wanted {
     NotIstio,
     /// No TLS, because TLS settings not managed by Istio were removed.
     Plain,
+    /// Not Istio's TLS for every endpoint: auto-mTLS selects it for each pod.
+    AutoMtls,
 }
 
 impl Wanted {
     fn is(self, socket: Socket) -> bool {
         match self {
             Self::Istio => socket == Socket::Istio,
-            Self::NotIstio => socket != Socket::Istio,
+            Self::NotIstio | Self::AutoMtls => socket != Socket::Istio,
             Self::Plain => socket == Socket::Plain,
         }
     }

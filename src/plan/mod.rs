@@ -20,6 +20,7 @@ pub(crate) mod istiod;
 pub(crate) mod labels;
 pub(crate) mod log;
 pub(crate) mod mark;
+pub(crate) mod migrate;
 pub(crate) mod mtls;
 pub(crate) mod observe;
 pub(crate) mod outcome;
@@ -42,7 +43,8 @@ pub(crate) mod values;
 pub(crate) mod verdict;
 pub(crate) mod waiting;
 
-use crate::error::Failure;
+use crate::edit::Edit;
+use crate::error::{Failure, Reason};
 use crate::model::{Kind, Object};
 use crate::rights::Rule;
 use advice::Advice;
@@ -73,6 +75,22 @@ pub(crate) trait PerObject {
     /// Returns how the guard handles a named Upstream whose requests would get 503s. `None` turns the guard off.
     fn guarded(&self) -> Option<Caution> {
         None
+    }
+
+    /// Returns whether each decision follows from the path model. Then the context of a named object is read too, and a
+    /// bulk run lists what it skips.
+    fn judges_paths(&self) -> bool {
+        false
+    }
+
+    /// Returns the reason for these edits, if the command has several.
+    fn reason(&self, _edits: &[Edit]) -> Option<Reason> {
+        None
+    }
+
+    /// Returns the command that makes the same change in manifests.
+    fn in_files(&self, _after: &Object) -> Words {
+        self.words()
     }
 
     /// Returns the TLS that Envoy must be served for this object. `None` if this cannot be waited for.

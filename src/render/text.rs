@@ -112,6 +112,9 @@ pub(crate) fn brief(reason: Reason) -> &'static str {
         Reason::Unknown => "unknown",
         Reason::NoSpec => "no spec",
         Reason::UnknownField => "fields not in the CRD",
+        Reason::PathDiffers => "auto-mTLS sends something else",
+        Reason::AutoMtlsOff => "auto-mTLS is off",
+        Reason::OptedOut => "opted out of auto-mTLS",
         other => other.name(),
     }
 }

@@ -16,7 +16,7 @@ use crate::support::{Output, Sandbox};
 
 /// A name, and a command line: every command, and some in several states. The cluster is that of the guide, and nothing
 /// here changes it.
-const COMMANDS: [(&str, &str); 49] = [
+const COMMANDS: [(&str, &str); 50] = [
     ("address", "proxy url"),
     ("address-alone", "proxy address"),
     ("auto-mtls-disable", "istio auto-mtls disable --dry-run"),
@@ -35,6 +35,7 @@ const COMMANDS: [(&str, &str); 49] = [
     ("findings", "check --read-only"),
     ("help", "istio peer-auth strict --help"),
     ("logs", "proxy logs"),
+    ("migration", "istio auto-mtls migrate --all --dry-run"),
     ("not-found", "istio enable-mtls -u default-htpbin-8000"),
     ("options", "options"),
     ("policy", "istio peer-auth get -n default"),

@@ -17,12 +17,13 @@ const PEER_AUTH: [&str; 9] =
     ["istio", "peer-auth", "permissive", "-n", "shop", "--yes", "--root-namespace", "istio-system", "-v"];
 
 /// What writes to a cluster, each command that begins with other reads.
-const WRITING: [&str; 12] = [
+const WRITING: [&str; 13] = [
     "istio enable-mtls --upstream x",
     "istio enable-mtls --all --yes",
     "istio disable-mtls --upstream x",
     "istio auto-mtls enable --yes",
     "istio auto-mtls disable --upstream x",
+    "istio auto-mtls migrate --upstream x",
     "istio inject",
     "istio uninject",
     "istio enroll shop",

@@ -9,8 +9,9 @@
 //! ```
 
 use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -27,7 +28,7 @@ use super::{
     envoy::{dynamic_resources, put},
     load::Load,
     mesh::Valid,
-    pair::{Pair, TYPES, address, cluster_of, loopback, manager, route_config, upstream_tls},
+    pair::{Pair, TYPES, address, cluster_of, loopback, manager, raw_buffer, route_config, upstream_tls},
     plane::Plane,
     served,
     snapshots::{cluster, clusters, istio_cluster, snapshot},
@@ -47,6 +48,8 @@ pub enum Backend {
     NoSidecar,
     /// A sidecar whose certificate another authority signed.
     OtherRoot,
+    /// A sidecar that takes plaintext alone, because a policy says DISABLE.
+    Disabled,
     /// Nothing listens there.
     Dead,
 }
@@ -63,6 +66,8 @@ struct Shared {
     gateways: Vec<Envoy>,
     /// The cluster of each Upstream, without TLS.
     clusters: Vec<(String, Value)>,
+    /// The Upstreams whose pods have a sidecar: auto-mTLS sends mutual TLS there.
+    meshed: BTreeSet<String>,
     /// The TLS of a cluster of the mesh.
     tls: Value,
     gloo: String,
@@ -79,6 +84,8 @@ struct Shared {
 struct Followed {
     /// Whether an Upstream has Istio's TLS.
     with_tls: BTreeMap<String, bool>,
+    /// The Upstreams for which auto-mTLS is on.
+    by_auto_mtls: BTreeSet<String>,
     is_strict: bool,
 }
 
@@ -108,6 +115,9 @@ impl Gateways {
         let clusters = upstreams.iter().enumerate().map(|(at, (name, backend))| {
             Ok(((*name).to_owned(), cluster_before(&format!("{name}_{gloo}"), at, *backend, &backends)?))
         });
+        let is_meshed = |backend| matches!(backend, Backend::Healthy | Backend::OtherRoot | Backend::Disabled);
+        let meshed = upstreams.iter().filter(|(_, backend)| is_meshed(*backend));
+        let meshed = meshed.map(|(name, _)| (*name).to_owned()).collect();
         let [mesh, _] = &backends;
         let tls = upstream_tls(json!({"common_tls_context": {
             "alpn_protocols": ["istio"],
@@ -117,6 +127,7 @@ impl Gateways {
         let shared = Arc::new(Shared {
             gateways: vec![gateway()?, gateway()?],
             clusters: clusters.collect::<Result<_>>()?,
+            meshed,
             tls,
             gloo: gloo.to_owned(),
             apps: apps.to_owned(),
@@ -134,7 +145,10 @@ impl Gateways {
         for pod in plane.api().list("v1/Pod", gloo)? {
             let name = pod["metadata"]["name"].as_str().context("a pod has a name")?;
             let ports = match pod["metadata"]["labels"]["gloo"] == "gateway-proxy" {
-                true => vec![(19000, admins.next().context("the gateway has two pods")?.admin())],
+                true => {
+                    let gateway = admins.next().context("the gateway has two pods")?;
+                    vec![(19000, gateway.admin()), (8080, gateway.listener("http")?)]
+                }
                 false => vec![(9095, snapshots)],
             };
             plane.forward_pod(gloo, name, &ports)?;
@@ -182,7 +196,14 @@ impl Shared {
             named.filter(|(name, _)| self.clusters.iter().any(|(known, _)| known == name)).collect();
         let policies = api.list("security.istio.io/v1/PeerAuthentication", &self.apps)?;
         let is_strict = policies.iter().any(|policy| policy["spec"]["mtls"]["mode"] == "STRICT");
-        let now = Followed { with_tls: named, is_strict };
+        let settings = api.get("gloo.solo.io/v1/Settings", &self.gloo, "default")?.unwrap_or_default();
+        let options = &settings["spec"]["gloo"]["istioOptions"];
+        let is_on = options["enableAutoMtls"] == true && options["enableIntegration"] == true;
+        let is_covered =
+            |it: &&Value| is_on && it["spec"]["sslConfig"].is_null() && it["spec"]["disableIstioAutoMtls"] != true;
+        let covered = upstreams.iter().filter(is_covered).filter_map(|it| it["metadata"]["name"].as_str());
+        let by_auto_mtls = covered.filter(|name| self.meshed.contains(*name)).map(str::to_owned).collect();
+        let now = Followed { with_tls: named, by_auto_mtls, is_strict };
         let mut state = self.state.lock().expect("no holder of this lock panics");
         if *state == now {
             return Ok(());
@@ -193,9 +214,20 @@ impl Shared {
             if now.with_tls.get(name) == Some(&true) {
                 cluster["transport_socket"] = self.tls.clone();
             }
-            let endpoint = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"];
+            let endpoint = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0];
+            if now.by_auto_mtls.contains(name) {
+                let in_mesh = json!({"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}}});
+                endpoint["metadata"] = in_mesh;
+            }
+            let endpoint = &mut endpoint["endpoint"]["address"];
             if now.is_strict && *endpoint == permissive {
                 *endpoint = strict.clone();
+            }
+            if now.by_auto_mtls.contains(name) {
+                cluster["transport_socket_matches"] = json!([
+                    {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": self.tls},
+                    {"name": "tlsMode-disabled", "match": {}, "transport_socket": raw_buffer()},
+                ]);
             }
             cluster
         };
@@ -223,12 +255,12 @@ fn cluster_before(name: &str, at: usize, backend: Backend, [mesh, other]: &[Pair
     let endpoint = match backend {
         Backend::Healthy => mesh.sidecar.listener("Permissive")?,
         Backend::OtherRoot => other.sidecar.listener("Permissive")?,
-        Backend::NoSidecar => mesh.application(),
+        Backend::NoSidecar | Backend::Disabled => mesh.application(),
         Backend::Dead => loopback(1),
     };
     let mut cluster = cluster_of(name, Some(endpoint));
     cluster["@type"] = json!(format!("{TYPES}.config.cluster.v3.Cluster"));
-    if at % 2 == 1 && backend != Backend::NoSidecar {
+    if at % 2 == 1 && !matches!(backend, Backend::NoSidecar | Backend::Disabled) {
         cluster["typed_extension_protocol_options"] = json!({
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": format!("{TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions"),

@@ -431,7 +431,7 @@ pub(super) fn cluster_of(name: &str, endpoint: Option<SocketAddr>) -> Value {
     })
 }
 
-fn raw_buffer() -> Value {
+pub(super) fn raw_buffer() -> Value {
     typed("envoy.transport_sockets.raw_buffer", "extensions.transport_sockets.raw_buffer.v3.RawBuffer", json!({}))
 }
 

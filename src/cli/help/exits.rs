@@ -17,7 +17,7 @@ const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
 /// Every command, by its words.
-const CODES: [(&str, &[Exit]); 36] = [
+const CODES: [(&str, &[Exit]); 37] = [
     ("istio setup", ROLLS_BACK),
     ("istio teardown", ROLLS_BACK),
     ("istio revisions", READS),
@@ -29,6 +29,7 @@ const CODES: [(&str, &[Exit]); 36] = [
     ("istio disable-mtls", ROLLS_BACK),
     ("istio auto-mtls enable", ROLLS_BACK),
     ("istio auto-mtls disable", ROLLS_BACK),
+    ("istio auto-mtls migrate", ROLLS_BACK),
     ("istio auto-mtls status", READS),
     ("istio peer-auth get", READS),
     ("istio peer-auth strict", ROLLS_BACK),

@@ -98,6 +98,13 @@ Examples:
   gloo-rs istio auto-mtls disable -u aws-lambda,partner-static
   gloo-rs istio auto-mtls disable -u default-httpbin-8000 -f upstreams.yaml";
 
+/// After `istio auto-mtls migrate --help`.
+pub(crate) const AUTO_MTLS_MIGRATE: &str = "\
+Examples:
+  gloo-rs istio auto-mtls migrate --all --dry-run
+  gloo-rs istio auto-mtls migrate -u default-httpbin-8000
+  gloo-rs istio auto-mtls migrate -A --batch 10% --observe 2m --yes";
+
 /// After `istio auto-mtls status --help`.
 pub(crate) const AUTO_MTLS_STATUS: &str = "\
 Examples:

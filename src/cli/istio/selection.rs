@@ -4,8 +4,9 @@ use crate::cli::preview::PreviewArgs;
 use crate::command::flag;
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Absent, Global, ObjectsTask, Patience, Selection, SweepScope};
+use crate::options::{Absent, Global, ObjectsTask, Patience, Preview, Selection, SweepScope};
 use crate::plan::policy::Caution;
+use crate::render::diff::Secrets;
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
@@ -49,15 +50,25 @@ impl SelectionArgs {
 
     /// The objects of the command that is called so.
     pub(super) fn objects(&self, command: &str, preview: PreviewArgs, global: &Global) -> Result<ObjectsTask, Failure> {
+        let of_cluster = self.of_cluster(command, (preview.preview(), preview.secrets()))?;
+        Ok(ObjectsTask { files: preview.files(global.format)?, ..of_cluster })
+    }
+
+    /// The objects of a command that is about the cluster alone.
+    pub(super) fn of_cluster(
+        &self,
+        command: &str,
+        (preview, secrets): (Preview, Secrets),
+    ) -> Result<ObjectsTask, Failure> {
         Ok(ObjectsTask {
             selection: self.selection(command)?,
             absent: if self.ignore_not_found { Absent::IsFine } else { Absent::Fails },
             concurrency: usize::from(self.concurrency),
-            preview: preview.preview(),
+            preview,
             patience: Patience::Now,
             observation: None,
-            secrets: preview.secrets(),
-            files: preview.files(global.format)?,
+            secrets,
+            files: None,
         })
     }
 

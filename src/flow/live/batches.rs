@@ -157,10 +157,13 @@ impl Run<'_> {
 
 /// Shows the batches and what each would be judged by.
 fn preview(batches: Vec<Batch>, observation: Observation, report: &mut Report<'_>) {
-    report.line(format!("each batch would be {}", judged_by(observation)));
+    let what = if observation.is_by_request() { "Upstream" } else { "batch" };
+    report.line(format!("each {what} would be {}", judged_by(observation)));
     let of = batches.len();
     for (at, batch) in batches.into_iter().enumerate() {
-        report.line(format!("batch {} of {of}: {}", at + 1, batch.title()));
+        if !observation.is_by_request() {
+            report.line(format!("batch {} of {of}: {}", at + 1, batch.title()));
+        }
         report.extend_field("batches", vec![batch.document(at + 1, BatchOutcome::Planned, observation, &[])]);
         report.rows(batch.rows);
     }

@@ -154,7 +154,7 @@ fn judged(
 /// Compares what was found with the baseline. Of a run that saw nothing there is nothing to write down.
 fn conclude(
     found: FoundPosture,
-    run: &Run<'_>,
+    run: &CheckRun<'_>,
     baseline: &BaselineRun,
     answer: &mut ClusterAnswer,
 ) -> Result<Judged, Failure> {

@@ -1,6 +1,6 @@
 //! The end of a run: the summary of a bulk run, or the document.
 
-use super::{Report, Sweep};
+use super::{Report, SkippedLines, Sweep};
 use crate::error::Exit;
 use crate::options::Loudness;
 use crate::plan::outcome::Outcome;
@@ -62,7 +62,8 @@ impl Report<'_> {
             let reasons: Vec<_> =
                 self.skipped.iter().map(|(reason, number)| format!("{number} {}", text::brief(*reason))).collect();
             self.ui.status(format!("skipped: {}", reasons.join(", ")));
-            if self.ui.loudness() < Loudness::Verbose && !self.is_document() {
+            let are_listed = sweep.skipped == SkippedLines::Always || self.ui.loudness() >= Loudness::Verbose;
+            if !are_listed && !self.is_document() {
                 self.ui.status("  list them with -v or -o json");
             }
         }

@@ -8,7 +8,7 @@ pub(super) mod single;
 
 pub(super) use document::{BatchDocument, BatchOutcome, Origin};
 pub(super) use marked::{done_of_mark, unmark};
-pub(super) use observed::{Observed, Watched, WatchedCluster};
+pub(super) use observed::{Observed, Watched, WatchedCluster, fault_of_request};
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -42,6 +42,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a watched change is judged by: `watched for 1m00s: 5xx not more than before, at least 20 requests to each`.
 pub(super) fn judged_by(observation: Observation) -> String {
+    if observation.is_by_request() {
+        return "proven by a request, as istio verify sends it".to_owned();
+    }
     let limits = observation.limits;
     let errors = limits.max_5xx.map_or("not more than before".to_owned(), |most| format!("at most {most}"));
     let requests = requests(limits.min_requests);
@@ -290,7 +293,12 @@ impl<'w> Watch<'w> {
         let tallies: Vec<_> = watched.clusters.iter().map(tallies).collect();
         let not_served = after.not_served.iter().find(|(object, _)| *object == watched.object);
         let not_served = not_served.map(|(_, why)| why.clone()).unwrap_or_default();
-        let verdict = judge(&tallies, watched.wanted, self.observation.limits, moment);
+        let verdict = match (self.observation.is_by_request(), moment) {
+            // Its moment is too short to compare with the one before.
+            (true, Moment::End) => Some(WindowVerdict::Quiet),
+            (true, Moment::Within) => None,
+            (false, _) => judge(&tallies, watched.wanted, self.observation.limits, moment),
+        };
         let verdict = verdict.or_else(|| (!not_served.is_empty()).then_some(WindowVerdict::Quiet))?;
         Some(Observed { watched: watched.clone(), verdict, not_served, tallies })
     }

@@ -97,10 +97,9 @@ impl Observed {
             let ObjectRef { namespace, name, .. } = watched.upstream.clone();
             let request = request_to(Named { namespace: Some(namespace), name });
             let interrupts = report.interrupts();
-            let sent = interrupts.until_signal(Box::pin(verify::judged(session, &request, global, report))).await;
-            let fault = match sent {
-                Ok(judged) if self.watched.wanted == Some(Wanted::Istio) => judged.fault(),
-                Ok(judged) => judged.failed(),
+            let sent = fault_of_request(session, &request, self.watched.wanted, global, report);
+            let fault = match interrupts.until_signal(sent).await {
+                Ok(fault) => fault,
                 Err(why) if why.exit == Exit::Interrupted => return Err(why),
                 Err(why) => Some(why.message),
             };
@@ -135,4 +134,22 @@ impl Observed {
         };
         self.watched.clusters.iter().zip(&self.tallies).map(one).collect()
     }
+}
+
+/// Sends a request, and returns what is wrong with its answer. The answer must come over Istio's TLS if that is wanted.
+///
+/// # Errors
+/// The request could not be sent.
+pub(in crate::flow) async fn fault_of_request(
+    session: &Session,
+    request: &VerifyTask,
+    wanted: Option<Wanted>,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<Option<String>, Failure> {
+    let judged = Box::pin(verify::judged(session, request, global, report)).await?;
+    Ok(match wanted {
+        Some(Wanted::Istio | Wanted::AutoMtls) => judged.fault(),
+        _ => judged.failed(),
+    })
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::bounded;
 use crate::edit::json as edited;
 use crate::edit::{Edit, Op};
+use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, Segment};
 use crate::plan::advice::Advice;
 use crate::plan::change::{Act, Change};
@@ -71,6 +72,18 @@ impl PerObject for Marking<'_> {
 
     fn guarded(&self) -> Option<Caution> {
         self.0.guarded()
+    }
+
+    fn judges_paths(&self) -> bool {
+        self.0.judges_paths()
+    }
+
+    fn reason(&self, edits: &[Edit]) -> Option<Reason> {
+        self.0.reason(edits)
+    }
+
+    fn in_files(&self, after: &Object) -> Words {
+        self.0.in_files(after)
     }
 
     fn expects(&self, before: &Object) -> Option<Wanted> {

@@ -138,11 +138,16 @@ fn worse(before: &Tally, now: &Tally, limits: Limits, moment: Moment) -> Vec<Str
     worse
 }
 
-/// Requests that were answered although no TLS handshake succeeded, where TLS was switched on.
+/// Requests that were answered although no TLS handshake succeeded, where TLS was switched on or is to stay.
 fn without_tls(now: &Tally, wanted: Option<Wanted>) -> Option<String> {
     let answered = now.of(Stat::Answered);
-    let is_plain = wanted == Some(Wanted::Istio) && answered > 0 && now.of(Stat::Handshake) == 0;
-    is_plain.then(|| format!("{answered} requests without a TLS handshake: the change has no effect"))
+    let what = match wanted? {
+        Wanted::Istio => "the change has no effect",
+        Wanted::AutoMtls => "auto-mTLS does not encrypt them",
+        Wanted::NotIstio | Wanted::Plain => return None,
+    };
+    let is_plain = answered > 0 && now.of(Stat::Handshake) == 0;
+    is_plain.then(|| format!("{answered} requests without a TLS handshake: {what}"))
 }
 
 /// The counters that show why requests fail.
@@ -285,6 +290,8 @@ mod tests {
             |errors, wanted| at(Moment::End, tally(100, errors, 0), tally(100, errors, 0), wanted, USUAL).unwrap();
         let said = lines(end(0, Wanted::Istio));
         assert_eq!(said, ["100 requests without a TLS handshake: the change has no effect"]);
+        let said = lines(end(0, Wanted::AutoMtls));
+        assert_eq!(said, ["100 requests without a TLS handshake: auto-mTLS does not encrypt them"]);
         // A backend that fails every request, before and now, shows nothing about TLS.
         assert_eq!(end(100, Wanted::Istio), WindowVerdict::Passed);
         assert_eq!(end(0, Wanted::NotIstio), WindowVerdict::Passed);

@@ -3,6 +3,7 @@
 
 mod batches;
 mod ends;
+mod migrate;
 mod policies;
 
 use std::sync::OnceLock;

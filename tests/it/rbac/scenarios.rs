@@ -79,6 +79,13 @@ pub fn of(words: &str) -> Vec<Scenario> {
                 "istio auto-mtls disable -u default-httpbin-8000 --dry-run=server",
             ),
         ],
+        "istio auto-mtls migrate" => vec![
+            after(
+                &[INJECT, ENROLL, ENABLE, AUTO],
+                "istio auto-mtls migrate -u default-httpbin-8000,default-plain-8080 --dry-run=server",
+            ),
+            line("istio auto-mtls migrate --all --yes --dry-run=server"),
+        ],
         "istio auto-mtls status" => vec![after(&[INJECT, ENROLL, AUTO], "istio auto-mtls status")],
         "istio inject" => vec![
             after(&[UNINJECT], "istio inject --revision 1-28 --dry-run=server"),
@@ -216,6 +223,12 @@ const BEYOND: &[(&str, &str, &str, &str)] = &[
     ("istio auto-mtls disable", "list", "deployments", "several meshes have a root namespace each"),
     ("istio enable-mtls", "list", "deployments", "a gateway of another installation serves the route"),
     ("istio disable-mtls", "list", "deployments", "the same"),
+    (
+        "istio auto-mtls migrate",
+        "list",
+        "deployments",
+        "an authorization policy decides by the identity of the gateway",
+    ),
     ("istio auto-mtls status", "list", "pods", "a policy disables mutual TLS"),
     ("istio auto-mtls status", "get", "services", "the same, and one Upstream of a namespace is for it"),
     ("istio auto-mtls status", "list", "deployments", "the same"),

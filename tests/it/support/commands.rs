@@ -17,7 +17,7 @@ pub fn leaves() -> Vec<String> {
 fn arguments(words: &str) -> Option<Vec<&'static str>> {
     Some(match words {
         "completion" | "options" | "rbac" => return None,
-        "istio enable-mtls" | "istio disable-mtls" | "istio verify" => vec!["-u", "x"],
+        "istio enable-mtls" | "istio disable-mtls" | "istio verify" | "istio auto-mtls migrate" => vec!["-u", "x"],
         "istio auto-mtls enable" | "istio auto-mtls disable" | "istio setup" | "istio teardown" => vec!["--yes"],
         "istio peer-auth strict" | "istio peer-auth permissive" | "istio peer-auth remove" => vec!["--mesh", "--yes"],
         "istio enroll" | "istio unenroll" => vec!["x", "--yes"],

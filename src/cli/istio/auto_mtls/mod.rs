@@ -2,6 +2,7 @@
 
 mod disable;
 mod enable;
+mod migrate;
 mod status;
 
 use clap::Subcommand;
@@ -17,6 +18,7 @@ use crate::plan::auto_mtls::{AutoMtlsWish, Off, OptOut};
 pub(crate) enum AutoMtlsCommand {
     Enable(enable::AutoMtlsEnableArgs),
     Disable(disable::AutoMtlsDisableArgs),
+    Migrate(migrate::AutoMtlsMigrateArgs),
     Status(status::AutoMtlsStatusArgs),
 }
 
@@ -25,6 +27,7 @@ impl AutoMtlsCommand {
         match self {
             Self::Enable(args) => args.choice.options(AutoMtlsWish::Enable, global),
             Self::Disable(args) => args.choice.options(AutoMtlsWish::Disable, global),
+            Self::Migrate(args) => args.options(),
             Self::Status(args) => Ok(args.options()),
         }
     }

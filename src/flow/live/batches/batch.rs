@@ -12,16 +12,17 @@ use crate::flow::execute::say_undone;
 use crate::flow::live::Run;
 use crate::flow::report::Report;
 use crate::flow::watch::{
-    BatchOutcome, Observed, Origin, Serving, Watch, Watched, WatchedCluster, done_of_mark, requests, served, unmark,
+    BatchOutcome, Observed, Origin, Serving, Watch, Watched, WatchedCluster, done_of_mark, fault_of_request, requests,
+    served, unmark,
 };
 use crate::kube::DryRun;
 use crate::model::{Object, ObjectRef};
-use crate::options::{Observation, OnSilence, OnWorse, Selection, VerifyTask};
+use crate::options::{Named, Observation, OnSilence, OnWorse, Selection, VerifyTask};
 use crate::plan::change::Change;
-use crate::plan::effect::{AwaitedChange, said};
+use crate::plan::effect::{AwaitedChange, Wanted, said};
 use crate::plan::observe::WindowVerdict;
 use crate::plan::observe::mark::Marking;
-use crate::plan::outcome::{Outcome, Row};
+use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::verdict::evidence::cluster_name;
 use crate::render::text::{count, seconds};
 use futures_util::{StreamExt as _, stream};
@@ -60,6 +61,8 @@ struct Made {
     observed: Vec<Observed>,
     /// How many were rolled back while the others stayed.
     undone: usize,
+    /// Objects whose requests failed before the change. No request proves it.
+    failed_before: Vec<ObjectRef>,
 }
 
 impl BatchRun<'_, '_> {
@@ -100,6 +103,14 @@ impl BatchRun<'_, '_> {
     }
 
     async fn through(&self, batch: &Batch, made: &mut Made, report: &mut Report<'_>) -> Result<(), End> {
+        let provable;
+        let batch = match (self.observation.is_by_request(), batch.origin) {
+            (true, Origin::ThisRun) => {
+                provable = self.provable(batch, made, report).await?;
+                &provable
+            }
+            _ => batch,
+        };
         let since_write = self.watch.before_write().await.map_err(End::Nothing)?;
         match batch.origin {
             Origin::ThisRun => self.write(batch, made, report).await?,
@@ -127,8 +138,43 @@ impl BatchRun<'_, '_> {
         }
         if self.observation.silence == OnSilence::Verify {
             self.verify(made, report).await?;
+            self.run.interrupts.check().map_err(End::Undo)?;
         }
         self.keep(made, report).await
+    }
+
+    /// Sends a request to each object before it is changed. One that keeps its path is not changed if that fails, because
+    /// the request after the change would prove nothing.
+    async fn provable(&self, batch: &Batch, made: &mut Made, report: &mut Report<'_>) -> Result<Batch, End> {
+        let mut rows = Vec::new();
+        for row in &batch.rows {
+            let wanted = if row.reason == Some(Reason::AutoMtlsHarms) { Wanted::NotIstio } else { Wanted::Istio };
+            let named = Named { namespace: Some(row.object.namespace.clone()), name: row.object.name.clone() };
+            let request = VerifyTask::to_upstream(named);
+            let sent = fault_of_request(self.run.session, &request, Some(wanted), self.run.global, report).await;
+            self.run.interrupts.check().map_err(End::Nothing)?;
+            let fault = match sent {
+                Ok(None) => {
+                    rows.push(row.clone());
+                    continue;
+                }
+                Ok(Some(fault)) => fault,
+                Err(why) if why.exit == Exit::NoAnswer => return Err(End::Nothing(why)),
+                Err(why) => why.message,
+            };
+            if row.reason != Some(Reason::SamePath) {
+                made.failed_before.push(row.object.clone());
+                rows.push(row.clone());
+                continue;
+            }
+            let what = format!("a request fails before the change, so none can prove it: {fault}");
+            let hint = flag("--observe").text(" TIME proves it by the gateways' counters");
+            let is_named = matches!(self.run.task.selection, Selection::Named(_));
+            let outcome = if is_named { Outcome::Refused } else { Outcome::Skipped };
+            let why = Objection::new(Reason::Unproven, what).hint(hint);
+            report.row(Row::left(row.object.clone(), outcome, why));
+        }
+        Ok(Batch { origin: batch.origin, rows })
     }
 
     /// Writes the changes of the batch. Each carries the mark of an object that is not observed yet.
@@ -303,7 +349,9 @@ impl BatchRun<'_, '_> {
     /// Sends requests for each object that got too few.
     async fn verify(&self, made: &mut Made, report: &mut Report<'_>) -> Result<(), End> {
         let mut is_faulty = false;
-        for observed in made.observed.iter_mut().filter(|it| !it.is_worse()) {
+        let failed_before = &made.failed_before;
+        let is_open = |it: &&mut Observed| !it.is_worse() && !failed_before.contains(&it.watched.object);
+        for observed in made.observed.iter_mut().filter(is_open) {
             observed
                 .verify(self.run.session, &|named| VerifyTask::to_upstream(named), self.run.global, report)
                 .await
@@ -332,6 +380,9 @@ impl BatchRun<'_, '_> {
                 continue;
             }
             let row = match (&observed.verdict, self.observation.silence) {
+                (WindowVerdict::Quiet, OnSilence::Verify) if made.failed_before.contains(&row.object) => {
+                    Row { message: format!("{}, requests fail as before", member.row.message), ..row }
+                }
                 (WindowVerdict::Quiet, OnSilence::Verify) => {
                     Row { message: format!("{}, verified by a request", member.row.message), ..row }
                 }
