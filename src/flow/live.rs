@@ -12,7 +12,7 @@ use super::ahead::{ahead, beside};
 use super::guard::OfUpstreams;
 use super::interrupt::{Interrupts, Signals};
 use super::report::{Report, SkippedLines, Sweep};
-use batches::Collected;
+use batches::CollectedRows;
 
 use super::stop::{Stop, Why};
 use super::{again, consent};
@@ -46,7 +46,7 @@ struct Run<'r> {
     write: Write,
     held: &'r Held,
     /// Keeps back the changes of a run that is watched, until they are made in batches.
-    collected: Option<&'r Collected>,
+    collected: Option<&'r CollectedRows>,
     stop: Stop,
     interrupts: Interrupts,
 }
@@ -85,7 +85,7 @@ pub(super) async fn edit(
         Selection::Sweep { .. } => Vec::new(),
     };
     let guard = OfUpstreams::new(session, &survey, plan, &names);
-    let collected = task.observation.map(|_| Collected::default());
+    let collected = task.observation.map(|_| CollectedRows::default());
     if collected.is_some() {
         report.extend_field("batches", Vec::new());
     }

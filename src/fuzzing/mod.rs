@@ -28,10 +28,10 @@ use serde_json::Value;
 use crate::model::{Kind, Object};
 
 /// A target's name and its function, which panics if the input breaks a property.
-pub type Target = (&'static str, fn(&[u8]));
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [FuzzTarget; 21] = [
     ("api", api::run),
     ("baseline", baseline::run),
     ("bootstrap", bootstrap::run),

@@ -20,12 +20,12 @@ use crate::render::text::count;
 
 /// The changes of a run that are to be made in batches.
 #[derive(Default)]
-pub(super) struct Collected {
+pub(super) struct CollectedRows {
     changes: RefCell<Vec<Row>>,
     unobserved: RefCell<Vec<Row>>,
 }
 
-impl Collected {
+impl CollectedRows {
     /// Returns the row, unless it is of an object that a batch is to change, or that an earlier run changed without
     /// observing it.
     pub(super) fn unless_kept(&self, row: Row, is_marked: bool) -> Option<Row> {
@@ -39,13 +39,13 @@ impl Collected {
     }
 
     /// The objects of the run, ordered by namespace and name.
-    pub(super) fn take(&self) -> Work {
+    pub(super) fn take(&self) -> BatchWork {
         let ordered = |rows: &RefCell<Vec<Row>>| {
             let mut rows = rows.take();
             rows.sort_by(|one, other| place(&one.object).cmp(&place(&other.object)));
             rows
         };
-        Work { changes: ordered(&self.changes), unobserved: ordered(&self.unobserved) }
+        BatchWork { changes: ordered(&self.changes), unobserved: ordered(&self.unobserved) }
     }
 }
 
@@ -54,12 +54,12 @@ fn place(object: &ObjectRef) -> (&str, &str) {
 }
 
 /// The objects of a run, ordered by namespace and name.
-pub(super) struct Work {
+pub(super) struct BatchWork {
     changes: Vec<Row>,
     unobserved: Vec<Row>,
 }
 
-impl Work {
+impl BatchWork {
     /// The batches, with those that an earlier run left first.
     fn batches(self, observation: Observation) -> Vec<Batch> {
         let all = self.changes.len().max(1);
@@ -107,7 +107,7 @@ impl Run<'_> {
     /// The requests could not be watched before the first change.
     pub(super) async fn in_batches(
         &self,
-        work: Work,
+        work: BatchWork,
         observation: Observation,
         report: &mut Report<'_>,
     ) -> Result<(), Failure> {
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn batches_are_in_order_across_namespaces_and_begin_with_what_was_not_observed() {
-        let collected = Collected::default();
+        let collected = CollectedRows::default();
         let row = |namespace: &str, name: &str, outcome| {
             Row::answer(crate::model::ObjectRef::new(&UPSTREAM, namespace, name), outcome, "m")
         };
@@ -212,7 +212,7 @@ mod tests {
                 (Origin::ThisRun, "b/x".to_owned()),
             ]
         );
-        let whole = Work { changes: batches[1].rows.clone(), unobserved: Vec::new() };
+        let whole = BatchWork { changes: batches[1].rows.clone(), unobserved: Vec::new() };
         assert_eq!(whole.batches(Observation { batch: None, ..observation }).len(), 1);
     }
 }

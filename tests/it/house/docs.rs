@@ -1,5 +1,6 @@
 //! What the docs name is there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{pages, quoted, read, repo};
@@ -62,18 +63,27 @@ fn every_link_leads_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// The pages that a page links, as paths from the root.
+fn linked(page: &str) -> BTreeSet<String> {
+    let folder = Path::new(page).parent().unwrap();
+    let text = prose(page);
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    links.filter_map(|link| Some(repo(folder.join(link)).canonicalize().ok()?.to_str()?.to_owned())).collect()
+}
+
 #[test]
-fn every_page_is_linked_from_the_readme_or_from_a_list_that_is() {
-    let readme = read("README.md");
-    let decisions = "docs/decisions/";
-    let commands = "docs/commands/";
-    for page in pages().iter().filter(|page| *page != "README.md" && !page.starts_with(decisions)) {
-        let is_linked = readme.contains(&format!("]({page})"))
-            || page.strip_prefix(commands).is_some_and(|name| {
-                let others = pages().into_iter().filter(|other| other.starts_with(commands) && other != page);
-                others.map(read).any(|other| other.contains(&format!("]({name})")))
-            });
-        assert!(is_linked, "{page}");
+fn every_page_is_linked_from_the_index_of_the_docs() {
+    let full = |page: &str| repo(page).canonicalize().unwrap().to_str().unwrap().to_owned();
+    let index = linked("docs/README.md");
+    assert!(linked("README.md").contains(&full("docs/README.md")));
+    let commands: BTreeSet<_> =
+        pages().iter().filter(|page| page.starts_with("docs/commands/")).flat_map(|page| linked(page)).collect();
+    let outside = ["README.md", "docs/README.md"];
+    for page in pages().iter().filter(|page| !outside.contains(&page.as_str())) {
+        assert!(index.contains(&full(page)) || commands.contains(&full(page)), "{page}");
+    }
+    for part in ["## Learn", "## Look up", "## Contribute"] {
+        assert!(read("docs/README.md").contains(part), "{part}");
     }
 }
 

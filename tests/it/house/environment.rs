@@ -1,6 +1,7 @@
 //! `docs/environment.md`: every variable that the program reads, made from the options and from the list here.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use gloo_rs::exports::cli;
 use regex::Regex;
@@ -78,12 +79,13 @@ fn page() -> String {
         | variable | option | meaning |\n|---|---|---|\n"
         .to_owned();
     for (name, option, help) in of_options() {
-        text += &format!("| `{name}` | `{option}` | {} |\n", help.replace('|', "\\|"));
+        let help = help.replace('|', "\\|");
+        writeln!(text, "| `{name}` | `{option}` | {help} |").expect("writing to memory does not fail");
     }
     for (heading, variables) in OTHERS {
-        text += &format!("\n## {heading}\n\n| variable | meaning |\n|---|---|\n");
+        write!(text, "\n## {heading}\n\n| variable | meaning |\n|---|---|\n").expect("writing to memory does not fail");
         for (name, meaning) in variables {
-            text += &format!("| `{name}` | {meaning} |\n");
+            writeln!(text, "| `{name}` | {meaning} |").expect("writing to memory does not fail");
         }
     }
     text + "\ngloo-rs runs `helm` and the credential programs of the kubeconfig with the whole environment. What a build \

@@ -19,6 +19,7 @@ mod rooms;
 pub mod schema;
 mod security;
 mod terminal;
+mod types;
 
 use std::path::{Path, PathBuf};
 
