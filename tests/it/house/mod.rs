@@ -6,6 +6,7 @@ mod cycles;
 mod defects;
 mod docs;
 mod environment;
+mod examples;
 mod files;
 mod lists;
 mod names;
@@ -20,6 +21,7 @@ pub mod schema;
 mod security;
 mod terminal;
 mod types;
+mod wording;
 
 use std::path::{Path, PathBuf};
 
