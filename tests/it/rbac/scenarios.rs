@@ -237,6 +237,7 @@ const BEYOND: &[(&str, &str, &str, &str)] = &[
     ("istio peer-auth", "list", "deployments", "several meshes have a root namespace each"),
     ("check", "get", "replicasets", "an event says that a ReplicaSet may not create pods"),
     ("report", "get", "replicasets", "the same"),
+    ("report", "get", "namespaces", "the namespace of Gloo is missing"),
     ("proxy served-config", "get", "settings", "Gloo is in the namespace of -n"),
 ];
 
