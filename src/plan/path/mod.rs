@@ -5,6 +5,7 @@
 
 pub(crate) mod behind;
 pub(crate) mod causes;
+mod closed;
 mod decider;
 pub(crate) mod effect;
 pub(crate) mod endpoints;
@@ -257,7 +258,7 @@ pub struct ProxyState {
     pub is_idle: bool,
     pub captured: Captured,
     /// The policy by which ztunnel refuses clients of the gateway outside of the mesh: its pods are captured and STRICT.
-    pub closed: Option<String>,
+    pub closed: Result<Option<String>, Unread>,
     pub lacks: Result<Vec<String>, Unread>,
     /// The certificates that its pods present to the mesh. `None` if they were not requested.
     pub certificates: Option<Result<Vec<ShownCertificate>, Unread>>,
@@ -276,7 +277,7 @@ impl ProxyState {
             fix,
             is_idle: false,
             captured: Captured::No,
-            closed: None,
+            closed: Ok(None),
             lacks,
             certificates: None,
         }

@@ -11,7 +11,7 @@ use super::endpoints::{self, PodEndpoints};
 use super::installation::Installation;
 use super::tunnel::AmbientMesh;
 use super::{
-    Behind, Captured, ClosedGateway, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, in_files,
+    Behind, ClosedGateway, DEFAULT_ACCOUNT, Facts, ProxyState, ShownCertificate, Switched, closed, in_files,
     of_service, of_upstream,
 };
 use crate::model::names::KUBE_GATEWAY_LABEL;
@@ -23,7 +23,7 @@ use crate::plan::fix::{self, GatewayFix};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::{self, Istiod};
 use crate::plan::labels::{PodSelector, labels};
-use crate::plan::peer::{self, Mode, Policies};
+use crate::plan::peer::{self, Policies};
 use crate::plan::pod::is_running;
 use crate::plan::revisions::Listed;
 use crate::plan::routes::RouteTarget;
@@ -80,7 +80,8 @@ impl<'s> Surveys<'s> {
     /// Returns the gateways that clients outside of the mesh do not reach.
     pub(crate) fn closed(&self) -> Vec<ClosedGateway> {
         let all = std::iter::once(&self.own).chain(&self.others).flat_map(Survey::proxies);
-        let closed = |proxy: &ProxyState| Some(ClosedGateway { name: proxy.name.clone(), by: proxy.closed.clone()? });
+        let closed =
+            |proxy: &ProxyState| Some(ClosedGateway { name: proxy.name.clone(), by: proxy.closed.clone().ok()?? });
         all.filter_map(closed).collect()
     }
 
@@ -389,9 +390,6 @@ impl MeshIndex<'_> {
     }
 }
 
-/// With this annotation ztunnel does not carry what comes to a pod (Istio, `constants.AmbientBypassInboundCapture`).
-const BYPASS_INBOUND: &str = "ambient.istio.io/bypass-inbound-capture";
-
 /// Returns the root namespace of the mesh: the given one, otherwise the one in the mesh configuration.
 pub(super) fn root_namespace(snapshot: &Snapshot, known: Option<&str>) -> Option<String> {
     let maps = || snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| &map.value);
@@ -508,24 +506,8 @@ fn proxy(snapshot: &Snapshot, workload: &Object, installation: &str, mesh: &Mesh
     let account = spec["template"]["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT_ACCOUNT).to_owned();
     let (name, is_idle) = (format!("{namespace}/{name}"), spec["replicas"] == 0);
     let captured = mesh.ambient.captured(snapshot, workload);
-    let closed = (captured == Captured::Yes).then(|| closed(workload, mesh)).flatten();
+    let closed = closed::by(snapshot, workload, &captured, mesh.policies_of(&workload.reference.namespace));
     ProxyState { name, account, of_gateway_api: false, fix, is_idle, captured, closed, lacks, certificates: None }
-}
-
-/// Returns the policy by which ztunnel refuses plaintext to a port of these captured pods.
-fn closed(workload: &Object, mesh: &MeshIndex<'_>) -> Option<String> {
-    let template = &workload.value["spec"]["template"];
-    if template["metadata"]["annotations"][BYPASS_INBOUND] == "true" {
-        return None;
-    }
-    let (namespace, labels) = (&workload.reference.namespace, &template["metadata"]["labels"]);
-    let policies = mesh.policies_of(namespace).ok()?;
-    let ports = template["spec"]["containers"][0]["ports"].as_array().into_iter().flatten();
-    let ports: Vec<_> = ports.filter_map(|port| port["containerPort"].as_u64()).map(Some).collect();
-    let ports = if ports.is_empty() { vec![None] } else { ports };
-    let effective = ports.into_iter().filter_map(|port| policies.on_port(namespace, labels, port));
-    let strict = effective.into_iter().find(|effective| effective.mode == Mode::Strict)?;
-    Some(strict.set_by().map_or_else(|| "Istio's default".to_owned(), ToString::to_string))
 }
 
 /// Returns the parts that a proxy lacks.

@@ -150,7 +150,7 @@ fn is_alike(one: &ProxyState, other: &ProxyState) -> bool {
     let shown = |certificates: &[ShownCertificate]| {
         earliest(certificates).map(|first| (first.id.clone(), first.is_of_the_mesh, first.left > 0))
     };
-    (&one.lacks, &one.captured) == (&other.lacks, &other.captured)
+    (&one.lacks, &one.captured, &one.closed) == (&other.lacks, &other.captured, &other.closed)
         && match (&one.certificates, &other.certificates) {
             (Some(Ok(one)), Some(Ok(other))) => shown(one) == shown(other),
             (one, other) => one == other,
@@ -160,6 +160,7 @@ fn is_alike(one: &ProxyState, other: &ProxyState) -> bool {
 fn of_gateways(proxies: &[&ProxyState]) -> Vec<String> {
     let mut lines = vec![fact("gateway", &gateway(proxies))];
     lines.extend(proxies.first().and_then(|first| in_ambient(&first.captured)));
+    lines.extend(proxies.first().and_then(|first| closed(first)));
     match proxies.first().and_then(|first| first.certificates.as_ref()) {
         None => {}
         Some(Err(why)) => {
@@ -179,6 +180,17 @@ fn in_ambient(captured: &Captured) -> Option<String> {
         Captured::Yes => Some(below("in the ambient mesh: ztunnel carries its requests")),
         Captured::Unproven(why) => Some(below(&format!("in the ambient mesh: unknown: {why}"))),
         Captured::No | Captured::Unread(_) => None,
+    }
+}
+
+/// Whether clients outside of the mesh reach a gateway whose requests a ztunnel carries.
+fn closed(proxy: &ProxyState) -> Option<String> {
+    match (&proxy.captured, &proxy.closed) {
+        (Captured::Yes, Ok(Some(by))) => {
+            Some(below(&format!("ztunnel refuses its clients outside of the mesh (STRICT, {by})")))
+        }
+        (Captured::Yes, Err(why)) => Some(below(&format!("its clients outside of the mesh: unknown: {why}"))),
+        _ => None,
     }
 }
 
@@ -246,6 +258,18 @@ mod tests {
             shown(&[proxy("a", &lacks), proxy("b", &lacks)]),
             ["  gateway  gloo-system/a, gloo-system/b: each lacks container sds"]
         );
+    }
+
+    #[test]
+    fn a_captured_gateway_shows_whether_it_refuses_clients_outside_of_the_mesh() {
+        let with = |name: &str, closed| ProxyState { captured: Captured::Yes, closed, ..proxy(name, &[]) };
+        let by = || Ok(Some("gloo-system/p, namespace".to_owned()));
+        let all = [with("a", by()), with("b", Ok(None)), with("c", by()), with("d", Err("not read".into()))];
+        let lines = shown(&all);
+        let of = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+        assert_eq!(of("refuses its clients outside of the mesh (STRICT, gloo-system/p, namespace)"), 1, "{lines:?}");
+        assert_eq!((of("gloo-system/a, gloo-system/c:"), of("unknown: not read")), (1, 1), "{lines:?}");
+        assert_eq!(shown(&[ProxyState { captured: Captured::No, ..with("e", by()) }]).len(), 1);
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn gateway(proxy: &ProxyState) -> Value {
             Captured::No => Some(false),
             Captured::Unproven(_) | Captured::Unread(_) => None,
         },
+        "closed": proxy.closed.as_ref().ok().map(Option::is_some),
         "certificates": certificates.map(|all| all.iter().map(certificate).collect::<Vec<_>>()),
         "certificatesUnknown": unknown,
     })

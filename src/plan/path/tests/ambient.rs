@@ -210,11 +210,58 @@ fn a_captured_gateway_under_strict_refuses_clients_outside_of_the_mesh() {
         let policy = json!({"metadata": {"name": "p", "namespace": namespace}, "spec": {"mtls": {"mode": mode}}});
         let cluster = Cluster::new().with(|it| it.policies = Some(vec![policy]));
         let snapshot = read(&cluster, gateway);
-        Survey::new(&snapshot, "gloo-system").proxies()[0].closed.clone()
+        Survey::new(&snapshot, "gloo-system").proxies()[0].closed.clone().unwrap()
     };
     assert!(closed("gloo-system", "STRICT", Gateway::Captured).unwrap().contains("gloo-system/p"));
     assert!(closed("istio-system", "STRICT", Gateway::Captured).is_some());
     assert_eq!(closed("gloo-system", "PERMISSIVE", Gateway::Captured), None);
     assert_eq!(closed("shop", "STRICT", Gateway::Captured), None);
     assert_eq!(closed("gloo-system", "STRICT", Gateway::Outside), None);
+}
+
+/// A captured gateway with these policies in its namespace, and perhaps a Service that leads to one port of its pods.
+fn closed(policies: Option<&Value>, ports: &[&[u64]], target: Option<Value>) -> Result<Option<String>, Unread> {
+    let cluster = Cluster::new().with(|it| {
+        it.policies = policies.map(|policy| vec![policy.clone()]);
+        let containers = ports.iter().enumerate().map(|(number, ports)| {
+            let ports: Vec<_> =
+                ports.iter().map(|port| json!({"containerPort": port, "name": format!("p{port}")})).collect();
+            json!({"name": format!("c{number}"), "ports": ports})
+        });
+        it.proxy["spec"]["template"]["spec"]["containers"] = containers.collect();
+        it.service = target.map(|target| {
+            json!({"metadata": {"name": "gateway-proxy", "namespace": "gloo-system"}, "spec": {
+                "selector": {"gateway-proxy": "live"}, "ports": [{"port": 80, "targetPort": target}]}})
+        });
+    });
+    let snapshot = read(&cluster, Gateway::Captured);
+    Survey::new(&snapshot, "gloo-system").proxies()[0].closed.clone()
+}
+
+#[test]
+fn a_gateway_is_closed_by_the_policy_of_a_port_of_any_container_that_its_service_leads_to() {
+    let strict = json!({"metadata": {"name": "p", "namespace": "gloo-system"}, "spec": {
+        "selector": {"matchLabels": {"gateway-proxy": "live"}},
+        "mtls": {"mode": "PERMISSIVE"}, "portLevelMtls": {"8080": {"mode": "STRICT"}}}});
+    let is_closed = |ports: &[&[u64]], target| closed(Some(&strict), ports, target).map(|by| by.is_some());
+    assert_eq!(is_closed(&[&[8080]], None), Ok(true));
+    assert_eq!(is_closed(&[&[], &[9090, 8080]], None), Ok(true), "a port of the second container");
+    assert_eq!(is_closed(&[&[9090]], None), Ok(false));
+    assert_eq!(is_closed(&[&[9090]], Some(json!(8080))), Ok(true), "a port that no container declares");
+    assert_eq!(is_closed(&[&[9090], &[8080]], Some(json!("p8080"))), Ok(true), "a port by its name");
+    assert_eq!(is_closed(&[&[8080], &[9090]], Some(json!(9090))), Ok(false), "no client comes to the strict port");
+}
+
+#[test]
+fn whether_a_gateway_is_closed_is_unknown_without_its_policies_or_its_ports() {
+    let strict = json!({"metadata": {"name": "p", "namespace": "gloo-system"}, "spec": {
+        "selector": {"matchLabels": {"gateway-proxy": "live"}}, "portLevelMtls": {"8080": {"mode": "STRICT"}}}});
+    assert!(closed(None, &[&[8080]], None).is_err());
+    assert!(closed(Some(&strict), &[], None).is_err());
+    let read = |gateway: Gateway| {
+        let snapshot = read(&Cluster::new(), gateway);
+        Survey::new(&snapshot, "gloo-system").proxies()[0].closed.clone()
+    };
+    assert!(read(Gateway::NoZtunnel).is_err());
+    assert_eq!(read(Gateway::Outside), Ok(None));
 }
