@@ -43,12 +43,7 @@ fn the_generated_rights_are_what_rbac_prints() {
         let printed = Sandbox::new().run(&["rbac", "--service-account", ACCOUNT, command]);
         assert_eq!(printed.code, Some(0), "{printed:?}");
         let text = format!("# Generated: gloo-rs rbac --service-account {ACCOUNT} {command}\n{}", printed.stdout);
-        let file = format!("deploy/base/rbac-{command}.yaml");
-        if generated::renewing() {
-            std::fs::write(repo(&file), text).unwrap();
-        } else {
-            assert!(std::fs::read_to_string(repo(&file)).is_ok_and(|now| now == text), "{file}: {}", generated::HOW);
-        }
+        generated::assert_up_to_date(&format!("deploy/base/rbac-{command}.yaml"), &text);
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use gloo_rs::exports::cli;
 use regex::Regex;
 
-use super::{files_below, read, repo};
-use crate::support::generated::{HOW, renewing};
+use super::{files_below, read};
+use crate::support::generated::assert_up_to_date;
 
 const PAGE: &str = "docs/environment.md";
 
@@ -94,11 +94,7 @@ fn page() -> String {
 
 #[test]
 fn the_generated_page_of_the_environment_has_every_variable() {
-    let wanted = page();
-    if renewing() {
-        std::fs::write(repo(PAGE), &wanted).unwrap();
-    }
-    assert_eq!(read(PAGE), wanted, "{HOW}");
+    assert_up_to_date(PAGE, &page());
 }
 
 /// The variables that the sources read by their names.

@@ -1,10 +1,9 @@
 //! `examples/gitops/`: the files that the examples of `docs/gitops.md` use, so that they can be tried as they are.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use super::{files_below, read, repo};
-use crate::support::generated::{HOW, renewing};
+use super::{files_below, read};
+use crate::support::generated::assert_up_to_date;
 
 const PAGE: &str = "docs/gitops.md";
 const FOLDER: &str = "examples/gitops";
@@ -25,12 +24,7 @@ fn the_generated_examples_are_those_of_the_page() {
     let blocks = blocks();
     assert!(blocks.len() > 8, "{:?}", blocks.keys());
     for (path, text) in &blocks {
-        if renewing() {
-            let path = repo(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        assert_eq!(read(path), *text, "{path}: {HOW}");
+        assert_up_to_date(path, text);
     }
     assert_eq!(files_below(FOLDER, ".yaml"), blocks.keys().cloned().collect::<Vec<_>>(), "{FOLDER}");
 }

@@ -5,7 +5,7 @@ use gloo_rs::exports::plan::advice::Code;
 use gloo_rs::exports::plan::outcome::Outcome;
 
 use super::{read, repo, table};
-use crate::support::generated::{HOW, renewing};
+use crate::support::generated::{HOW, assert_up_to_date, renewing};
 
 const OUTPUT: &str = "docs/output.md";
 const SCHEMA: &str = "docs/result.schema.json";
@@ -41,11 +41,7 @@ fn in_a_table(meaning: &str) -> &str {
 
 #[test]
 fn the_generated_page_of_findings_is_that_of_the_code() {
-    let (file, wanted) = ("docs/findings.md", gloo_rs::exports::render::findings::page());
-    if renewing() {
-        std::fs::write(repo(file), &wanted).unwrap();
-    }
-    assert!(read(file) == wanted, "{file} is stale: {HOW}");
+    assert_up_to_date("docs/findings.md", &gloo_rs::exports::render::findings::page());
 }
 
 #[test]

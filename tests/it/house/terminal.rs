@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{read, repo};
-use crate::support::generated::{HOW, renewing};
+use super::read;
+use crate::support::generated::assert_up_to_date;
 
 const PICTURE: &str = "docs/terminal.svg";
 /// The snapshots in the picture, from top to bottom.
@@ -79,9 +79,7 @@ fn picture() -> String {
 #[test]
 fn the_generated_picture_of_a_terminal_is_what_the_snapshots_say() {
     let wanted = picture();
-    if renewing() {
-        std::fs::write(repo(PICTURE), &wanted).unwrap();
-    }
-    assert_eq!(read(PICTURE), wanted, "{HOW}, once more after the snapshots");
+    // It is renewed from the snapshots, so after them.
+    assert_up_to_date(PICTURE, &wanted);
     assert!(wanted.contains("class=\"red\">error: </tspan>") && wanted.contains("expected downtime: none"), "{wanted}");
 }
